@@ -1,0 +1,48 @@
+#include "apps/eval_options.h"
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+void EvalFlags::add(Options& options) {
+  options.add("task", "NAME", &task, "what to solve: 'tacit data list' (default: the checkpoint's own)");
+  options.add("data", "FILE", &data, "file of the benchmark; problems are generated without it");
+  options.add("count", "N", &count, "problems to generate (default 300)", 1);
+  options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
+  options.add("shuffle", "SEED", &shuffle, "solve in another order; results do not depend on it");
+  options.add("latency-problems", "N", &latency_problems,
+              "problems solved alone for the latency (default 50; 0 = none)", 0);
+  options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
+  reach.add_text(options);
+  reach.add_generator(options);
+}
+
+RunOptions EvalFlags::run_options(const MethodSettings& settings) const {
+  RunOptions out;
+  out.latents = common.latents;
+  out.task = task;
+  out.task_options = task_options_of(settings);
+  out.task_options.data = data;
+  out.task_options.seed = common.seed;
+  out.task_options.count = count;
+  reach.apply(out.task_options.reach);
+  out.batch = common.batch;
+  out.shuffle = shuffle;
+  out.limit = limit;
+  out.latency_problems = latency_problems;
+  return out;
+}
+
+void EvalFlags::check(std::string_view operation) const {
+  if (!task.empty()) tacit::task(task);
+  require(data.empty() || std::filesystem::is_regular_file(data), operation, "expected a data file but got ",
+          data.string());
+}
+
+OrderedJson command_line(const std::string& command, const std::vector<std::string>& args) {
+  OrderedJson out = {"tacit", command};
+  for (const std::string& arg : args) out.push_back(valid_utf8(arg));
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/options.h"
+#include "apps/reach_options.h"
+#include "eval/run.h"
+
+namespace tacit {
+
+// What `eval` and `compare` ask of an evaluation, beside the model and its method.
+struct EvalFlags {
+  CommonOptions common;
+  std::string task;  // "" = the checkpoint's own
+  std::filesystem::path data;
+  int64_t count = 300, limit = 0, latency_problems = 50;
+  std::optional<uint64_t> shuffle;
+  ReachFlags reach;
+
+  void add(Options& options);
+  // For a checkpoint: its own style and labels unless others were given.
+  RunOptions run_options(const MethodSettings& settings) const;
+  // Fails on a data file that is not there, before a model is loaded.
+  void check(std::string_view operation) const;
+};
+
+// The command line, for run.json and reports.
+OrderedJson command_line(const std::string& command, const std::vector<std::string>& args);
+
+}  // namespace tacit

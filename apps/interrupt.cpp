@@ -1,0 +1,39 @@
+#include "apps/interrupt.h"
+
+#include <unistd.h>
+#include <csignal>
+
+#include <atomic>
+
+#include "apps/command.h"
+
+namespace tacit {
+namespace {
+
+std::atomic<bool> pressed{false};
+std::atomic<bool> watched{false};  // somebody looks at the flag
+
+void on_interrupt(int) {
+  if (!watched.load() || pressed.exchange(true)) _exit(kInterruptedBySignal);
+}
+
+}  // namespace
+
+void install_interrupt_handler() {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+bool interrupted() {
+  watched.store(true);
+  return pressed.load();
+}
+
+void clear_interrupt() {
+  watched.store(true);
+  pressed.store(false);
+}
+
+}  // namespace tacit

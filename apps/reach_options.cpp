@@ -1,0 +1,42 @@
+#include "apps/reach_options.h"
+
+#include <fstream>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+void ReachFlags::add_text(Options& options) {
+  options.choice("style", {"symbols", "english"}, &style, "how a graph is told");
+  options.add("labels", "N", &labels, "label words of the symbols", 2);
+}
+
+void ReachFlags::add_generator(Options& options) {
+  options.choice("kind", {"prosqa", "random"}, &kind,
+                 "ProsQA's growing DAG, or edges drawn uniformly (default prosqa)");
+  options.add("min-nodes", "N", &graph.min_nodes, "least nodes (default 17)", 2);
+  options.add("max-nodes", "N", &graph.max_nodes, "most nodes (default 28)", 2);
+  options.add("min-depth", "N", &graph.min_depth, "least distance of the target (default 3)", 1);
+  options.add("max-depth", "N", &graph.max_depth, "largest distance of the target (default 6)", 1);
+  options.add("edges-per-node", "X", &graph.edges_per_node, "kind random: edges for each node (default 1.6)", 0);
+  options.flag("acyclic", &graph.acyclic, "kind random: no cycles");
+  options.choice("balance-in-degree", {"true", "false"}, &balance, "candidates with equal degrees (default true)");
+}
+
+void ReachFlags::apply(ReachOptions& to) const {
+  if (!style.empty()) to.style = style == "english" ? ReachStyle::english : ReachStyle::symbols;
+  if (labels > 0) to.labels = labels;
+  to.graph = graph;
+  if (!kind.empty()) to.graph.kind = kind == "random" ? GraphKind::random : GraphKind::prosqa;
+  if (!balance.empty()) to.graph.balance_in_degree = balance == "true";
+}
+
+std::vector<Example> read_reach_file(const std::filesystem::path& path, const ReachOptions& options, uint64_t seed) {
+  std::ifstream file(path);
+  char first = 0;
+  file >> first;  // skips white space
+  if (file && first == '[') return read_prosqa(path, options.style, options.labels, seed);
+  return read_examples(path);
+}
+
+}  // namespace tacit

@@ -1,0 +1,135 @@
+#include <cstdio>
+#include <iostream>
+
+#include "apps/commands.h"
+#include "apps/interrupt.h"
+#include "apps/options.h"
+#include "apps/reach_options.h"
+#include "apps/reply.h"
+#include "apps/runtime.h"
+#include "apps/terminal.h"
+#include "eval/task.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+struct Question {
+  std::string text;
+  std::string expected;  // "" when unknown
+};
+
+Question question_of_task(const std::string& name, const std::filesystem::path& data, int64_t index, uint64_t seed,
+                          const ReachFlags& flags, const MethodSettings& settings) {
+  TaskOptions options = task_options_of(settings);
+  flags.apply(options.reach);
+  options.data = data;
+  options.seed = seed;
+  options.count = index + 1;
+  const std::vector<Example> examples = task(name).load(options);
+  require(index < std::ssize(examples), "run", "expected an index below ", examples.size(), " but got ", index,
+          " in task '", name, "'");
+  return {examples[index].question, examples[index].answer};
+}
+
+OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
+  OrderedJson thoughts = OrderedJson::array();
+  for (const WordShares& shares : reply.grid.thoughts) {
+    OrderedJson words = OrderedJson::array();
+    for (size_t i = 0; i < shares.size() && i < 10; ++i) words.push_back({shares[i].first, shares[i].second});
+    thoughts.push_back(words);
+  }
+  OrderedJson out = {{"question", question.text}, {"method", thinker.method}, {"steps", reply.steps}};
+  if (!reply.words.empty()) out["words"] = reply.words;
+  if (!thoughts.empty()) out["thoughts"] = thoughts;
+  out["answer"] = reply.answer;
+  if (!question.expected.empty()) out["expected"] = question.expected;
+  out["ms"] = reply.ms;
+  return out;
+}
+
+// The likeliest tokens of every thought, for questions that have no nodes to draw.
+void print_readouts(const std::vector<WordShares>& thoughts, const RenderOptions& options) {
+  constexpr size_t kShown = 5;
+  for (size_t k = 0; k < thoughts.size(); ++k) {
+    std::string line = "thought " + std::to_string(k + 1) + " ";
+    for (size_t i = 0; i < thoughts[k].size() && i < kShown; ++i) {
+      char share[16];
+      std::snprintf(share, sizeof share, " %.2f", thoughts[k][i].second);
+      line += "  " + dump(OrderedJson(thoughts[k][i].first)) + share;
+    }
+    std::cout << clip(line, options.width) << "\n";
+  }
+}
+
+void print_reply(const Thinker& thinker, const Question& question, const Reply& reply) {
+  const RenderOptions options{output_width(), output_has_colour()};
+  std::optional<GraphQuestion> graph;
+  if (asks_about_graphs(thinker)) graph = parse_graph_question(question.text, "run");
+  auto print = [](const Lines& lines) {
+    for (const std::string& line : lines) std::cout << line << "\n";
+    if (!lines.empty()) std::cout << "\n";
+  };
+  if (graph) {
+    print(graph_picture(*graph, options));
+    if (!reply.grid.thoughts.empty()) print(thought_bars(with_truth(reply.grid, *graph), options));
+  } else {
+    std::cout << question.text << "\n\n";
+    print_readouts(reply.grid.thoughts, options);
+  }
+  if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
+  const std::string expected = graph && graph->answer() >= 0 ? graph->words[graph->answer()] : question.expected;
+  std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
+  if (!expected.empty()) verdict += reply.answer == expected ? "  right" : "  wrong, it is " + expected;
+  const bool right = reply.answer == expected;
+  std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
+  std::printf("%s, %lld %s, %.1f ms\n", thinker.method.c_str(), static_cast<long long>(reply.steps),
+              thinker.procedure.in_words ? "words" : "thoughts", reply.ms);
+}
+
+int run_run(const std::vector<std::string>& args) {
+  CommonOptions common;
+  std::optional<std::string> question, task_name;
+  std::filesystem::path data;
+  int64_t index = 0;
+  ReachFlags flags;
+  Options options("run", "One question, answered; its thoughts are shown.",
+                  "tacit run --model models/frontier --task reach --seed 1 --index 4\n"
+                  "tacit run --model models/frontier --question \"3 5 | 5 8 | 2 9 | [Q] 8 9 [R] 3\"");
+  options.common(common, {"model"});
+  options.add("question", "TEXT", &question, "the question, in the words the checkpoint knows");
+  options.add("task", "NAME", &task_name, "or an example of this task (default: the checkpoint's own)");
+  options.add("data", "FILE", &data, "file of the task; generated without it");
+  options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
+  options.common(common, {"method", "latents", "device", "dtype", "seed", "threads", "json", "config"});
+  flags.add_text(options);
+  flags.add_generator(options);
+  if (!options.parse(args)) return kDone;
+  options.require_option("model");
+  if (question && task_name) options.reject("expected either '--question' or '--task'");
+  use_threads(common.threads);
+
+  const Thinker thinker = make_thinker(open_model(common.model, parse_dtype(common.dtype), parse_device(common.device)),
+                                       common.method, common.latents);
+  const MethodSettings& settings = thinker.loaded.settings;
+  if (!question && !task_name) {
+    if (settings.task.empty()) options.reject("expected either '--question' or '--task'");
+    task_name = settings.task;
+  }
+  const Question asked =
+      question ? Question{*question, ""} : question_of_task(*task_name, data, index, common.seed, flags, settings);
+  clear_interrupt();
+  const Reply reply = ask(thinker, asked.text);
+  if (common.json) {
+    std::cout << dump(to_json(thinker, asked, reply), 2) << "\n";
+  } else {
+    print_reply(thinker, asked, reply);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Command run_command() { return {"run", "one question, answered; thoughts shown", run_run}; }
+
+}  // namespace tacit

@@ -1,0 +1,62 @@
+#include "apps/runtime.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include <charconv>
+
+#include "lib/core/error.h"
+#include "lib/kernels/cuda_backend.h"
+
+namespace tacit {
+
+at::ScalarType parse_dtype(const std::string& name) {
+  if (name == "fp32") return at::kFloat;
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  throw UsageError("expected fp32, bf16 or fp16 for '--dtype' but got '" + name + "'");
+}
+
+at::Device parse_device(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  int64_t index = 0;
+  const bool numbered = name.starts_with("cuda:");
+  const auto [end, error] =
+      std::from_chars(name.data() + std::min<size_t>(5, name.size()), name.data() + name.size(), index);
+  if (name != "cuda" && !(numbered && error == std::errc() && end == name.data() + name.size() && index >= 0)) {
+    throw UsageError("expected cpu, cuda or cuda:N for '--device' but got '" + name + "'");
+  }
+  require(enable_cuda(), "device", "expected a CUDA device for '--device ", name,
+          "' but this build or machine has none");
+  const int64_t count = static_cast<int64_t>(at::getNumGPUs());
+  require(index < count, "device", "expected cuda:0 to cuda:", count - 1, " but got ", name);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+void use_threads(int64_t threads) {
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+}
+
+std::vector<int64_t> parse_ids(const std::string& text, const std::string& option) {
+  std::vector<int64_t> ids;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (true) {
+    while (at != end && *at == ' ') ++at;
+    int64_t id = 0;
+    const auto [next, error] = std::from_chars(at, end, id);
+    if (error != std::errc()) break;
+    ids.push_back(id);
+    at = next;
+    while (at != end && *at == ' ') ++at;
+    if (at == end) return ids;
+    if (*at++ != ',') break;
+  }
+  throw UsageError("expected numbers separated by commas for '--" + option + "' but got '" + text + "'");
+}
+
+std::string dump(const OrderedJson& json, int indent) {
+  return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+}  // namespace tacit

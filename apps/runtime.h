@@ -1,0 +1,26 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/options.h"
+
+namespace tacit {
+
+// Where and how a model runs, from its options. Both throw UsageError on a name they do not know.
+at::ScalarType parse_dtype(const std::string& name);  // fp32, bf16, fp16
+at::Device parse_device(const std::string& name);     // cpu, cuda, cuda:N; fails when this build or machine has none
+
+// Sets the number of threads of the process; 0 leaves it.
+void use_threads(int64_t threads);
+
+// "1,2,3" -> {1, 2, 3}. UsageError names `option`.
+std::vector<int64_t> parse_ids(const std::string& text, const std::string& option);
+
+// Text of a JSON value, also when strings in it are not valid UTF-8 (a token may be half a character).
+std::string dump(const OrderedJson& json, int indent = -1);
+
+}  // namespace tacit

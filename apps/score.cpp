@@ -1,0 +1,160 @@
+#include <ATen/ops/logsumexp.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "apps/commands.h"
+#include "apps/options.h"
+#include "apps/runtime.h"
+#include "latent/method.h"
+#include "latent/session.h"
+#include "lib/core/error.h"
+#include "lib/model/checkpoint.h"
+#include "lib/tokenizer/tokenizer.h"
+
+namespace tacit {
+namespace {
+
+struct Scored {
+  std::vector<int64_t> tokens;
+  std::vector<double> logprobs;  // of tokens 1, 2, ..
+  std::vector<float> logits_last;
+  std::vector<std::vector<float>> hidden;  // one vector a thought
+};
+
+std::vector<float> floats(const at::Tensor& values_N) {
+  const at::Tensor plain = values_N.to(at::kCPU, at::kFloat).contiguous();
+  return {plain.const_data_ptr<float>(), plain.const_data_ptr<float>() + plain.numel()};
+}
+
+// log p(token i + 1 | tokens up to i), in fp64 from the model's logits; a few positions at a time, for V may be large.
+std::vector<double> log_probabilities(const at::Tensor& logits_TV, const std::vector<int64_t>& tokens) {
+  constexpr int64_t kChunk = 64;
+  const int64_t count = static_cast<int64_t>(tokens.size()) - 1;
+  std::vector<double> out;
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    const int64_t size = std::min(kChunk, count - begin);
+    const at::Tensor wide_TV = logits_TV.narrow(0, begin, size).to(at::kDouble);
+    const at::Tensor next_T =
+        at::tensor(at::ArrayRef<int64_t>(tokens).slice(begin + 1, size), at::kLong).to(wide_TV.device());
+    const at::Tensor chosen_T = wide_TV.gather(1, next_T.unsqueeze(1)).squeeze(1) - wide_TV.logsumexp(1);
+    const at::Tensor host_T = chosen_T.to(at::kCPU).contiguous();
+    out.insert(out.end(), host_T.const_data_ptr<double>(), host_T.const_data_ptr<double>() + size);
+  }
+  return out;
+}
+
+// How to think. No marker stands between the given tokens and the thoughts: what is scored is what was given.
+ThinkOptions thinking(const CommonOptions& common, const Transformer& model) {
+  const std::string source = (common.model / "config.json").string();
+  const MethodSettings settings = read_method_settings(model.config().raw, source);
+  std::shared_ptr<const Tokenizer> tokenizer;
+  const bool has_markers = !(settings.markers.think + settings.markers.answer + settings.markers.pause).empty();
+  if (has_markers) tokenizer = load_tokenizer(common.model);
+  ThinkOptions think = bind(method(common.method, settings), settings, tokenizer.get(), common.latents).think;
+  think.max_steps = std::min(think.max_steps, common.latents);
+  think.keep_trace = true;
+  return think;
+}
+
+Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
+  const auto model = load_model(common.model, {parse_dtype(common.dtype), parse_device(common.device)});
+  const int64_t thoughts = std::max<int64_t>(common.latents, 0);
+  const int64_t count = static_cast<int64_t>(tokens.size());
+  std::optional<ThinkOptions> think;
+  if (thoughts > 0) think = thinking(common, *model);
+  require(count >= 1, "score", "expected at least one token");
+  require(count + thoughts <= model->config().max_positions, "score", "expected at most ",
+          model->config().max_positions, " tokens and thoughts (the model's positions) but got ", count, " + ",
+          thoughts);
+  Session session(model, {.rows = 1, .capacity = count + thoughts});
+  const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
+  Scored out;
+  out.logprobs = log_probabilities(logits_TV, tokens);
+  out.logits_last = floats(logits_TV[-1]);
+  if (think) {
+    const Thoughts result = session.think(*think);
+    for (int64_t k = 0; k < result.steps[0]; ++k) out.hidden.push_back(floats(result.trace_BKD[0][k]));
+    out.logits_last = floats(session.logits_BV()[0]);
+  }
+  out.tokens = std::move(tokens);
+  return out;
+}
+
+void print_json(const Scored& scored, bool with_hidden) {
+  OrderedJson logprobs = OrderedJson::array({nullptr});
+  for (double value : scored.logprobs) logprobs.push_back(value);
+  OrderedJson out = {{"tokens", scored.tokens}, {"logprobs", logprobs}, {"logits_last", scored.logits_last}};
+  if (with_hidden) out["hidden"] = scored.hidden;
+  std::cout << dump(out) << "\n";
+}
+
+void print_table(const Scored& scored, const Tokenizer* tokenizer) {
+  auto shown = [&](int64_t id) { return tokenizer ? "  " + dump(OrderedJson(tokenizer->token(id))) : std::string(); };
+  std::printf("%8s %12s\n", "token", "log p");
+  double sum = 0;
+  for (size_t i = 0; i < scored.tokens.size(); ++i) {
+    const std::string text = shown(scored.tokens[i]);
+    if (i == 0) {
+      std::printf("%8lld %12s%s\n", static_cast<long long>(scored.tokens[i]), "-", text.c_str());
+    } else {
+      sum += scored.logprobs[i - 1];
+      std::printf("%8lld %12.4f%s\n", static_cast<long long>(scored.tokens[i]), scored.logprobs[i - 1], text.c_str());
+    }
+  }
+  std::printf("\nsum %.4f nats\n", sum);
+  for (size_t k = 0; k < scored.hidden.size(); ++k) {
+    double square = 0;
+    for (float value : scored.hidden[k]) square += static_cast<double>(value) * value;
+    std::printf("thought %zu: length %.4f\n", k + 1, std::sqrt(square));
+  }
+  std::vector<int64_t> order(scored.logits_last.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+  const size_t top = std::min<size_t>(5, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
+                    [&](int64_t a, int64_t b) { return scored.logits_last[a] > scored.logits_last[b]; });
+  std::printf("\nnext token, by logit:\n");
+  for (size_t i = 0; i < top; ++i) {
+    std::printf("%8lld %12.4f%s\n", static_cast<long long>(order[i]), static_cast<double>(scored.logits_last[order[i]]),
+                shown(order[i]).c_str());
+  }
+  std::fflush(stdout);
+}
+
+int run_score(const std::vector<std::string>& args) {
+  CommonOptions common;
+  std::optional<std::string> ids, text;
+  Options options("score",
+                  "Log-likelihood of tokens, and the logits after the last of them or after thoughts that follow it.",
+                  "tacit score --model models/frontier --tokens 1,2,3\n"
+                  "tacit score --model models/frontier --tokens 1,2,3 --latents 2 --json");
+  options.common(common, {"model"});
+  options.add("tokens", "IDS", &ids, "token ids, separated by commas");
+  options.add("text", "S", &text, "text to tokenize instead; no BOS or EOS is added");
+  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0);
+  options.common(common, {"method", "device", "dtype", "threads", "json", "config"});
+  if (!options.parse(args)) return kDone;
+  options.require_option("model");
+  if (ids.has_value() == text.has_value()) options.reject("expected either '--tokens' or '--text'");
+  use_threads(common.threads);
+
+  std::shared_ptr<const Tokenizer> tokenizer;
+  const bool has_tokenizer = std::filesystem::exists(common.model / "tokenizer.json") ||
+                             std::filesystem::exists(common.model / "tokenizer.model");
+  if (text || (!common.json && has_tokenizer)) tokenizer = load_tokenizer(common.model);
+  const Scored scored = score(common, text ? tokenizer->encode(*text) : parse_ids(*ids, "tokens"));
+  if (common.json) {
+    print_json(scored, common.latents > 0);
+  } else {
+    print_table(scored, tokenizer.get());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Command score_command() {
+  return {"score", "log-likelihood of given tokens, logits after them or after thoughts", run_score};
+}
+
+}  // namespace tacit

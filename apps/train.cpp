@@ -1,0 +1,85 @@
+#include <cstdio>
+
+#include "apps/commands.h"
+#include "apps/options.h"
+#include "apps/progress_bar.h"
+#include "apps/runtime.h"
+#include "latent/train_method.h"
+#include "lib/core/files.h"
+
+namespace tacit {
+namespace {
+
+struct TrainArguments {
+  CommonOptions common;
+  std::string method, task = "reach";
+  std::filesystem::path recipe, out;
+  std::string init;
+  int64_t steps = 0, batch = 0, seed = 0;
+  bool resume = false;
+};
+
+// The flags that were given win over the recipe's fields.
+TrainConfig resolve(const Options& options, const TrainArguments& a) {
+  Json json = a.recipe.empty() ? Json::object() : read_json(a.recipe, "train");
+  const std::string source = a.recipe.empty() ? "the command line" : a.recipe.string();
+  if (json.is_object()) {
+    if (options.given("method")) json["method"] = a.method;
+    if (options.given("task")) json["task"] = a.task;
+    if (options.given("steps")) json["steps"] = a.steps;
+    if (options.given("batch")) json["batch"] = a.batch;
+    if (options.given("seed")) json["seed"] = a.seed;
+    if (options.given("init")) json["init"] = a.init;
+    if (options.given("latents")) json["latents"] = a.common.latents;
+  }
+  return train_config_from_json(json, source);
+}
+
+// The last update and the last validation of metrics.jsonl.
+OrderedJson final_figures(const std::filesystem::path& directory) {
+  OrderedJson update, validation;
+  for_each_line(directory / "metrics.jsonl", "train", [&](std::string_view text, int64_t) {
+    OrderedJson line = OrderedJson::parse(text);
+    (line.contains("validation") ? validation : update) = std::move(line);
+  });
+  OrderedJson out = {{"directory", directory.string()}};
+  out.update(update);
+  if (!validation.is_null()) out["validation"] = validation["validation"];
+  return out;
+}
+
+int run(const std::vector<std::string>& args) {
+  TrainArguments a;
+  Options options("train", "Trains a method on generated problems, from random weights or from a checkpoint.",
+                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained\n"
+                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained --resume --json");
+  options.common(a.common, {"latents", "threads", "json"});
+  options.add("method", "NAME", &a.method, "what to train: walk, direct, cot, cot-frontier, coconut, pause, frontier");
+  options.add("task", "NAME", &a.task, "what to train on: reach");
+  options.add("config", "FILE", &a.recipe, "recipe as JSON (configs/); options given here win over its fields");
+  options.add("out", "DIR", &a.out, "folder of the checkpoint and its training state");
+  options.add("steps", "N", &a.steps, "updates", 1);
+  options.add("batch", "N", &a.batch, "rows a micro-batch", 1);
+  options.add("seed", "N", &a.seed, "of weights and data", 0);
+  options.add("init", "DIR", &a.init, "checkpoint to start from");
+  options.flag("resume", &a.resume, "continue the training in --out");
+  if (!options.parse(args)) return kDone;
+  options.require_option("out");
+  use_threads(a.common.threads);
+  const TrainConfig config = resolve(options, a);
+  train_method(config, a.out, a.resume, progress_bar());
+  const OrderedJson figures = final_figures(a.out);
+  if (a.common.json) {
+    std::printf("%s\n", figures.dump().c_str());
+  } else {
+    std::printf("%s: %lld steps, loss %.4f\n", a.out.c_str(), static_cast<long long>(figures["step"].get<int64_t>()),
+                figures["loss"].get<double>());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Command train_command() { return {"train", "train a method from a recipe, resume, export", run}; }
+
+}  // namespace tacit

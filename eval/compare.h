@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/run.h"
+
+namespace tacit {
+
+// Runs side by side on their common examples.
+struct ComparisonRow {
+  std::string name;
+  Metrics metrics;                           // of the common examples; the figures of single problems are the run's
+  int64_t only_this = 0, only_baseline = 0;  // right where the other is wrong
+  double p_value = 1;                        // exact McNemar against the baseline row
+};
+
+struct Comparison {
+  std::string task, title;  // title: of the report; the task's name unless the caller sets it
+  std::string baseline;     // name of the row the others are tested against, "" = no test
+  int64_t examples = 0;
+  std::vector<ComparisonRow> rows;
+  std::vector<Heuristic> heuristics;  // on the same examples; empty when no run has them
+  OrderedJson provenance;             // command, seeds, versions, machine: the caller's
+};
+
+// `runs` must share their examples (compared by id; the common ones are used) and their task. Fails when the same id is
+// another problem in two runs. The baseline is the row called `baseline`; empty = no test.
+Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline);
+
+// At most `width` columns wide: the bars shrink first, then columns go, the least important first. Ends with a line
+// end.
+std::string terminal_table(const Comparison& comparison, int64_t width, bool colour);
+std::string markdown_table(const Comparison& comparison);  // GitHub's Markdown
+OrderedJson to_json(const Comparison& comparison);
+
+}  // namespace tacit

@@ -1,0 +1,123 @@
+#include "eval/metrics.h"
+
+#include <map>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
+  require(!samples.empty(), "score_samples", "expected at least one sample");
+  Metrics m = std::move(known);
+  m.examples = std::ssize(samples);
+  m.correct = m.not_extracted = 0;
+  std::vector<double> right;
+  std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
+  double ms = 0;
+  int64_t steps = 0, tokens = 0;
+  for (const Sample& s : samples) {
+    m.correct += s.correct;
+    m.not_extracted += !s.extracted;
+    right.push_back(s.correct);
+    steps += s.steps;
+    tokens += s.tokens;
+    ms += s.ms_prefill + s.ms_think + s.ms_answer;
+    if (s.depth == 0) continue;
+    by_depth[s.depth].first += s.correct;
+    ++by_depth[s.depth].second;
+  }
+  const double count = static_cast<double>(m.examples);
+  m.accuracy = static_cast<double>(m.correct) / count;
+  m.accuracy_ci = bootstrap_mean(right);
+  m.mean_steps = static_cast<double>(steps) / count;
+  m.mean_tokens = static_cast<double>(tokens) / count;
+  m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
+  m.accuracy_by_depth.clear();
+  for (const auto& [depth, n] : by_depth) {
+    m.accuracy_by_depth.emplace_back(depth, static_cast<double>(n.first) / static_cast<double>(n.second));
+  }
+  return m;
+}
+
+OrderedJson to_json(const std::vector<Heuristic>& heuristics) {
+  OrderedJson json = OrderedJson::array();
+  for (const Heuristic& h : heuristics) {
+    json.push_back({{"name", h.name}, {"rule", h.rule}, {"accuracy", h.accuracy}, {"decided", h.decided}});
+  }
+  return json;
+}
+
+OrderedJson to_json(const Metrics& m) {
+  OrderedJson depths = OrderedJson::array();
+  for (const auto& [depth, accuracy] : m.accuracy_by_depth)
+    depths.push_back({{"depth", depth}, {"accuracy", accuracy}});
+  return {{"model", m.model},
+          {"method", m.method},
+          {"task", m.task},
+          {"examples", m.examples},
+          {"correct", m.correct},
+          {"not_extracted", m.not_extracted},
+          {"accuracy", m.accuracy},
+          {"accuracy_ci", OrderedJson::array_t{m.accuracy_ci.low, m.accuracy_ci.high}},
+          {"mean_steps", m.mean_steps},
+          {"mean_tokens", m.mean_tokens},
+          {"ms_median", m.ms_median},
+          {"ms_p95", m.ms_p95},
+          {"ms_prefill", m.ms_prefill},
+          {"ms_think", m.ms_think},
+          {"ms_answer", m.ms_answer},
+          {"problems_per_s", m.problems_per_s},
+          {"accuracy_by_depth", depths},
+          {"heuristics", to_json(m.heuristics)}};
+}
+
+static std::vector<JsonReader> read_list(const JsonReader& in, const Json& json, std::string_view name,
+                                         const std::string& operation, const std::string& source) {
+  std::vector<JsonReader> items;
+  if (!in.has(name)) return items;
+  const Json& list = json.at(std::string(name));
+  if (!list.is_array()) in.reject(name, "to be a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string prefix = std::string(name) + "[" + std::to_string(i) + "]";
+    if (!list[i].is_object()) in.reject(name, "to be a list of objects");
+    items.emplace_back(list[i], operation, source, prefix);
+  }
+  return items;
+}
+
+Metrics metrics_from_json(const Json& json, const std::string& operation, const std::string& source) {
+  const JsonReader in(json, operation, source);
+  Metrics m;
+  m.model = in.string("model");
+  m.method = in.string("method");
+  m.task = in.string("task");
+  m.examples = in.integer("examples");
+  m.correct = in.integer("correct");
+  m.not_extracted = in.integer("not_extracted");
+  m.accuracy = in.number("accuracy");
+  if (in.has("accuracy_ci")) {
+    const Json& ci = json.at("accuracy_ci");
+    if (!ci.is_array() || ci.size() != 2 || !ci[0].is_number() || !ci[1].is_number()) {
+      in.reject("accuracy_ci", "to be a list of two numbers");
+    }
+    m.accuracy_ci = {ci[0].get<double>(), ci[1].get<double>()};
+  }
+  m.mean_steps = in.number("mean_steps", 0);
+  m.mean_tokens = in.number("mean_tokens", 0);
+  m.ms_median = in.number("ms_median", 0);
+  m.ms_p95 = in.number("ms_p95", 0);
+  m.ms_prefill = in.number("ms_prefill", 0);
+  m.ms_think = in.number("ms_think", 0);
+  m.ms_answer = in.number("ms_answer", 0);
+  m.problems_per_s = in.number("problems_per_s", 0);
+  for (const JsonReader& item : read_list(in, json, "accuracy_by_depth", operation, source)) {
+    m.accuracy_by_depth.emplace_back(item.integer("depth"), item.number("accuracy"));
+  }
+  for (const JsonReader& item : read_list(in, json, "heuristics", operation, source)) {
+    m.heuristics.push_back(
+        {item.string("name"), item.string("rule"), item.number("accuracy"), item.integer("decided")});
+  }
+  return m;
+}
+
+}  // namespace tacit

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "datasets/audit.h"
+#include "eval/sample.h"
+#include "eval/statistics.h"
+#include "lib/core/json.h"
+
+namespace tacit {
+
+struct Metrics {
+  std::string model, method, task;
+  int64_t examples = 0, correct = 0, not_extracted = 0;
+  double accuracy = 0;
+  Interval accuracy_ci;  // 95 % bootstrap over examples
+  double mean_steps = 0, mean_tokens = 0;
+  // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured.
+  double ms_median = 0, ms_p95 = 0, ms_prefill = 0, ms_think = 0, ms_answer = 0;
+  double problems_per_s = 0;  // in batches
+  std::vector<std::pair<int64_t, double>> accuracy_by_depth;
+  std::vector<Heuristic> heuristics;  // label-blind rules on the same examples, graph tasks only
+};
+OrderedJson to_json(const Metrics& metrics);
+OrderedJson to_json(const std::vector<Heuristic>& heuristics);
+Metrics metrics_from_json(const Json& json, const std::string& operation, const std::string& source);
+
+// What samples say: counts, accuracy, means and throughput. The names, the figures of single problems (ms_*) and the
+// heuristics, which samples do not hold, are `known`'s.
+Metrics score_samples(const std::vector<Sample>& samples, Metrics known);
+
+}  // namespace tacit

@@ -1,0 +1,45 @@
+#include "eval/open_model.h"
+
+#include <algorithm>
+
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+#include "lib/core/json.h"
+#include "lib/model/checkpoint.h"
+
+namespace tacit {
+
+LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype, at::Device device) {
+  const std::filesystem::path config = directory / "config.json";
+  LoadedModel out;
+  out.directory = directory;
+  out.settings = read_method_settings(read_json(config, "open_model"), config.string());
+  const bool has_tokenizer = exists(directory / "tokenizer.json") || exists(directory / "tokenizer.model");
+  if (has_tokenizer) out.tokenizer = load_tokenizer(directory);
+  out.model = load_model(directory, {.dtype = dtype, .device = device});
+  return out;
+}
+
+std::string model_name(const std::filesystem::path& directory) {
+  const std::filesystem::path normal = std::filesystem::absolute(directory).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+}
+
+std::string hash_weights(const std::filesystem::path& directory) {
+  const std::filesystem::path single = directory / "model.safetensors";
+  if (exists(single)) return sha256_hex(MappedFile::open(single, "hash_weights")->bytes());
+  require(is_directory(directory), "hash_weights", "expected a checkpoint's directory but got ", directory.string());
+  std::vector<std::filesystem::path> shards;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".safetensors") shards.push_back(entry.path());
+  }
+  require(!shards.empty(), "hash_weights", "expected safetensors files but got none in ", directory.string());
+  std::sort(shards.begin(), shards.end());
+  std::string lines;
+  for (const auto& shard : shards) {
+    lines += sha256_hex(MappedFile::open(shard, "hash_weights")->bytes()) + "  " + shard.filename().string() + "\n";
+  }
+  return sha256_hex(lines);
+}
+
+}  // namespace tacit

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "latent/method.h"
+#include "lib/model/transformer.h"
+#include "lib/tokenizer/tokenizer.h"
+
+namespace tacit {
+
+// A checkpoint opened for evaluation.
+struct LoadedModel {
+  std::filesystem::path directory;
+  std::shared_ptr<const Transformer> model;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null when the directory has no tokenizer file
+  MethodSettings settings;
+  std::string weights_sha256;  // empty = taken from the directory when a run is written
+};
+LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
+                       at::Device device = at::kCPU);
+
+// Name in a table: the directory's own name.
+std::string model_name(const std::filesystem::path& directory);
+
+// SHA-256 of model.safetensors; of a checkpoint in shards that of the lines "<sha256>  <file>\n", one a shard in name
+// order, which is `sha256sum *.safetensors | sha256sum`.
+std::string hash_weights(const std::filesystem::path& directory);
+
+}  // namespace tacit

@@ -1,0 +1,159 @@
+#include "eval/problems.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "decoding/readout.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+constexpr int64_t kReadoutEntries = 4;
+
+double rounded_ms(double ms) { return std::round(ms * 1000) / 1000; }
+
+const Task& chosen_task(const LoadedModel& model, const RunOptions& options) {
+  const std::string& name = options.task.empty() ? model.settings.task : options.task;
+  require(!name.empty(), "evaluate", "expected the name of a task: the checkpoint ", model_name(model.directory),
+          " names none");
+  return task(name);
+}
+
+bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
+
+// " Tom" -> "Tom"; what is nothing but white space keeps the vocabulary's own spelling.
+std::string token_word(const Tokenizer& tokenizer, int64_t id) {
+  const std::string text = tokenizer.decode(std::vector{id});
+  const char* space = " \t\r\n";
+  const size_t begin = text.find_first_not_of(space);
+  return begin == text.npos ? tokenizer.token(id) : text.substr(begin, text.find_last_not_of(space) + 1 - begin);
+}
+
+int64_t depth_of(const Example& example) {
+  if (!example.meta.is_object()) return 0;
+  const auto depth = example.meta.find("depth");
+  return depth != example.meta.end() && depth->is_number_integer() ? depth->get<int64_t>() : 0;
+}
+
+}  // namespace
+
+Problems::Problems(const LoadedModel& model, const RunOptions& options)
+    : model_(model), options_(options), task_(&chosen_task(model, options)) {
+  require(model.tokenizer != nullptr, "evaluate",
+          "expected a checkpoint with tokenizer.json or tokenizer.model but got none in ", model.directory.string());
+  procedure_ = bind(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents);
+  examples_ = load_examples(*task_, options.task_options, options.limit);
+  solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
+  tokenize();
+}
+
+void Problems::tokenize() {
+  const int64_t limit = model_.model->config().max_positions;
+  const int64_t vocabulary = model_.model->config().vocab_size;
+  for (const Example& example : examples_) {
+    std::vector<int64_t> prompt;
+    try {
+      prompt = model_.tokenizer->encode(example.question);
+    } catch (const Error& error) {
+      fail("evaluate", "expected example '", example.id,
+           "' in words of the checkpoint's tokenizer but got: ", error.what());
+    }
+    require(!prompt.empty(), "evaluate", "expected example '", example.id,
+            "' to ask something but its question is empty");
+    const int64_t largest = *std::max_element(prompt.begin(), prompt.end());
+    require(largest < vocabulary, "evaluate", "expected token ids below ", vocabulary,
+            " (the model's vocabulary) but got ", largest, " in example '", example.id, "'");
+    const int64_t needed = positions_needed(procedure_, std::ssize(prompt), solve_options_);
+    require(needed <= limit, "evaluate", "expected at most ", limit, " positions (the model's) but example '",
+            example.id, "' may need ", needed, ", ", prompt.size(), " of them for its question");
+    prompts_.push_back(std::move(prompt));
+  }
+}
+
+RunRecord Problems::record() const {
+  const int64_t latents = options_.latents < 0 ? model_.settings.latents : options_.latents;
+  return {model_,
+          options_,
+          procedure_.method,
+          task_->name,
+          latents,
+          procedure_.think.max_steps,
+          solve_options_.max_answer_tokens};
+}
+
+Metrics Problems::describe() const {
+  Metrics out;
+  out.model = valid_utf8(model_name(model_.directory));
+  out.method = procedure_.method;
+  out.task = task_->name;
+  if (std::all_of(examples_.begin(), examples_.end(), has_graph)) out.heuristics = audit_reach(examples_).heuristics;
+  return out;
+}
+
+std::vector<Sample> Problems::solve(const std::vector<int64_t>& batch) const {
+  TokenRows prompts;
+  for (int64_t i : batch) prompts.push_back(prompts_[i]);
+  SolveOptions options = solve_options_;
+  options.keep_trace = !procedure_.in_words;
+  const Solution solution = tacit::solve(model_.model, procedure_, prompts, options);
+  std::vector<Sample> samples;
+  for (size_t b = 0; b < batch.size(); ++b) samples.push_back(sample(batch[b], solution, static_cast<int64_t>(b)));
+  return samples;
+}
+
+PhaseTimes Problems::time(int64_t i) const {
+  return tacit::solve(model_.model, procedure_, {prompts_[i]}, solve_options_).ms;
+}
+
+Sample Problems::sample(int64_t i, const Solution& solution, int64_t row) const {
+  const Example& example = examples_[i];
+  const Tokenizer& tokenizer = *model_.tokenizer;
+  std::vector<int64_t> prompt = prompts_[i];
+  prompt.insert(prompt.end(), procedure_.prompt_suffix.begin(), procedure_.prompt_suffix.end());
+  const double rows = static_cast<double>(solution.answers.size());
+
+  Sample s;
+  s.task = task_->name;
+  s.id = example.id;
+  s.method = procedure_.method;
+  s.question = valid_utf8(tokenizer.decode(prompt));
+  s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, row));
+  s.text = valid_utf8(tokenizer.decode(solution.answers[row].tokens));
+  s.answer = task_->extract(example, s.text);
+  s.expected = example.answer;
+  s.extracted = !s.answer.empty();
+  s.correct = s.extracted && task_->correct(example, s.answer);
+  s.steps = solution.thoughts.steps[row];
+  s.tokens = std::ssize(solution.answers[row].tokens);
+  s.depth = depth_of(example);
+  s.ms_prefill = rounded_ms(solution.ms.prefill / rows);
+  s.ms_think = rounded_ms(solution.ms.think / rows);
+  s.ms_answer = rounded_ms(solution.ms.answer / rows);
+  return s;
+}
+
+std::string share_text(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", share);
+  return text[0] == '0' ? text + 1 : text;
+}
+
+std::string thoughts_text(const Transformer& model, const Tokenizer& tokenizer, const Thoughts& thoughts, int64_t row) {
+  if (!thoughts.tokens[row].empty()) return tokenizer.decode(thoughts.tokens[row]);
+  const int64_t steps = thoughts.steps[row];
+  if (steps == 0 || !thoughts.trace_BKD.defined()) return "";
+  std::string text;
+  for (const auto& shares : readouts(model, thoughts.trace_BKD[row].narrow(0, 0, steps), kReadoutEntries)) {
+    if (!text.empty()) text += " | ";
+    for (const TokenShare& share : shares) {
+      const bool first = &share == &shares.front();
+      if (!first && share.probability < .005) break;  // would read .00
+      text += (first ? "" : " ") + token_word(tokenizer, share.token) + " " + share_text(share.probability);
+    }
+  }
+  return text;
+}
+
+}  // namespace tacit

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/run.h"
+#include "eval/run_folder.h"
+
+namespace tacit {
+
+// The examples of a run, tokenised, with the procedure that answers them. Everything that can be refused is refused
+// when it is made: unknown words, prompts that do not fit.
+class Problems {
+ public:
+  Problems(const LoadedModel& model, const RunOptions& options);
+
+  int64_t size() const { return std::ssize(examples_); }
+  const Example& example(int64_t i) const { return examples_[i]; }
+  const std::string& task_name() const { return task_->name; }
+  const std::string& method_name() const { return procedure_.method; }
+  RunRecord record() const;
+  Metrics describe() const;  // names and heuristics
+
+  std::vector<Sample> solve(const std::vector<int64_t>& batch) const;  // one sample for each, with thoughts
+  PhaseTimes time(int64_t i) const;                                    // of one problem alone
+
+ private:
+  void tokenize();
+  Sample sample(int64_t i, const Solution& solution, int64_t row) const;
+
+  const LoadedModel& model_;
+  const RunOptions& options_;
+  const Task* task_;
+  Procedure procedure_;
+  std::vector<Example> examples_;
+  TokenRows prompts_;
+  SolveOptions solve_options_;
+};
+
+// ".97": a share with two digits.
+std::string share_text(double share);
+
+// One row's thoughts as text: the words it committed to, or the likeliest tokens of every thought, "7 .52 3 .44 | 9
+// .98".
+std::string thoughts_text(const Transformer& model, const Tokenizer& tokenizer, const Thoughts& thoughts, int64_t row);
+
+}  // namespace tacit

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cmath>
+
+#include "eval/report_columns.h"
+
+namespace tacit {
+namespace {
+
+constexpr int64_t kGap = 2;  // columns between columns
+constexpr int64_t kWidestBar = 20, kNarrowestBar = 6;
+constexpr const char* kPlain = "\x1b[0m";
+constexpr const char* kBold = "\x1b[1m";
+constexpr const char* kDim = "\x1b[2m";
+constexpr const char* kCyan = "\x1b[36m";
+constexpr const char* kGreen = "\x1b[32m";
+constexpr const char* kRed = "\x1b[31m";
+
+// Characters, each one column wide.
+int64_t display_width(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+int64_t column_width(const ReportColumn& column) {
+  int64_t width = display_width(column.head);
+  for (const std::string& cell : column.cells) width = std::max(width, display_width(cell));
+  return width;
+}
+
+int64_t table_width(const std::vector<ReportColumn>& columns) {
+  int64_t width = 0;
+  for (const ReportColumn& column : columns) width += column_width(column) + (&column == &columns.front() ? 0 : kGap);
+  return width;
+}
+
+// A bar in eighths of a column.
+std::string bar(double share, int64_t width) {
+  static const char* const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int64_t eighths = std::llround(share * static_cast<double>(8 * width));
+  std::string out;
+  for (int64_t i = 0; i < eighths / 8; ++i) out += "█";
+  return out + parts[eighths % 8];
+}
+
+// Drops columns until the table fits, then gives what is left to bars beside the accuracy.
+void fit(std::vector<ReportColumn>& columns, const Comparison& comparison, int64_t width) {
+  while (table_width(columns) > width) {
+    const auto least = std::min_element(columns.begin(), columns.end(),
+                                        [](const auto& a, const auto& b) { return a.importance < b.importance; });
+    if (least->importance >= 9) break;
+    columns.erase(least);
+  }
+  const int64_t space = std::min(kWidestBar, width - table_width(columns) - kGap);
+  if (space < kNarrowestBar) return;
+  ReportColumn bars{.head = std::string(space, ' '), .cells = {}, .right = false};
+  for (const ComparisonRow& row : comparison.rows) bars.cells.push_back(bar(row.metrics.accuracy, space));
+  const auto accuracy =
+      std::find_if(columns.begin(), columns.end(), [](const auto& c) { return c.head == "accuracy %"; });
+  columns.insert(accuracy + 1, std::move(bars));
+}
+
+class Painter {
+ public:
+  Painter(const Comparison& comparison, bool colour) : comparison_(comparison), colour_(colour) {
+    for (const ComparisonRow& row : comparison.rows) best_ = std::max(best_, row.metrics.accuracy);
+  }
+
+  std::string head(const std::string& text) const { return paint(kDim, text); }
+
+  std::string cell(const ReportColumn& column, size_t r, const std::string& padded) const {
+    const ComparisonRow& row = comparison_.rows[r];
+    if (column.head == "model" || column.head == "accuracy %")
+      return row.metrics.accuracy == best_ ? paint(kBold, padded) : padded;
+    if (column.head.find_first_not_of(' ') == std::string::npos) return paint(kCyan, padded);  // bars
+    if (column.head.starts_with("p vs ") && row.p_value < .05 && row.only_this != row.only_baseline) {
+      return paint(row.only_this > row.only_baseline ? kGreen : kRed, padded);
+    }
+    return padded;
+  }
+
+ private:
+  std::string paint(const char* code, const std::string& text) const { return colour_ ? code + text + kPlain : text; }
+
+  const Comparison& comparison_;
+  bool colour_;
+  double best_ = 0;
+};
+
+std::string padded(const std::string& text, int64_t width, bool right) {
+  const std::string space(std::max<int64_t>(0, width - display_width(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+// Spaces at the end of a line help nobody; colour codes keep theirs.
+std::string stripped(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+std::string table(const std::vector<ReportColumn>& columns, const Painter& painter) {
+  const std::string gap(kGap, ' ');
+  std::string out, line;
+  for (const ReportColumn& c : columns) line += (line.empty() ? "" : gap) + padded(c.head, column_width(c), c.right);
+  out += painter.head(stripped(line)) + "\n";
+  for (size_t r = 0; r < columns[0].cells.size(); ++r) {
+    line.clear();
+    for (const ReportColumn& c : columns) {
+      line += (line.empty() ? "" : gap) + painter.cell(c, r, padded(c.cells[r], column_width(c), c.right));
+    }
+    out += stripped(line) + "\n";
+  }
+  return out;
+}
+
+// Breaks at spaces, but not between a number and its %; later lines are indented.
+std::string wrapped(const std::string& text, int64_t width) {
+  std::string out, line;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = text.find(' ', begin);
+    if (end != text.npos && text.compare(end, 2, " %") == 0) end = text.find(' ', end + 1);
+    end = std::min(end, text.size());
+    const std::string piece = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!line.empty() && display_width(line) + 1 + display_width(piece) > width) {
+      out += line + "\n";
+      line = " ";
+    }
+    line += (line.empty() ? "" : " ") + piece;
+  }
+  return out + line + "\n";
+}
+
+}  // namespace
+
+std::string terminal_table(const Comparison& comparison, int64_t width, bool colour) {
+  const Painter painter(comparison, colour);
+  std::vector<ReportColumn> columns = report_columns(comparison);
+  fit(columns, comparison, width);
+  std::string out = report_title(comparison) + "\n\n" + table(columns, painter);
+  if (const auto depths = depth_columns(comparison); !depths.empty()) out += "\n" + table(depths, painter);
+  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped(rules, width);
+  return out;
+}
+
+}  // namespace tacit

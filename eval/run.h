@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decoding/solve.h"
+#include "eval/metrics.h"
+#include "eval/open_model.h"
+#include "eval/sample.h"
+#include "eval/task.h"
+#include "lib/core/progress.h"
+
+namespace tacit {
+
+struct RunOptions {
+  std::string method = "latent";    // "latent" = the checkpoint's own
+  int64_t latents = -1;             // -1 = the checkpoint's own
+  std::string task;                 // "" = the checkpoint's own
+  TaskOptions task_options;         // see task_options_of()
+  int64_t batch = 32;               // rows solved together; answers do not depend on it
+  std::optional<uint64_t> shuffle;  // order in which examples are solved; results are stored by example
+  int64_t limit = 0;                // first N examples; 0 = all
+  int64_t latency_problems = 50;    // problems solved alone for the latency columns; 0 = none
+  std::filesystem::path out;        // run folder; empty = keep in memory only
+  OrderedJson command;              // what to record as the command, e.g. argv
+};
+
+// The text that a checkpoint was trained on: style and labels of its settings, all else as it is by default.
+TaskOptions task_options_of(const MethodSettings& settings);
+
+struct Run {
+  Metrics metrics;
+  std::vector<Sample> samples;  // in the task's order
+};
+
+// Evaluates. With options.out: writes run.json first, each finished batch at once to samples.jsonl, metrics.json at the
+// end. An existing folder of the same run is resumed, another one's is refused; where and how fast it runs (command,
+// paths, threads, versions, batch, shuffle, latency_problems) may differ. An interrupted and resumed run ends with the
+// same files as an undisturbed one of the same command, apart from timings: the fields ms_* and, computed from them,
+// problems_per_s. A finished folder is returned as it is. When `progress` returns false, what is finished stays on disk
+// and Interrupted is thrown.
+Run evaluate(const LoadedModel& model, const RunOptions& options, const ProgressCallback& progress = {});
+
+// A finished run from its folder; no model is needed. Fails when metrics.json is missing (the run was not finished).
+Run read_run(const std::filesystem::path& folder);
+
+}  // namespace tacit

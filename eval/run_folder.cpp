@@ -1,0 +1,101 @@
+#include "eval/run_folder.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "evaluate";
+
+// Fields of run.json that two sessions of one run may differ in.
+bool may_differ(const std::string& pointer) {
+  static const std::vector<std::string> free = {"/command", "/versions",   "/threads",   "/batch",
+                                                "/shuffle", "/model_path", "/data_path", "/latency_problems"};
+  return std::any_of(free.begin(), free.end(),
+                     [&](const std::string& f) { return pointer == f || pointer.starts_with(f + "/"); });
+}
+
+// "generator.min_nodes" of "/generator/min_nodes"
+std::string field_path(std::string pointer) {
+  pointer.erase(0, 1);
+  std::replace(pointer.begin(), pointer.end(), '/', '.');
+  return pointer;
+}
+
+void check_same_run(const OrderedJson& record, const std::filesystem::path& path) {
+  const Json stored = read_json(path, kOperation);
+  require(stored.is_object(), kOperation, "expected a JSON object but got ", stored.type_name(), " in ", path.string());
+  const Json there = stored.flatten();
+  const OrderedJson here = record.flatten();
+  std::vector<std::string> pointers;  // in the record's order, then what only the folder has
+  for (const auto& [pointer, value] : here.items()) pointers.push_back(pointer);
+  for (const auto& [pointer, value] : there.items()) {
+    if (!here.contains(pointer)) pointers.push_back(pointer);
+  }
+  for (const std::string& pointer : pointers) {
+    if (may_differ(pointer)) continue;
+    const auto shown = [&](const auto& json) { return json.contains(pointer) ? json.at(pointer).dump() : "nothing"; };
+    require(shown(here) == shown(there), kOperation, "expected '", field_path(pointer), "' of ", shown(there),
+            ", as the run in this folder has, but got ", shown(here), " (", path.string(), "); choose another folder");
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : path_(std::move(path)) {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  require(!error && is_directory(path_), kOperation, "expected a folder for the run but got \"", error.message(),
+          "\" for ", path_.string());
+  const auto run_file = path_ / "run.json", samples_file = path_ / "samples.jsonl";
+  if (exists(run_file)) {
+    check_same_run(record, run_file);
+  } else {
+    require(!exists(samples_file) && !has_metrics(), kOperation,
+            "expected a new folder, or one with a run.json, but got ", path_.string(),
+            ", which has results without one");
+    write_file_atomic(run_file, record.dump(2) + "\n", kOperation);
+  }
+  appender_ = std::make_unique<LineAppender>(samples_file, kOperation);
+}
+
+std::vector<Sample> RunFolder::samples() const { return read_samples(path_ / "samples.jsonl", kOperation); }
+
+void RunFolder::append(const std::vector<Sample>& samples) {
+  for (const Sample& sample : samples) appender_->append(to_json(sample).dump());
+  appender_->sync();
+}
+
+void RunFolder::store(const std::vector<Sample>& samples) {
+  appender_.reset();  // writes to the file that is replaced here
+  write_file_atomic(
+      path_ / "samples.jsonl",
+      [&](std::ostream& out) {
+        for (const Sample& sample : samples) out << to_json(sample).dump() << '\n';
+      },
+      kOperation);
+}
+
+void RunFolder::store(const Metrics& metrics) {
+  write_file_atomic(path_ / "metrics.json", to_json(metrics).dump(2) + "\n", kOperation);
+}
+
+Run read_run(const std::filesystem::path& folder) {
+  const std::string operation = "read_run";
+  const auto metrics_file = folder / "metrics.json";
+  require(is_directory(folder), operation, "expected a run folder but got ", folder.string());
+  require(exists(metrics_file), operation,
+          "expected a finished run but got a folder without metrics.json: ", folder.string());
+  Run run;
+  run.metrics = metrics_from_json(read_json(metrics_file, operation), operation, metrics_file.string());
+  run.samples = read_samples(folder / "samples.jsonl", operation);
+  require(std::ssize(run.samples) == run.metrics.examples, operation, "expected ", run.metrics.examples,
+          " samples, as metrics.json says, but got ", run.samples.size(), " in ", (folder / "samples.jsonl").string());
+  return run;
+}
+
+}  // namespace tacit

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/run.h"
+#include "lib/core/files.h"
+
+namespace tacit {
+
+// Everything that a run is made from, for run.json.
+struct RunRecord {
+  const LoadedModel& model;
+  const RunOptions& options;
+  std::string method, task;  // resolved names
+  int64_t latents, max_steps, max_answer_tokens;
+};
+OrderedJson to_json(const RunRecord& record);
+
+// The files of one run on disk: run.json, samples.jsonl, metrics.json.
+class RunFolder {
+ public:
+  // Makes the folder and its run.json, or opens that of the same run. Fails naming the first field that differs and
+  // both values.
+  RunFolder(std::filesystem::path path, const OrderedJson& record);
+
+  // Samples of earlier sessions; an unfinished last line is cut off.
+  std::vector<Sample> samples() const;
+  void append(const std::vector<Sample>& samples);  // on the disk when it returns
+
+  // Rewrites samples.jsonl in this order.
+  void store(const std::vector<Sample>& samples);
+  void store(const Metrics& metrics);
+  bool has_metrics() const { return exists(path_ / "metrics.json"); }
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<LineAppender> appender_;
+};
+
+}  // namespace tacit

@@ -1,0 +1,60 @@
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include "eval/run_folder.h"
+#include "lib/core/version.h"
+
+namespace tacit {
+namespace {
+
+OrderedJson generator_json(const GraphOptions& g, int64_t count) {
+  return {{"kind", g.kind == GraphKind::prosqa ? "prosqa" : "random"},
+          {"min_nodes", g.min_nodes},
+          {"max_nodes", g.max_nodes},
+          {"edges_per_node", g.edges_per_node},
+          {"min_depth", g.min_depth},
+          {"max_depth", g.max_depth},
+          {"acyclic", g.acyclic},
+          {"balance_in_degree", g.balance_in_degree},
+          {"count", count}};
+}
+
+}  // namespace
+
+OrderedJson to_json(const RunRecord& record) {
+  const LoadedModel& model = record.model;
+  const RunOptions& options = record.options;
+  const TaskOptions& task = options.task_options;
+  OrderedJson json = {
+      {"command", options.command},
+      {"model", valid_utf8(model_name(model.directory))},
+      {"model_path", valid_utf8(model.directory.string())},
+      {"weights_sha256", model.weights_sha256.empty() ? hash_weights(model.directory) : model.weights_sha256},
+      {"settings", to_json(model.settings)},
+      {"method", record.method},
+      {"latents", record.latents},
+      {"max_steps", record.max_steps},
+      {"max_answer_tokens", record.max_answer_tokens},
+      {"task", record.task}};
+  if (task.data.empty()) {
+    json["generator"] = generator_json(task.reach.graph, task.count);
+  } else {
+    json["data"] = valid_utf8(task.data.filename().string());
+    json["data_path"] = valid_utf8(task.data.string());
+    json["data_sha256"] = sha256_hex(MappedFile::open(task.data, "evaluate")->bytes());
+  }
+  json["style"] = task.reach.style == ReachStyle::symbols ? "symbols" : "english";
+  json["labels"] = task.reach.labels;
+  json["seed"] = task.seed;
+  json["limit"] = options.limit;
+  json["dtype"] = at::toString(model.model->dtype());
+  json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);
+  json["batch"] = options.batch;
+  json["shuffle"] = options.shuffle ? OrderedJson(*options.shuffle) : OrderedJson();
+  json["latency_problems"] = options.latency_problems;
+  json["threads"] = at::get_num_threads();
+  json["versions"] = {{"tacit", version}, {"torch", TORCH_VERSION}};
+  return json;
+}
+
+}  // namespace tacit

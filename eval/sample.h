@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "lib/core/json.h"
+
+namespace tacit {
+
+// One line of samples.jsonl. Solving the same problem again gives the same line except for the fields that begin with
+// ms_.
+struct Sample {
+  std::string task, id, method;
+  int64_t repeat = 0;
+  std::string question;  // rendered prompt, suffix included
+  std::string thoughts;  // words of a written chain, or the readout of each thought: "7 .52 3 .44 | 9 .98"
+  std::string text, answer, expected;  // decoded text, extracted answer, reference
+  bool extracted = false, correct = false;
+  int64_t steps = 0, tokens = 0;                       // thoughts or words consumed; answer tokens
+  int64_t depth = 0;                                   // meta.depth of graph tasks, else 0
+  double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // batch time divided by its rows
+};
+OrderedJson to_json(const Sample& sample);
+Sample sample_from_json(const Json& json, const std::string& operation, const std::string& source);
+
+// Every line of a samples.jsonl. Fails naming the file and the line of a broken one.
+std::vector<Sample> read_samples(const std::filesystem::path& path, const std::string& operation);
+
+// `text` with bytes that are no UTF-8 (half a character that a model left unfinished) replaced by U+FFFD.
+std::string valid_utf8(const std::string& text);
+
+}  // namespace tacit

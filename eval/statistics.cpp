@@ -1,0 +1,76 @@
+#include "eval/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "lib/core/error.h"
+#include "lib/core/rng.h"
+
+namespace tacit {
+namespace {
+
+// Unbiased draws from [0, n) with one multiplication each [Lemire 2019, arXiv:1805.10941]. n < 2^32.
+class Index {
+ public:
+  explicit Index(size_t n) : n_(n), rejected_((uint64_t{1} << 32) % n) {}
+  size_t draw(Rng& rng) const {
+    while (true) {
+      const uint64_t scaled = rng.next_u32() * n_;
+      if ((scaled & 0xffffffffu) >= rejected_) return scaled >> 32;
+    }
+  }
+
+ private:
+  uint64_t n_, rejected_;
+};
+
+}  // namespace
+
+Interval bootstrap_mean(std::span<const double> values, double confidence, int64_t resamples, uint64_t seed) {
+  require(!values.empty() && values.size() <= UINT32_MAX, "bootstrap_mean", "expected 1 to 2^32 - 1 values but got ",
+          values.size());
+  require(confidence > 0 && confidence < 1, "bootstrap_mean", "expected a confidence between 0 and 1 but got ",
+          confidence);
+  require(resamples >= 1, "bootstrap_mean", "expected at least 1 resample but got ", resamples);
+  Rng rng(seed);
+  const Index index(values.size());
+  std::vector<double> means(resamples);
+  for (double& mean : means) {
+    double sum = 0;
+    for (size_t i = 0; i < values.size(); ++i) sum += values[index.draw(rng)];
+    mean = sum / static_cast<double>(values.size());
+  }
+  const double tail = (1 - confidence) / 2;
+  return {quantile(means, tail), quantile(means, 1 - tail)};
+}
+
+// With k = min(a, b) and n = a + b: p = 2 P(X <= k) for X ~ Binomial(n, 1/2), at most 1. The log of C(n, k) / 2^n is
+// summed factor by factor; the terms below it follow from C(n, i - 1) = C(n, i) i / (n - i + 1).
+double mcnemar(int64_t only_a, int64_t only_b) {
+  require(only_a >= 0 && only_b >= 0, "mcnemar", "expected counts of at least 0 but got ", only_a, " and ", only_b);
+  if (only_a == only_b) return 1;
+  const int64_t k = std::min(only_a, only_b), n = only_a + only_b;
+  double log_term = -static_cast<double>(n) * std::numbers::ln2;
+  for (int64_t i = 1; i <= k; ++i) log_term += std::log(static_cast<double>(n - k + i) / static_cast<double>(i));
+  double sum = 0, term = 1;  // relative to the term at k
+  for (int64_t i = k; i >= 0 && term > 0; --i) {
+    sum += term;
+    term *= static_cast<double>(i) / static_cast<double>(n - i + 1);
+  }
+  return std::min(1.0, 2 * std::exp(log_term) * sum);
+}
+
+double quantile(std::vector<double> values, double q) {
+  require(!values.empty(), "quantile", "expected at least one value");
+  require(q >= 0 && q <= 1, "quantile", "expected q between 0 and 1 but got ", q);
+  const double place = q * static_cast<double>(values.size() - 1);
+  const size_t below = static_cast<size_t>(place);
+  const auto low = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin(), low, values.end());
+  if (below + 1 == values.size()) return *low;
+  const double next = *std::min_element(low + 1, values.end());
+  return *low + (next - *low) * (place - static_cast<double>(below));
+}
+
+}  // namespace tacit

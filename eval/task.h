@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "datasets/audit.h"
+#include "datasets/example.h"
+#include "datasets/reach.h"
+
+namespace tacit {
+
+struct TaskOptions {
+  std::filesystem::path data;  // file of the benchmark; empty = generated, for tasks that can be
+  ReachOptions reach;          // style, labels and the generator's graph options
+  uint64_t seed = 0;           // of generation and of label permutations
+  int64_t count = 300;         // problems to generate
+};
+
+// Something that can be scored.
+struct Task {
+  std::string name;     // "reach", "prosqa"
+  std::string summary;  // one line
+  std::function<std::vector<Example>(const TaskOptions&)> load;
+  // Decoded text -> the answer in it; empty when there is none. One-word answers: the first word. Sentences: as Coconut
+  // does, what stands after the last "### " (all of it when there is none), up to the end of the line, white space
+  // normalised.
+  std::function<std::string(const Example&, const std::string& text)> extract;
+  std::function<bool(const Example&, const std::string& answer)> correct;
+  int64_t max_answer_tokens = 8;     // for an answer of one word
+  int64_t max_sentence_tokens = 32;  // for one of several
+};
+
+const Task& task(const std::string& name);  // fails naming the known ones
+std::vector<std::string> task_names();
+
+// task.load, then the first `limit` (0 = all). Fails when there are none, or when two examples have the same id.
+std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit = 0);
+// Upper bound on the answer's tokens, from the form that the task gives its answers.
+int64_t answer_tokens(const Task& task, const std::vector<Example>& examples);
+
+}  // namespace tacit

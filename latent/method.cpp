@@ -1,0 +1,107 @@
+#include "latent/method.h"
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+
+#include "latent/methods/methods.h"
+#include "lib/core/error.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::deque<Method> methods;  // a deque, so that references stay valid as it grows
+};
+
+Registry& registry() {
+  static Registry* all = [] {
+    auto* made = new Registry;
+    for (Method& m : built_in_methods()) made->methods.push_back(std::move(m));
+    return made;
+  }();
+  return *all;
+}
+
+}  // namespace
+
+void register_method(Method method) {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  for (const Method& m : all.methods) {
+    require(m.name != method.name, "register_method", "expected a new name but '", method.name, "' is taken");
+  }
+  all.methods.push_back(std::move(method));
+}
+
+std::vector<std::string> method_names() {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  std::vector<std::string> names;
+  for (const Method& m : all.methods) names.push_back(m.name);
+  return names;
+}
+
+const Method& method(const std::string& name, const MethodSettings& settings) {
+  const std::string wanted = name == "latent" ? settings.method : name;
+  require(!wanted.empty(), "method",
+          "expected a checkpoint whose config.json names a method for 'latent'; name one with --method");
+  {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const Method& m : all.methods) {
+      if (m.name == wanted) return m;
+    }
+  }
+  std::string known;
+  for (const std::string& n : method_names()) known += (known.empty() ? "" : ", ") + n;
+  fail("method", "expected one of ", known, " but got '", wanted, "'", did_you_mean(wanted, method_names()));
+}
+
+Procedure bind(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents) {
+  require(static_cast<bool>(method.procedure), "method", "expected a method that answers questions but '", method.name,
+          "' is a training objective only");
+  Procedure out = method.procedure({settings, tokenizer, latents < 0 ? settings.latents : latents});
+  out.method = method.name;
+  return out;
+}
+
+MethodSettings read_method_settings(const Json& config, const std::string& source) {
+  MethodSettings s;
+  const JsonReader root(config, "read_config", source);
+  if (!root.has("tacit")) return s;
+  const JsonReader in = root.object("tacit");
+  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers"});
+  s.method = in.string("method", "");
+  s.latents = in.has("latents") ? in.integer_in("latents", 0, 1 << 20) : s.latents;
+  s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, 1 << 20) : s.max_words;
+  s.task = in.string("task", "");
+  s.style = in.string("style", "");
+  s.labels = in.integer("labels", s.labels);
+  s.frontier = in.string("frontier", s.frontier);
+  if (s.frontier != "level" && s.frontier != "explored") in.reject("frontier", "to be level or explored");
+  if (in.has("markers")) {
+    const JsonReader markers = in.object("markers");
+    markers.only({"think", "answer", "pause", "end"});
+    s.markers = {markers.string("think", ""), markers.string("answer", ""), markers.string("pause", ""),
+                 markers.string("end", "")};
+  }
+  return s;
+}
+
+OrderedJson to_json(const MethodSettings& s) {
+  return {
+      {"method", s.method},
+      {"latents", s.latents},
+      {"max_words", s.max_words},
+      {"task", s.task},
+      {"style", s.style},
+      {"labels", s.labels},
+      {"frontier", s.frontier},
+      {"markers",
+       {{"think", s.markers.think}, {"answer", s.markers.answer}, {"pause", s.markers.pause}, {"end", s.markers.end}}}};
+}
+
+}  // namespace tacit

@@ -1,0 +1,43 @@
+#include "latent/methods/methods.h"
+
+namespace tacit {
+
+std::vector<Method> built_in_methods() {
+  return {direct_method(), cot_method(),      cot_frontier_method(), coconut_method(),
+          pause_method(),  frontier_method(), walk_method()};
+}
+
+std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {
+  if (marker.empty() || context.tokenizer == nullptr) return {};
+  return {context.tokenizer->require_id(marker, "method")};
+}
+
+std::vector<int64_t> marker_ids(const std::string& marker, const ObjectiveContext& context) {
+  return marker_ids(marker, MethodContext{context.settings, &context.tokenizer, context.latents});
+}
+
+Procedure plain_procedure(const MethodContext& context) {
+  Procedure out;
+  out.think.max_steps = 0;
+  out.answer_marker = marker_ids(context.settings.markers.answer, context);
+  const auto end = marker_ids(context.settings.markers.end, context);
+  if (!end.empty()) out.stop_token = end[0];
+  return out;
+}
+
+void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained) {
+  row.rest.insert(row.rest.end(), ids.begin(), ids.end());
+  row.rest_trained.insert(row.rest_trained.end(), ids.size(), trained);
+}
+
+void append(TrainingRow& row, const std::string& text, bool trained, const ObjectiveContext& context) {
+  append(row, context.tokenizer.encode(text), trained);
+}
+
+void append_answer(TrainingRow& row, const Example& example, const ObjectiveContext& context, bool marker_trained) {
+  append(row, marker_ids(context.settings.markers.answer, context), marker_trained);
+  append(row, example.answer, true, context);
+  append(row, marker_ids(context.settings.markers.end, context), true);
+}
+
+}  // namespace tacit

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <vector>
+
+#include "latent/method.h"
+
+namespace tacit {
+
+// One function a method file.
+Method direct_method();
+Method cot_method();
+Method cot_frontier_method();
+Method coconut_method();
+Method pause_method();
+Method frontier_method();
+Method walk_method();
+
+std::vector<Method> built_in_methods();
+
+// Shared by the method files.
+
+// The ids of a marker: none when the checkpoint has no such marker or no tokenizer is at hand.
+std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context);
+std::vector<int64_t> marker_ids(const std::string& marker, const ObjectiveContext& context);
+
+// A procedure that ends with the checkpoint's answer marker and stop token; thinking is left to the caller.
+Procedure plain_procedure(const MethodContext& context);
+
+// Appends tokens to a row's rest.
+void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained);
+void append(TrainingRow& row, const std::string& text, bool trained, const ObjectiveContext& context);
+// [A] answer [E]: the marker is given (or, with `marker_trained`, predicted), answer and end are trained.
+void append_answer(TrainingRow& row, const Example& example, const ObjectiveContext& context, bool marker_trained);
+
+}  // namespace tacit

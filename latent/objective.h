@@ -1,0 +1,68 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "datasets/example.h"
+#include "lib/model/transformer.h"
+#include "lib/tokenizer/tokenizer.h"
+
+namespace tacit {
+
+struct MethodSettings;
+
+// One training sequence: prompt, then `latents` thoughts, then the rest in tokens.
+struct TrainingRow {
+  std::vector<int64_t> prompt;  // at least one token; carries no loss
+  int64_t latents = 0;
+  std::vector<int64_t> rest;       // tokens after the thoughts
+  std::vector<char> rest_trained;  // by token of `rest`: 1 = its prediction is trained
+  std::vector<std::vector<int64_t>>
+      thought_targets;  // empty, or by thought: the tokens it should hold, empty = not trained
+};
+
+struct ObjectiveContext {
+  const MethodSettings& settings;
+  const Tokenizer& tokenizer;
+  int64_t latents;  // of the finished method
+  int64_t stage;    // of the curriculum, from 0
+};
+
+// Where a loss comes from, averaged over the batch.
+struct LatentLoss {
+  at::Tensor total;   // scalar with gradient: tokens + thought_weight * thoughts
+  double tokens = 0;  // cross entropy per trained token, nats
+  double thoughts =
+      0;  // divergence of a thought's readout from its target, nats (cross entropy minus the target's entropy)
+  double accuracy = 0;    // share of trained tokens predicted
+  int64_t positions = 0;  // tokens and thoughts processed
+};
+
+struct LatentLossOptions {
+  double thought_weight = 1;
+  // Whether a thought that is fed back carries gradient to the thoughts before it (backpropagation through time,
+  // Coconut). Cut, every thought is a constant input: the model thinks once without gradient, then one pass over all
+  // thoughts and the rest trains each step on what the model itself had thought until then. For objectives whose every
+  // thought has a target.
+  bool through_thoughts = true;
+  // Share of rows, drawn at random, that get ideal thoughts instead of their own: the sum of the targets' embeddings,
+  // each weighted by exp(unevenness * N(0, 1)), plus noise, through the final norm. Uneven weights and noise stand for
+  // what the model's own thoughts will get wrong. Above 0 it needs through_thoughts = false and a target for every
+  // thought.
+  double teacher_forcing = 0;
+  double unevenness = 0.5;  // 0 = equal weights
+  double noise = 0.5;       // Gaussian in all D directions, relative to the sum's root mean square; 0 turns it off
+  uint64_t noise_seed = 0;  // of rows, weights and noise
+};
+
+// The loss of a batch. With gradient through thoughts it is the plain path: prompts aligned at their end, one pass for
+// the prompts, one for each thought, one for the rest. All rows have the same number of thoughts. A thought is the
+// hidden state after the final norm of the position before it [Coconut, arXiv:2412.06769]; its readout is the softmax
+// of the model's logits there, and its target the uniform distribution over thought_targets.
+LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>& rows,
+                       const LatentLossOptions& options = {});
+
+}  // namespace tacit

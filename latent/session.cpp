@@ -1,0 +1,164 @@
+#include "latent/session.h"
+
+#include <algorithm>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+static KvCacheShape cache_shape(const Transformer& model, const SessionOptions& options) {
+  const ModelConfig& c = model.config();
+  require(options.rows >= 1, "session", "expected at least 1 row but got ", options.rows);
+  require(options.capacity >= 1 && options.capacity <= c.max_positions, "session", "expected a capacity of 1 to ",
+          c.max_positions, " (the model's positions) but got ", options.capacity);
+  return {c.layers,      c.kv_heads, c.head_size, options.rows, options.capacity, options.dtype.value_or(model.dtype()),
+          model.device()};
+}
+
+Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
+    : model_(std::move(model)), memory_(cache_shape(*model_, options)) {
+  hidden_BD_ = at::zeros({options.rows, model_->config().hidden_size},
+                         at::TensorOptions().dtype(model_->dtype()).device(model_->device()));
+}
+
+Session::Session(std::shared_ptr<const Transformer> model, KvCache memory, at::Tensor hidden_BD)
+    : model_(std::move(model)), memory_(std::move(memory)), hidden_BD_(std::move(hidden_BD)) {}
+
+at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation) {
+  const at::NoGradGuard no_grad;
+  const int64_t width = x_BTD.size(1);
+  const at::Tensor position_BT = memory_.open(counts, width, operation);
+  const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_);
+  memory_.close();
+  const bool uniform = std::all_of(counts.begin(), counts.end(), [&](int64_t n) { return n == width; });
+  if (uniform) {
+    hidden_BD_ = hidden_BTD.select(1, width - 1);
+    return hidden_BTD;
+  }
+  std::vector<int64_t> last(counts.size());
+  for (size_t b = 0; b < counts.size(); ++b) last[b] = std::max<int64_t>(counts[b] - 1, 0);
+  const at::Tensor index_B = at::tensor(last, at::kLong).to(model_->device());
+  const at::Tensor found_BD =
+      hidden_BTD.gather(1, index_B.view({-1, 1, 1}).expand({-1, 1, hidden_BTD.size(2)})).squeeze(1);
+  const at::Tensor count_B =
+      at::tensor(at::ArrayRef<int64_t>(counts.data(), counts.size()), at::kLong).to(model_->device());
+  hidden_BD_ = at::where((count_B > 0).unsqueeze(1), found_BD, hidden_BD_);
+  return hidden_BTD;
+}
+
+at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation) {
+  require(static_cast<int64_t>(tokens.size()) == rows(), operation, "expected one list of tokens for each of ", rows(),
+          " rows but got ", tokens.size());
+  std::vector<int64_t> counts;
+  for (const auto& row : tokens) counts.push_back(static_cast<int64_t>(row.size()));
+  const int64_t width = *std::max_element(counts.begin(), counts.end());
+  if (width == 0) return {};
+  std::vector<int64_t> ids(tokens.size() * width, 0);
+  for (size_t b = 0; b < tokens.size(); ++b) {
+    for (size_t t = 0; t < tokens[b].size(); ++t) {
+      const int64_t id = tokens[b][t];
+      require(id >= 0 && id < model_->config().vocab_size, operation, "expected token ids of 0 to ",
+              model_->config().vocab_size - 1, " but got ", id, " in row ", b, ", position ", t);
+      ids[b * width + t] = id;
+    }
+  }
+  const at::NoGradGuard no_grad;
+  const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({rows(), width}).to(model_->device());
+  return advance(model_->embed(ids_BT), counts, operation);
+}
+
+void Session::prefill(const TokenRows& prompts) {
+  for (size_t b = 0; b < prompts.size(); ++b) {
+    require(!prompts[b].empty() && static_cast<int64_t>(prompts[b].size()) <= capacity(), "prefill", "expected 1 to ",
+            capacity(), " tokens in row ", b, " but got ", prompts[b].size(), " (capacity ", capacity(), ")");
+  }
+  const bool fresh = std::all_of(lengths().begin(), lengths().end(), [](int64_t n) { return n == 0; });
+  require(fresh, "prefill", "expected a session that has consumed nothing; use feed() to go on");
+  feed_rows(prompts, "prefill");
+}
+
+void Session::feed(std::span<const int64_t> tokens) { feed(TokenRows(rows(), {tokens.begin(), tokens.end()})); }
+
+void Session::feed(const TokenRows& tokens) { feed_rows(tokens, "feed"); }
+
+void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts) {
+  require(x_BTD.dim() == 3 && x_BTD.size(0) == rows() && x_BTD.size(2) == model_->config().hidden_size, "feed_vectors",
+          "expected vectors of shape [", rows(), ", T, ", model_->config().hidden_size, "] but got ",
+          shape_text(x_BTD.sizes()));
+  const std::vector<int64_t> all(rows(), x_BTD.size(1));
+  if (counts.empty()) counts = all;
+  for (int64_t n : counts) {
+    require(n >= 0 && n <= x_BTD.size(1), "feed_vectors", "expected counts of 0 to ", x_BTD.size(1), " but got ", n);
+  }
+  advance(x_BTD.to(model_->dtype()), counts, "feed_vectors");
+}
+
+at::Tensor Session::feed_for_logits(const TokenRows& tokens) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor hidden_BTD = feed_rows(tokens, "feed_for_logits");
+  require(hidden_BTD.defined(), "feed_for_logits", "expected at least one token");
+  return model_->logits(model_->final_norm(hidden_BTD));
+}
+
+void Session::require_started(std::string_view operation) const {
+  for (int64_t b = 0; b < rows(); ++b) {
+    require(lengths()[b] > 0, operation, "expected every row to have consumed a token but row ", b, " is empty");
+  }
+}
+
+Thoughts Session::think(const ThinkOptions& options) {
+  const at::NoGradGuard no_grad;
+  require_started("think");
+  require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
+  Thoughts out{std::vector<int64_t>(rows(), 0), TokenRows(rows()), std::vector<char>(rows(), 0), {}};
+  std::vector<int64_t> active(rows(), 1);
+  std::vector<at::Tensor> trace;
+  for (int64_t step = 0; step < options.max_steps; ++step) {
+    const StepState state(*model_, hidden_BD_, step);
+    const NextInput proposal = options.feedback.next(state);
+    const std::vector<char> stop = options.halt.stop(state, proposal);
+    for (int64_t b = 0; b < rows(); ++b) {
+      if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
+    }
+    if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
+    if (options.keep_trace) {
+      const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(model_->device()).unsqueeze(1) > 0;
+      trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
+    }
+    advance(proposal.input_BD.unsqueeze(1), active, "think");
+    for (int64_t b = 0; b < rows(); ++b) {
+      if (!active[b]) continue;
+      ++out.steps[b];
+      if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);
+    }
+  }
+  if (options.keep_trace) {
+    out.trace_BKD = trace.empty() ? at::zeros({rows(), 0, model_->config().hidden_size}, hidden_BD_.options())
+                                  : at::stack(trace, 1);
+  }
+  return out;
+}
+
+Session Session::fork(std::span<const int64_t> rows) const {
+  require(!rows.empty(), "fork", "expected at least one row");
+  for (int64_t b : rows)
+    require(b >= 0 && b < this->rows(), "fork", "expected rows of 0 to ", this->rows() - 1, " but got ", b);
+  const at::NoGradGuard no_grad;
+  const at::Tensor index_B =
+      at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
+  return Session(model_, memory_.fork(rows), hidden_BD_.index_select(0, index_B));
+}
+
+at::Tensor Session::hidden_BD(HiddenAt at) const {
+  const at::NoGradGuard no_grad;
+  require_started("hidden");
+  return at == HiddenAt::before_norm ? hidden_BD_ : model_->final_norm(hidden_BD_);
+}
+
+at::Tensor Session::logits_BV() const {
+  const at::NoGradGuard no_grad;
+  require_started("logits");
+  return model_->logits(model_->final_norm(hidden_BD_));
+}
+
+}  // namespace tacit

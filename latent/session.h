@@ -1,0 +1,92 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "latent/feedback.h"
+#include "latent/halt.h"
+#include "lib/memory/kv_cache.h"
+#include "lib/model/transformer.h"
+
+namespace tacit {
+
+using TokenRows = std::vector<std::vector<int64_t>>;  // one list of token ids a row
+
+struct SessionOptions {
+  int64_t rows = 1;                          // sequences in the batch
+  int64_t capacity = 512;                    // tokens and thoughts a row can hold; at most the model's max_positions
+  std::optional<at::ScalarType> dtype = {};  // of the memory; empty = the model's
+};
+
+struct ThinkOptions {
+  int64_t max_steps = 6;                   // upper bound on thoughts a row; 0 feeds nothing back
+  Feedback feedback = feedback::hidden();  // hidden state -> next input [Coconut, arXiv:2412.06769]
+  Halt halt = halt::never();               // asked before each thought is consumed, per row
+  bool keep_trace = false;                 // store every vector fed back
+};
+
+// What think() did.
+struct Thoughts {
+  std::vector<int64_t> steps;  // thoughts consumed, by row
+  TokenRows tokens;            // by row: the tokens fed back; empty lists if the feedback commits to none
+  std::vector<char> halted;    // by row: 1 = the halting rule stopped it, 0 = max_steps did
+  at::Tensor trace_BKD;        // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
+};
+
+// One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
+// recorded. A row's result does not depend on the rows beside it. Not safe to share between threads; the model is.
+class Session {
+ public:
+  Session(std::shared_ptr<const Transformer> model, const SessionOptions& options = {});
+
+  // Feeds one prompt a row, of any lengths >= 1, to a session that has consumed nothing.
+  void prefill(const TokenRows& prompts);
+  // Feeds more tokens: the same to every row, or a list for each (an empty list leaves its row as it is).
+  void feed(std::span<const int64_t> tokens);
+  void feed(std::initializer_list<int64_t> tokens) { feed(std::span<const int64_t>(tokens.begin(), tokens.size())); }
+  void feed(const TokenRows& tokens);
+  // Feeds vectors in place of embeddings: x [B, T, D], row b uses the first counts[b] (empty = all T).
+  void feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts = {});
+
+  // Lets rows feed back their own state. Step by step equals all at once.
+  Thoughts think(const ThinkOptions& options);
+
+  // A session of its own holding copies of these rows (any order, repeats allowed). The word is spelled because it
+  // costs.
+  Session fork(std::span<const int64_t> rows) const;
+  Session fork(std::initializer_list<int64_t> rows) const {
+    return fork(std::span<const int64_t>(rows.begin(), rows.size()));
+  }
+
+  // Of the last position of every row.
+  at::Tensor hidden_BD(HiddenAt at = HiddenAt::after_norm) const;
+  at::Tensor logits_BV() const;
+  // Logits at every position of the tokens, for scoring: feeds them as feed() does.  -> [B, T, V] with T the longest
+  // row
+  at::Tensor feed_for_logits(const TokenRows& tokens);
+
+  int64_t rows() const { return memory_.shape().rows; }
+  int64_t capacity() const { return memory_.shape().capacity; }
+  const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row
+  const Transformer& model() const { return *model_; }
+  int64_t memory_bytes() const { return memory_.bytes(); }
+
+ private:
+  Session(std::shared_ptr<const Transformer> model, KvCache memory, at::Tensor hidden_BD);
+
+  // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
+  at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
+  at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
+  void require_started(std::string_view operation) const;
+
+  std::shared_ptr<const Transformer> model_;
+  KvCache memory_;
+  at::Tensor hidden_BD_;  // before the final norm
+};
+
+}  // namespace tacit

@@ -1,0 +1,150 @@
+#include "latent/train_method.h"
+
+#include <cmath>
+
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+#include "lib/core/rng.h"
+#include "lib/model/checkpoint.h"
+
+namespace tacit {
+namespace {
+
+// Data seeds: the low bit tells training from validation, so that the two never share an example. `tacit data generate`
+// and the evaluation's own problems are drawn from the seed as given; a training seed is shifted out of their way.
+constexpr uint64_t training_space = 0x7472'6169'0000'0000;  // "trai"
+uint64_t training_seed(uint64_t seed) { return training_space + 2 * seed; }
+uint64_t validation_seed(uint64_t seed) { return training_space + 2 * seed + 1; }
+constexpr int64_t validation_examples = 128;
+
+Example walk_as_example(const Walk& walk) {
+  Example out;
+  out.question = walk.edges;
+  out.steps = walk.words;
+  out.meta["targets"] = walk.targets;
+  return out;
+}
+
+Example example_of(const TrainConfig& config, const ReachOptions& reach, uint64_t seed, int64_t index) {
+  if (config.method == "walk")
+    return walk_as_example(walk_example(reach, seed, index, config.walk_length, config.walk_question));
+  return reach_example(reach, seed, index);
+}
+
+MethodSettings settings_of(const TrainConfig& config) {
+  MethodSettings s;
+  s.method = config.method;
+  s.latents = config.latents;
+  s.task = config.task;
+  s.style = "symbols";
+  s.labels = config.reach.labels;
+  s.frontier = config.frontier;
+  s.markers = {.think = "[T]", .answer = "[A]", .pause = "[P]", .end = "[E]"};
+  return s;
+}
+
+std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss, const Method& method) {
+  std::vector<std::pair<std::string, double>> out = {{"token_loss", loss.tokens}, {"token_accuracy", loss.accuracy}};
+  if (method.name == "frontier") out.emplace_back("thought_divergence", loss.thoughts);
+  return out;
+}
+
+struct Start {
+  std::shared_ptr<Transformer> model;
+  Json config;  // config.json as it will be written
+};
+
+Start make_start(const TrainConfig& config) {
+  if (config.init.empty()) {
+    const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
+    return {trainable_copy(*make_model(model, config.seed, config.matched_attention)), config.model};
+  }
+  const auto initial = load_model(config.init);
+  return {trainable_copy(*initial), initial->config().raw};
+}
+
+}  // namespace
+
+int64_t curriculum_stage(int64_t step, int64_t steps, int64_t stages, double fraction) {
+  if (stages <= 1) return 0;
+  const double each = fraction * static_cast<double>(steps) / static_cast<double>(stages - 1);
+  if (each <= 0) return stages - 1;
+  return std::min(stages - 1, static_cast<int64_t>(static_cast<double>(step) / each));
+}
+
+ReachOptions reach_at(const TrainConfig& config, int64_t step) {
+  ReachOptions out = config.reach;
+  const double length = config.growth.fraction * static_cast<double>(config.trainer.schedule.steps);
+  if (static_cast<double>(step) >= length) return out;
+  const double grown = static_cast<double>(step) / length;
+  auto between = [grown](int64_t from, int64_t to) {
+    return from + static_cast<int64_t>(std::floor(grown * static_cast<double>(to - from + 1)));
+  };
+  out.graph.min_nodes = between(config.growth.min_nodes, out.graph.min_nodes);
+  out.graph.max_nodes = between(config.growth.max_nodes, out.graph.max_nodes);
+  out.graph.min_depth = between(config.growth.min_depth, out.graph.min_depth);
+  out.graph.max_depth = between(config.growth.max_depth, out.graph.max_depth);
+  return out;
+}
+
+double teacher_forcing_at(const TrainConfig& config, int64_t step) {
+  const double length = config.teacher_forcing * static_cast<double>(config.trainer.schedule.steps);
+  return static_cast<double>(step) >= length ? 0 : 1 - static_cast<double>(step) / length;
+}
+
+Example training_example(const TrainConfig& config, int64_t step, int64_t index) {
+  return example_of(config, reach_at(config, step), training_seed(config.seed), index);
+}
+
+void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
+                  const ProgressCallback& progress) {
+  const Method& how = method(config.method);
+  const MethodSettings settings = settings_of(config);
+  const auto words = reach_vocabulary(config.reach.labels);
+  const auto tokenizer = make_word_tokenizer(words);
+  const Start start = make_start(config);
+  require(start.model->config().vocab_size >= static_cast<int64_t>(words.size()), "train",
+          "expected a model with a vocabulary of at least ", words.size(), " words but got ",
+          start.model->config().vocab_size);
+  Json saved_config = start.config;
+  saved_config["tacit"] = Json::parse(to_json(settings).dump());
+  const int64_t steps = config.trainer.schedule.steps, stages = how.stages(config.latents);
+  auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
+  auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
+    std::vector<TrainingRow> rows;
+    for (int64_t i = 0; i < count; ++i) {
+      rows.push_back(
+          how.row(example_of(config, reach, seed, first + i), {settings, *tokenizer, config.latents, stage}));
+    }
+    return rows;
+  };
+  TrainingProblem problem;
+  problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
+    const int64_t first = (step * config.trainer.accumulate + micro) * config.batch;
+    const auto rows = batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
+    const LatentLoss loss = latent_loss(model, rows,
+                                        {.thought_weight = config.thought_weight,
+                                         .through_thoughts = config.through_thoughts,
+                                         .teacher_forcing = teacher_forcing_at(config, step),
+                                         .noise_seed = config.seed + static_cast<uint64_t>(first)});
+    auto figures = figures_of(loss, how);
+    if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
+    return MicroBatch{loss.total, figures, loss.positions};
+  };
+  problem.validate = [&](const Transformer& model) {
+    const auto rows = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
+    return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}), how);
+  };
+  problem.resets_optimizer = [&](int64_t step) {
+    return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
+  };
+  std::filesystem::create_directories(directory);
+  const std::string recipe = to_json(config).dump();
+  if (!training_exists(directory)) {
+    write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
+    write_file_atomic(directory / "train.json", to_json(config).dump(2) + "\n", "train");
+  }
+  train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
+}
+
+}  // namespace tacit

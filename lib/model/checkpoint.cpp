@@ -1,0 +1,150 @@
+#include "lib/model/checkpoint.h"
+
+#include "lib/core/error.h"
+#include "lib/model/family.h"
+
+namespace tacit {
+
+at::ScalarType scalar_type(ElementType type) {
+  switch (type) {
+    case ElementType::F64: return at::kDouble;
+    case ElementType::F32: return at::kFloat;
+    case ElementType::F16: return at::kHalf;
+    case ElementType::BF16: return at::kBFloat16;
+    case ElementType::I64: return at::kLong;
+    case ElementType::I32: return at::kInt;
+    case ElementType::I16: return at::kShort;
+    case ElementType::I8: return at::kChar;
+    case ElementType::U8: return at::kByte;
+    case ElementType::BOOL: return at::kBool;
+    case ElementType::F8_E4M3: return at::kFloat8_e4m3fn;
+    case ElementType::F8_E5M2: return at::kFloat8_e5m2;
+  }
+  fail("scalar_type", "expected a known element type but got ", static_cast<int>(type));
+}
+
+ElementType element_type(at::ScalarType type) {
+  for (ElementType e : {ElementType::F64, ElementType::F32, ElementType::F16, ElementType::BF16, ElementType::I64,
+                        ElementType::I32, ElementType::I16, ElementType::I8, ElementType::U8, ElementType::BOOL,
+                        ElementType::F8_E4M3, ElementType::F8_E5M2}) {
+    if (scalar_type(e) == type) return e;
+  }
+  fail("element_type", "expected a dtype that safetensors can hold but got ", at::toString(type));
+}
+
+at::Tensor map_tensor(const TensorView& view) {
+  // from_blob takes a mutable pointer; the map is read-only and nothing here writes through it.
+  void* data = const_cast<std::byte*>(view.bytes.data());
+  return at::from_blob(
+      data, view.shape, [file = view.file](void*) {}, at::TensorOptions().dtype(scalar_type(view.type)));
+}
+
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < 8; ++i) text += (i ? ", '" : "'") + names[i] + "'";
+  if (names.size() > 8) text += " and " + std::to_string(names.size() - 8) + " more";
+  return text;
+}
+
+std::vector<int64_t> file_shape(const FileTensor& entry, const std::map<std::string, std::vector<int64_t>>& shapes) {
+  std::vector<int64_t> shape = shapes.at(entry.slots[0]);
+  for (size_t i = 1; i < entry.slots.size(); ++i) shape[0] += shapes.at(entry.slots[i])[0];
+  if (entry.transposed) std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+std::map<std::string, std::vector<int64_t>> slot_shapes(const ModelConfig& config) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const WeightSlot& slot : weight_slots(config)) shapes[slot.name] = slot.shape;
+  return shapes;
+}
+
+// The file's tensors by the family's name, an optional prefix removed.
+std::map<std::string, const TensorView*> by_family_name(const Safetensors& file, const Family& f) {
+  std::map<std::string, const TensorView*> out;
+  for (const auto& [name, view] : file.tensors) {
+    std::string plain = name;
+    for (const std::string& prefix : f.optional_prefixes) {
+      if (plain.starts_with(prefix)) plain = plain.substr(prefix.size());
+    }
+    out[plain] = &view;
+  }
+  return out;
+}
+
+void check_names(const std::map<std::string, const TensorView*>& found, const std::vector<FileTensor>& expected,
+                 const ModelConfig& config, const Family& f, const std::string& source) {
+  std::vector<std::string> missing, unexpected;
+  std::map<std::string, bool> known;
+  for (const FileTensor& entry : expected) {
+    known[entry.name] = true;
+    if (!found.contains(entry.name)) missing.push_back(entry.name);
+  }
+  for (const auto& [name, view] : found) {
+    if (!known.contains(name) && !f.ignorable(config, name)) unexpected.push_back(name);
+  }
+  require(missing.empty() && unexpected.empty(), "load_checkpoint", "expected the tensors of a ", f.name,
+          " model but got ", missing.size(), " missing", missing.empty() ? "" : " (" + listed(missing) + ")", " and ",
+          unexpected.size(), " unexpected", unexpected.empty() ? "" : " (" + listed(unexpected) + ")", " in ", source);
+}
+
+}  // namespace
+
+std::shared_ptr<const Transformer> load_model(const std::filesystem::path& directory, const LoadOptions& options) {
+  require(options.dtype == at::kFloat || options.dtype == at::kBFloat16 || options.dtype == at::kHalf,
+          "load_checkpoint", "expected dtype fp32, bf16 or fp16 but got ", at::toString(options.dtype));
+  const ModelConfig config = read_model_config(directory);
+  const Family& f = family(config.family);
+  const Safetensors file = read_safetensors_directory(directory);
+  const auto found = by_family_name(file, f);
+  const auto expected = f.files(config);
+  check_names(found, expected, config, f, directory.string());
+  const auto shapes = slot_shapes(config);
+  std::map<std::string, at::Tensor> weights;
+  for (const FileTensor& entry : expected) {
+    const TensorView& view = *found.at(entry.name);
+    const auto want = file_shape(entry, shapes);
+    require(view.shape == want, "load_checkpoint", "expected '", entry.name, "' of shape ", shape_text(want),
+            " but got ", shape_text(view.shape), " in ", view.file->path().string());
+    require(at::isFloatingType(scalar_type(view.type)) && element_bytes(view.type) > 1, "load_checkpoint", "expected '",
+            entry.name, "' as F64, F32, BF16 or F16 but got ", element_name(view.type), " in ",
+            view.file->path().string());
+    at::Tensor tensor = map_tensor(view).to(options.device, options.dtype);
+    if (entry.transposed) tensor = tensor.t();
+    int64_t row = 0;
+    for (const std::string& slot : entry.slots) {
+      const int64_t rows = shapes.at(slot)[0];
+      weights[slot] = tensor.narrow(0, row, rows);
+      row += rows;
+    }
+  }
+  return std::make_shared<const Transformer>(config, std::move(weights));
+}
+
+void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config) {
+  const Family& f = family(model.config().family);
+  std::map<std::string, at::Tensor> keep;
+  std::map<std::string, TensorToWrite> out;
+  for (const FileTensor& entry : f.files(model.config())) {
+    std::vector<at::Tensor> parts;
+    for (const std::string& slot : entry.slots) parts.push_back(model.weights().at(slot).detach());
+    at::Tensor tensor = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+    if (entry.transposed) tensor = tensor.t();
+    tensor = tensor.to(at::kCPU).contiguous();
+    keep[entry.name] = tensor;
+    out[entry.name] = {element_type(tensor.scalar_type()),
+                       tensor.sizes().vec(),
+                       {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
+  }
+  std::filesystem::create_directories(directory);
+  write_safetensors(directory / "model.safetensors", out, {{"format", "pt"}});
+  write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
+}
+
+std::shared_ptr<const Transformer> make_model(const ModelConfig& config, uint64_t seed, bool matched_attention) {
+  return std::make_shared<const Transformer>(config, random_weights(config, seed, matched_attention));
+}
+
+}  // namespace tacit

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "lib/core/safetensors.h"
+#include "lib/model/transformer.h"
+
+namespace tacit {
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;  // kFloat, kBFloat16 or kHalf; a file already of this dtype is mapped, not copied
+  at::Device device = at::kCPU;
+};
+
+// Reads a Hugging Face directory: config.json first, then the weights. Fails naming every tensor that is missing or
+// unexpected, and tensor, expected and found shape on a mismatch.
+std::shared_ptr<const Transformer> load_model(const std::filesystem::path& directory, const LoadOptions& options = {});
+
+// Writes config.json (`config`, usually model.config().raw) and model.safetensors, each atomically, in the family's own
+// names.
+void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config);
+
+// A fresh model of this config with random weights.
+std::shared_ptr<const Transformer> make_model(const ModelConfig& config, uint64_t seed, bool matched_attention = false);
+
+// Tensor <-> file bytes.
+at::ScalarType scalar_type(ElementType type);
+ElementType element_type(at::ScalarType type);
+at::Tensor map_tensor(const TensorView& view);  // shares the map
+
+}  // namespace tacit

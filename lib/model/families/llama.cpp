@@ -1,0 +1,23 @@
+#include "lib/model/family.h"
+#include "lib/model/slots.h"
+
+namespace tacit {
+namespace {
+
+ModelConfig read_config(const JsonReader& in) {
+  ModelConfig c = read_rotary_decoder(in);
+  c.norm_eps = in.number("rms_norm_eps", 1e-6);
+  c.qkv_bias = c.out_bias = in.boolean("attention_bias", false);
+  c.mlp_bias = in.boolean("mlp_bias", false);
+  return c;
+}
+
+bool ignorable(const ModelConfig& c, const std::string& name) {
+  return name.ends_with("rotary_emb.inv_freq") || (c.tied_embeddings && name == "lm_head.weight");
+}
+
+}  // namespace
+
+Family llama_family() { return {"llama", read_config, rotary_decoder_files, {}, ignorable}; }
+
+}  // namespace tacit

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lib/core/json.h"
+#include "lib/model/config.h"
+
+namespace tacit {
+
+// One tensor of a checkpoint file and the weight slots that it fills: several slots lie in it one after the other along
+// their output dimension (GPT-2's fused query, key and value).
+struct FileTensor {
+  std::string name;
+  std::vector<std::string> slots;
+  bool transposed = false;  // stored [in, out] (GPT-2's Conv1D)
+};
+
+// A model family: how its config.json and its tensor names translate into the shared blocks.
+struct Family {
+  std::string name;  // config.json's model_type
+  ModelConfig (*read_config)(const JsonReader& reader);
+  std::vector<FileTensor> (*files)(const ModelConfig& config);
+  std::vector<std::string> optional_prefixes;  // prefixes that may stand before a name, e.g. "transformer."
+  bool (*ignorable)(const ModelConfig&,
+                    const std::string& name);  // file tensors that carry no weight (attention masks)
+};
+
+// The family called `name`; fails listing the known ones.
+const Family& family(const std::string& name);
+std::vector<std::string> family_names();
+
+// One function a family file.
+Family gpt2_family();
+Family llama_family();
+Family tacit_family();
+
+}  // namespace tacit

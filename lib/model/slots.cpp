@@ -1,0 +1,93 @@
+#include "lib/model/slots.h"
+
+#include <cmath>
+
+namespace tacit {
+
+Activation read_activation(const JsonReader& in, std::string_view field, std::string_view fallback) {
+  const std::string name = in.string(field, fallback);
+  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return Activation::gelu_tanh;
+  if (name == "silu" || name == "swish") return Activation::silu;
+  if (name == "relu") return Activation::relu;
+  in.reject(field, "to be one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish, relu");
+}
+
+static void read_scaling(const JsonReader& in, RotaryConfig& rotary) {
+  const std::string type = in.string(in.has("rope_type") ? "rope_type" : "type", "default");
+  if (type == "default") return;
+  rotary.factor = in.number("factor");
+  if (!(rotary.factor > 0)) in.reject("factor", "to be positive");
+  if (type == "linear") {
+    rotary.scaling = RotaryConfig::Scaling::linear;
+  } else if (type == "llama3") {
+    rotary.scaling = RotaryConfig::Scaling::llama3;
+    rotary.low_frequency_factor = in.number("low_freq_factor");
+    rotary.high_frequency_factor = in.number("high_freq_factor");
+    rotary.original_positions = in.integer("original_max_position_embeddings");
+  } else {
+    in.reject(in.has("rope_type") ? "rope_type" : "type", "to be one of default, linear, llama3");
+  }
+}
+
+RotaryConfig read_rotary(const JsonReader& in, int64_t head_size) {
+  RotaryConfig rotary;
+  rotary.size = head_size;
+  rotary.theta = in.number("rope_theta", 10000.0);
+  if (in.has("rope_parameters")) {  // transformers 5
+    const JsonReader rope = in.object("rope_parameters");
+    rotary.theta = rope.number("rope_theta", rotary.theta);
+    read_scaling(rope, rotary);
+  } else if (in.has("rope_scaling")) {
+    read_scaling(in.object("rope_scaling"), rotary);
+  }
+  if (!(rotary.theta > 0)) in.reject("rope_theta", "to be positive");
+  return rotary;
+}
+
+ModelConfig read_rotary_decoder(const JsonReader& in) {
+  ModelConfig c;
+  c.vocab_size = in.integer_in("vocab_size", 1, 1 << 24);
+  c.hidden_size = in.integer_in("hidden_size", 1, 1 << 20);
+  c.layers = in.integer_in("num_hidden_layers", 1, 4096);
+  c.heads = in.integer_in("num_attention_heads", 1, 1 << 16);
+  c.kv_heads = in.integer("num_key_value_heads", c.heads);
+  if (c.kv_heads < 1 || c.heads % c.kv_heads != 0) in.reject("num_key_value_heads", "to divide num_attention_heads");
+  if (!in.has("head_dim") && c.hidden_size % c.heads != 0) in.reject("num_attention_heads", "to divide hidden_size");
+  c.head_size = in.integer("head_dim", c.hidden_size / c.heads);
+  if (c.head_size < 2 || c.head_size % 2 != 0) in.reject("head_dim", "to be even and positive");
+  c.mlp_size = in.integer_in("intermediate_size", 1, 1 << 24);
+  c.max_positions = in.integer("max_position_embeddings", 2048);
+  if (c.max_positions < 1) in.reject("max_position_embeddings", "to be positive");
+  c.norm = NormKind::rms;
+  c.position = PositionKind::rotary;
+  c.rotary = read_rotary(in, c.head_size);
+  c.activation = read_activation(in, "hidden_act", "silu");
+  c.tied_embeddings = in.boolean("tie_word_embeddings", false);
+  return c;
+}
+
+std::vector<FileTensor> rotary_decoder_files(const ModelConfig& c) {
+  std::vector<FileTensor> out = {{"model.embed_tokens.weight", {slots::embedding}},
+                                 {"model.norm.weight", {slots::final_norm("weight")}}};
+  if (!c.tied_embeddings) out.push_back({"lm_head.weight", {slots::unembedding}});
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+    auto linear = [&](const std::string& file, const std::string& slot, bool bias) {
+      out.push_back({prefix + file + ".weight", {slots::in_layer(layer, slot + ".weight")}});
+      if (bias) out.push_back({prefix + file + ".bias", {slots::in_layer(layer, slot + ".bias")}});
+    };
+    linear("input_layernorm", "attention_norm", false);
+    linear("post_attention_layernorm", "mlp_norm", false);
+    linear("self_attn.q_proj", "query", c.qkv_bias);
+    linear("self_attn.k_proj", "key", c.qkv_bias);
+    linear("self_attn.v_proj", "value", c.qkv_bias);
+    linear("self_attn.o_proj", "out", c.out_bias);
+    linear("mlp.gate_proj", "gate", c.mlp_bias);
+    linear("mlp.up_proj", "up", c.mlp_bias);
+    linear("mlp.down_proj", "down", c.mlp_bias);
+  }
+  return out;
+}
+
+}  // namespace tacit

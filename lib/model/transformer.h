@@ -1,0 +1,92 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/memory/memory.h"
+#include "lib/model/config.h"
+
+namespace tacit {
+
+struct WeightSlot {
+  std::string name;  // lib/model/slots.h
+  std::vector<int64_t> shape;
+};
+
+// Every weight that a model of this config has, in the order of the computation.
+std::vector<WeightSlot> weight_slots(const ModelConfig& config);
+
+struct LinearLayer {
+  at::Tensor weight_OI, bias_O;  // bias may be undefined
+  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight_OI, bias_O); }
+};
+
+struct NormLayer {
+  NormKind kind = NormKind::rms;
+  double eps = 1e-5;
+  at::Tensor weight_D, bias_D;
+  at::Tensor operator()(const at::Tensor& x) const;
+};
+
+// A pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)).
+struct Block {
+  NormLayer attention_norm, mlp_norm;
+  LinearLayer query, key, value, out;
+  LinearLayer gate, up, down;
+  at::Tensor smear_G;  // before the logistic function
+};
+
+// Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.
+class Transformer {
+ public:
+  // `weights`: one tensor for every slot, of its shape, all of one dtype and device. Fails naming the first that is
+  // missing, unknown or of another shape.
+  Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
+
+  const ModelConfig& config() const { return config_; }
+  const std::map<std::string, at::Tensor>& weights() const { return weights_; }
+  at::ScalarType dtype() const { return embedding_VD_.scalar_type(); }
+  at::Device device() const { return embedding_VD_.device(); }
+
+  // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
+  at::Tensor embed(const at::Tensor& ids) const;
+  // Runs all blocks on a segment that `memory` has open. x [B, T, D], position [B, T] -> hidden state before the final
+  // norm.
+  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory) const;
+  at::Tensor final_norm(const at::Tensor& hidden) const { return final_norm_(hidden); }
+  // hidden after the final norm [.., D] -> logits [.., V]
+  at::Tensor logits(const at::Tensor& normed) const;
+
+  // The matrix that logits are taken with [V, D]; the embedding itself when tied.
+  const at::Tensor& unembedding() const { return unembedding_VD_; }
+
+ private:
+  at::Tensor attend(const Block& block, int64_t layer, const at::Tensor& x_BTD, const at::Tensor& cos_B1TE,
+                    const at::Tensor& sin_B1TE, Memory& memory) const;
+  at::Tensor mlp(const Block& block, const at::Tensor& x) const;
+  void bind();
+  void build_rotary_table();
+
+  ModelConfig config_;
+  std::map<std::string, at::Tensor> weights_;
+  at::Tensor embedding_VD_, positions_PD_, unembedding_VD_;
+  std::vector<Block> blocks_;
+  NormLayer final_norm_;
+  at::Tensor cos_PE_, sin_PE_;  // fp32 [max_positions, rotary.size]
+};
+
+// Fresh weights from `seed`, the same on every machine: matrices N(0, 1/in), with the block outputs divided by sqrt(2
+// L) [GPT-2], embeddings N(0, 0.02^2), norms 1, biases 0. With `matched_attention` keys start proportional to queries,
+// so that a head attends to what resembles the query [mimetic initialization, arXiv:2305.09828], and smeared heads
+// alternate between looking at a token and at its right neighbour.
+std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint64_t seed, bool matched_attention);
+
+// A copy whose weights are leaves of their own that require gradients (fp32).
+std::shared_ptr<Transformer> trainable_copy(const Transformer& model);
+
+}  // namespace tacit

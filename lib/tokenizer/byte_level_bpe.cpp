@@ -1,0 +1,185 @@
+#include "lib/tokenizer/byte_level_bpe.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/core/error.h"
+#include "lib/tokenizer/utf8.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "load_tokenizer";
+
+// GPT-2 writes each byte as one printable character: itself where it is one, else the next from U+0100 on.
+const std::array<char32_t, 256>& byte_alphabet() {
+  static const std::array<char32_t, 256> alphabet = [] {
+    std::array<char32_t, 256> result{};
+    char32_t next = 0x100;
+    for (char32_t byte = 0; byte < 256; ++byte) {
+      const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+      result[byte] = printable ? byte : next++;
+    }
+    return result;
+  }();
+  return alphabet;
+}
+
+// Bytes that a token of the vocabulary stands for; nullopt when it has characters outside the byte alphabet.
+std::optional<std::string> bytes_of(std::string_view token) {
+  static const std::array<int16_t, 0x144> byte_of = [] {  // U+0143 is the last character of the alphabet
+    std::array<int16_t, 0x144> result{};
+    result.fill(-1);
+    for (size_t byte = 0; byte < 256; ++byte) result[byte_alphabet()[byte]] = static_cast<int16_t>(byte);
+    return result;
+  }();
+  std::string bytes;
+  for (size_t i = 0; i < token.size();) {
+    const CodePoint next = code_point_at(token, i);
+    if (next.bytes == 0 || next.value >= byte_of.size() || byte_of[next.value] < 0) return std::nullopt;
+    bytes += static_cast<char>(byte_of[next.value]);
+    i += static_cast<size_t>(next.bytes);
+  }
+  return bytes;
+}
+
+// The two strings of a merge rule, written "a b" or ["a", "b"].
+std::optional<std::pair<std::string, std::string>> merge_parts(const Json& rule) {
+  if (rule.is_array() && rule.size() == 2 && rule[0].is_string() && rule[1].is_string()) {
+    return std::pair(rule[0].get<std::string>(), rule[1].get<std::string>());
+  }
+  if (!rule.is_string()) return std::nullopt;
+  const auto& text = rule.get_ref<const std::string&>();
+  const size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return std::nullopt;
+  return std::pair(text.substr(0, space), text.substr(space + 1));
+}
+
+}  // namespace
+
+ByteLevelBpe::ByteLevelBpe(const Json& json, const std::string& source)
+    : pipeline_(JsonReader(json, kOperation, source), source) {
+  const JsonReader file(json, kOperation, source);
+  if (!pipeline_.byte_level()) file.reject("pre_tokenizer", "to be or to end with ByteLevel");
+  if (file.has("decoder") && file.object("decoder").string("type") != "ByteLevel") {
+    file.object("decoder").reject("type", "to be ByteLevel");
+  }
+  const JsonReader model = file.object("model");
+  read_options(model);
+  read_symbols(model);
+  read_merges(model, source);
+  find_whole_words();
+}
+
+void ByteLevelBpe::read_options(const JsonReader& model) {
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model.string(affix, "").empty()) model.reject(affix, "to be empty");
+  }
+  if (model.number("dropout", 0) != 0) model.reject("dropout", "to be 0");
+  ignore_merges_ = model.boolean("ignore_merges", false);
+  fuse_unknown_ = model.boolean("fuse_unk", false);
+}
+
+void ByteLevelBpe::read_symbols(const JsonReader& model) {
+  const Vocabulary& vocabulary = pipeline_.vocabulary();
+  bytes_.resize(static_cast<size_t>(vocabulary.size()));
+  for (int64_t id = 0; id < vocabulary.size(); ++id) {
+    if (!vocabulary.has(id)) continue;
+    const std::string& token = vocabulary.token(id);
+    // A token that is only added stands for its own text, which may look like the byte alphabet.
+    bytes_[static_cast<size_t>(id)] = vocabulary.only_added(id) ? token : bytes_of(token).value_or(token);
+  }
+  bool complete = true;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    std::string symbol;
+    append_utf8(symbol, byte_alphabet()[byte]);
+    byte_ids_[byte] = static_cast<int32_t>(vocabulary.find_in_model(symbol).value_or(kMissing));
+    complete = complete && byte_ids_[byte] != kMissing;
+  }
+  if (complete) return;
+  if (model.boolean("byte_fallback", false))
+    model.reject("byte_fallback", "to be false, or all 256 bytes in the vocabulary,");
+  if (!model.has("unk_token")) return;
+  const std::optional<int64_t> unknown = vocabulary.find_in_model(model.string("unk_token"));
+  if (!unknown) model.reject("unk_token", "to be in the vocabulary");
+  unknown_ = static_cast<int32_t>(*unknown);
+}
+
+void ByteLevelBpe::read_merges(const JsonReader& model, const std::string& source) {
+  if (!model.has("merges") || !model.json()["merges"].is_array()) model.reject("merges", "to be a list");
+  const Json& rules = model.json()["merges"];
+  const auto id_of_part = [&](const std::string& token, size_t index) {
+    const std::optional<int64_t> id = pipeline_.vocabulary().find_in_model(token);
+    require(id.has_value(), kOperation, "expected the tokens of 'model.merges[", index,
+            "]' in the vocabulary but got '", token, "' in ", source);
+    return static_cast<int32_t>(*id);
+  };
+  merges_ = BpeMerges(rules.size());
+  int32_t rank = 0;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].is_string() && rules[i].get_ref<const std::string&>().starts_with("#version")) continue;
+    const auto parts = merge_parts(rules[i]);
+    require(parts.has_value(), kOperation, "expected 'model.merges[", i, "]' to be \"a b\" or [\"a\", \"b\"] but got ",
+            rules[i].type_name(), " of another form in ", source);
+    const auto& [left, right] = *parts;
+    merges_.set(id_of_part(left, i), id_of_part(right, i), {rank++, id_of_part(left + right, i)});
+  }
+}
+
+void ByteLevelBpe::find_whole_words() {
+  const Vocabulary& vocabulary = pipeline_.vocabulary();
+  whole_words_.reserve(bytes_.size());
+  for (int64_t id = 0; id < vocabulary.size(); ++id) {
+    if (!vocabulary.has(id) || vocabulary.only_added(id) || !bytes_of(vocabulary.token(id))) continue;
+    const std::string& bytes = bytes_[static_cast<size_t>(id)];
+    bool whole = ignore_merges_;
+    if (!whole) {
+      std::vector<int32_t> symbols = symbols_of(bytes);
+      merges_.apply(symbols);
+      whole = symbols.size() == 1 && symbols[0] == id;
+    }
+    if (whole) whole_words_.emplace(bytes, static_cast<int32_t>(id));
+  }
+}
+
+// As the reference does, a byte that the vocabulary lacks gives the unknown token or, when there is none, nothing.
+std::vector<int32_t> ByteLevelBpe::symbols_of(std::string_view piece) const {
+  std::vector<int32_t> symbols;
+  symbols.reserve(piece.size());
+  bool after_unknown = false;
+  for (const char byte : piece) {
+    const int32_t id = byte_ids_[static_cast<unsigned char>(byte)];
+    if (id != kMissing)
+      symbols.push_back(id);
+    else if (unknown_ != kMissing && !(fuse_unknown_ && after_unknown))
+      symbols.push_back(unknown_);
+    after_unknown = id == kMissing;
+  }
+  return symbols;
+}
+
+void ByteLevelBpe::encode_piece(std::string_view piece, std::vector<int64_t>& ids) const {
+  if (const auto whole = whole_words_.find(piece); whole != whole_words_.end()) {
+    ids.push_back(whole->second);
+    return;
+  }
+  std::vector<int32_t> symbols = symbols_of(piece);
+  merges_.apply(symbols);
+  ids.insert(ids.end(), symbols.begin(), symbols.end());
+}
+
+std::vector<int64_t> ByteLevelBpe::encode(std::string_view text) const {
+  return pipeline_.encode(text,
+                          [this](std::string_view piece, std::vector<int64_t>& ids) { encode_piece(piece, ids); });
+}
+
+std::string ByteLevelBpe::decode(std::span<const int64_t> ids) const {
+  std::string text;
+  for (const int64_t id : ids) {
+    pipeline_.vocabulary().token(id);  // fails outside
+    text += bytes_[static_cast<size_t>(id)];
+  }
+  return text;
+}
+
+}  // namespace tacit

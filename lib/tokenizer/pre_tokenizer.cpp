@@ -1,0 +1,119 @@
+#include "lib/tokenizer/pre_tokenizer.h"
+
+#include <utility>
+
+#include "lib/core/error.h"
+#include "lib/tokenizer/utf8.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "load_tokenizer";
+
+// GPT-2's pattern [github.com/openai/gpt-2, src/encoder.py]
+constexpr const char* kByteLevel = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+// \w+|[^\w\s]+ with \w as in UTS #18 Annex C, which the reference follows
+constexpr const char* kWhitespace =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\s]+)";
+// Digits asks Rust's char::is_numeric, whose Unicode data (17) is newer than that of the reference's patterns (16).
+constexpr const char* kDigit = R"([\p{N}\x{11DE0}-\x{11DE9}\x{16FF4}-\x{16FF6}])";
+
+}  // namespace
+
+PreTokenizer::PreTokenizer(const JsonReader& file, std::string source) : source_(std::move(source)) {
+  if (file.has("pre_tokenizer")) add(file.object("pre_tokenizer"));
+}
+
+std::shared_ptr<const Regex> PreTokenizer::compiled(const std::string& pattern) const {
+  return std::make_shared<const Regex>(pattern, kOperation, source_);
+}
+
+void PreTokenizer::add(const JsonReader& section) {
+  const std::string type = section.string("type");
+  // Behind ByteLevel the text stands in the byte alphabet, where another stage would cut elsewhere.
+  if (byte_level_) section.reject("type", "to be absent behind ByteLevel");
+  if (type == "Sequence") {
+    add_sequence(section);
+  } else if (type == "Split") {
+    add_split(section);
+  } else if (type == "ByteLevel") {
+    byte_level_ = true;
+    const bool use_regex = section.boolean("use_regex", true);
+    stages_.push_back({.regex = use_regex ? compiled(kByteLevel) : nullptr,
+                       .add_prefix_space = section.boolean("add_prefix_space", true)});
+  } else if (type == "Digits") {
+    stages_.push_back(
+        {.regex = compiled(section.boolean("individual_digits", false) ? kDigit : std::string(kDigit) + "+")});
+  } else if (type == "Whitespace") {
+    stages_.push_back({.regex = compiled(kWhitespace), .keep_gaps = false});
+  } else if (type == "WhitespaceSplit") {
+    stages_.push_back({.regex = compiled(R"(\S+)"), .keep_gaps = false});
+  } else {
+    section.reject("type", "to be ByteLevel, Split, Digits, Whitespace, WhitespaceSplit or Sequence");
+  }
+}
+
+void PreTokenizer::add_sequence(const JsonReader& section) {
+  if (!section.has("pretokenizers") || !section.json()["pretokenizers"].is_array()) {
+    section.reject("pretokenizers", "to be a list");
+  }
+  const Json& entries = section.json()["pretokenizers"];
+  for (size_t i = 0; i < entries.size(); ++i) {
+    add(JsonReader(entries[i], kOperation, source_, section.path("pretokenizers[" + std::to_string(i) + "]")));
+  }
+}
+
+void PreTokenizer::add_split(const JsonReader& section) {
+  const JsonReader pattern = section.object("pattern");
+  Stage stage;
+  if (pattern.has("Regex")) {
+    const std::string text = pattern.string("Regex");
+    if (const std::string construct = unportable_construct(text); !construct.empty()) {
+      pattern.reject("Regex", "to be a pattern without '" + construct + "'");
+    }
+    stage.regex = compiled(text);
+  } else {
+    stage.regex = compiled(escaped_pattern(pattern.string("String")));
+  }
+  const std::string behavior = section.string("behavior");
+  if (behavior == "Removed") {
+    (section.boolean("invert", false) ? stage.keep_gaps : stage.keep_matches) = false;
+  } else if (behavior != "Isolated") {
+    section.reject("behavior", "to be Isolated or Removed");
+  }
+  stages_.push_back(std::move(stage));
+}
+
+void PreTokenizer::run(size_t stage, std::string_view text, const Piece& piece) const {
+  if (text.empty()) return;
+  if (stage == stages_.size()) return piece(text);
+  std::string prefixed;
+  if (stages_[stage].add_prefix_space && text.front() != ' ') {
+    prefixed.append(1, ' ').append(text);
+    text = prefixed;
+  }
+  if (stages_[stage].regex == nullptr) return run(stage + 1, text, piece);
+  for_each_stretch(text, [&](std::string_view stretch, bool valid) {
+    if (valid)
+      cut(stage, stretch, piece);
+    else
+      piece(stretch);
+  });
+}
+
+void PreTokenizer::cut(size_t stage, std::string_view text, const Piece& piece) const {
+  std::vector<Regex::Span> matches;
+  stages_[stage].regex->find_all(text, matches);
+  size_t end = 0;
+  const auto gap = [&](size_t until) {
+    if (stages_[stage].keep_gaps) run(stage + 1, text.substr(end, until - end), piece);
+  };
+  for (const Regex::Span& match : matches) {
+    gap(match.begin);
+    if (stages_[stage].keep_matches) run(stage + 1, text.substr(match.begin, match.end - match.begin), piece);
+    end = match.end;
+  }
+  gap(text.size());
+}
+
+}  // namespace tacit

@@ -1,0 +1,43 @@
+#include "lib/tokenizer/tokenizer.h"
+
+#include "lib/core/error.h"
+#include "lib/core/json.h"
+#include "lib/tokenizer/byte_level_bpe.h"
+#include "lib/tokenizer/sentence_piece.h"
+#include "lib/tokenizer/word_level.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "load_tokenizer";
+
+std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& path) {
+  const Json json = read_json(path, kOperation);
+  const std::string source = path.string();
+  const JsonReader file(json, kOperation, source);
+  if (file.has("version") && file.string("version") != "1.0") file.reject("version", "to be \"1.0\"");
+  const JsonReader model = file.object("model");
+  // Early files name no type: only byte-pair encoding has merges.
+  const std::string type = model.string("type", model.has("merges") ? "BPE" : "");
+  if (type == "BPE") return std::make_shared<const ByteLevelBpe>(json, source);
+  if (type == "WordLevel") return std::make_shared<const WordLevel>(json, source);
+  model.reject("type", "to be BPE or WordLevel");
+}
+
+}  // namespace
+
+int64_t Tokenizer::require_id(std::string_view token, std::string_view operation) const {
+  const std::optional<int64_t> id = id_of(token);
+  require(id.has_value(), operation, "expected a vocabulary with the token '", token, "' but got one of ", vocab_size(),
+          " tokens without it");
+  return *id;
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
+  const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model";
+  if (std::filesystem::exists(json)) return load_tokenizer_json(json);
+  if (std::filesystem::exists(model)) return load_sentence_piece(model);
+  fail(kOperation, "expected tokenizer.json or tokenizer.model but got neither in ", directory.string());
+}
+
+}  // namespace tacit

@@ -1,0 +1,79 @@
+#include "lib/train/adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+AdamW::AdamW(std::map<std::string, at::Tensor> weights, const AdamWOptions& options)
+    : weights_(std::move(weights)), options_(options) {
+  reset();
+}
+
+void AdamW::reset() {
+  for (const auto& [name, weight] : weights_) {
+    m_[name] = at::zeros_like(weight.detach());
+    v_[name] = at::zeros_like(weight.detach());
+  }
+  updates_ = 0;
+}
+
+void AdamW::restore(const std::map<std::string, at::Tensor>& first, const std::map<std::string, at::Tensor>& second,
+                    int64_t updates) {
+  for (const auto& [name, weight] : weights_) {
+    require(first.contains(name) && second.contains(name), "resume", "expected optimiser moments of '", name,
+            "' but got none");
+    m_[name].copy_(first.at(name));
+    v_[name].copy_(second.at(name));
+  }
+  updates_ = updates;
+}
+
+void AdamW::step(double learning_rate) {
+  const at::NoGradGuard no_grad;
+  ++updates_;
+  const double correction1 = 1 - std::pow(options_.beta1, updates_),
+               correction2 = 1 - std::pow(options_.beta2, updates_);
+  for (auto& [name, weight] : weights_) {
+    const at::Tensor& gradient = weight.grad();
+    if (!gradient.defined()) continue;
+    if (weight.dim() >= 2) weight.mul_(1 - learning_rate * options_.weight_decay);
+    at::Tensor &m = m_[name], &v = v_[name];
+    m.lerp_(gradient, 1 - options_.beta1);
+    v.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
+    const at::Tensor denominator = v.sqrt().div_(std::sqrt(correction2)).add_(options_.eps);
+    weight.addcdiv_(m, denominator, -learning_rate / correction1);
+  }
+}
+
+void AdamW::zero_grad() {
+  for (auto& [name, weight] : weights_) weight.mutable_grad() = at::Tensor();
+}
+
+double clip_gradients(const std::map<std::string, at::Tensor>& weights, double max_norm) {
+  const at::NoGradGuard no_grad;
+  double sum = 0;
+  for (const auto& [name, weight] : weights) {
+    if (weight.grad().defined()) sum += weight.grad().to(at::kDouble).square().sum().item<double>();
+  }
+  const double norm = std::sqrt(sum);
+  if (max_norm > 0 && norm > max_norm) {
+    for (const auto& [name, weight] : weights) {
+      if (weight.grad().defined()) weight.grad().mul_(max_norm / norm);
+    }
+  }
+  return norm;
+}
+
+double Schedule::factor(int64_t step) const {
+  const double warm =
+      warmup_steps > 0 ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warmup_steps)) : 1;
+  const double decay_steps = decay_fraction * static_cast<double>(steps);
+  if (decay_steps < 1) return warm;
+  const double left = static_cast<double>(steps - step) / decay_steps;
+  return warm * (final_ratio + (1 - final_ratio) * std::clamp(left, 0.0, 1.0));
+}
+
+}  // namespace tacit

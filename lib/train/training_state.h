@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "lib/model/transformer.h"
+#include "lib/train/adamw.h"
+
+namespace tacit {
+
+// Weights, optimiser moments and progress in one atomically written file.
+void save_training_state(const std::filesystem::path& path, const Transformer& model, const AdamW& optimizer,
+                         int64_t step, const std::string& recipe);
+
+// Puts a saved state back into the model's leaves and the optimiser. Fails when `recipe` differs from the saved one,
+// naming the first difference.  -> updates done
+int64_t load_training_state(const std::filesystem::path& path, Transformer& model, AdamW& optimizer,
+                            const std::string& recipe);
+
+}  // namespace tacit

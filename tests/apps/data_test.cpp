@@ -1,0 +1,125 @@
+#include <doctest/doctest.h>
+
+#include "tests/apps/checkpoint.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+const char* kProsqa =
+    R"([{"question": "Tom is a yumpus. Every yumpus is a rempus. Every lempus is a gerpus. Is Tom a rempus or gerpus?",
+ "steps": ["Tom is a yumpus.", "Every yumpus is a rempus."], "answer": "Tom is a rempus.",
+ "idx_to_symbol": ["Tom", "yumpus", "rempus", "lempus", "gerpus"], "edges": [[0, 1], [1, 2], [3, 4]],
+ "root": 0, "target": 2, "neg_target": 4}])";
+
+}  // namespace
+
+TEST_CASE("data generate: the same seed gives the same bytes, another seed others") {
+  const ScratchFolder scratch;
+  auto generate = [&](const std::string& name, const std::string& seed) {
+    const Finished result =
+        run_tacit({"data", "generate", "reach", "--count", "20", "--seed", seed, "--out", scratch / name});
+    CAPTURE(result.err);
+    REQUIRE(result.code == 0);
+    CHECK(result.out.empty());
+    return read_file(scratch / name, "test");
+  };
+  const std::string first = generate("a", "7");
+  CHECK(first == generate("b", "7"));
+  CHECK(first != generate("c", "8"));
+  CHECK(std::count(first.begin(), first.end(), '\n') == 20);
+}
+
+TEST_CASE("data: what was generated can be audited and shown, in both styles") {
+  for (const std::string style : {"symbols", "english"}) {
+    const ScratchFolder scratch;
+    const std::string file = scratch / "reach.jsonl";
+    REQUIRE(run_tacit({"data",   "generate",
+                       "reach",  "--count",
+                       "9",      "--style",
+                       style,    "--kind",
+                       "random", "--min-nodes",
+                       "6",      "--max-nodes",
+                       "8",      "--min-depth",
+                       "1",      "--max-depth",
+                       "3",      "--edges-per-node",
+                       "1.5",    "--balance-in-degree",
+                       "false",  "--out",
+                       file})
+                .code == 0);
+    const Finished audit = run_tacit({"data", "audit", file, "--json"});
+    CAPTURE(audit.err);
+    REQUIRE(audit.code == 0);
+    CHECK(Json::parse(audit.out).at("examples") == 9);
+    CHECK(run_tacit({"data", "audit", file}).code == 0);
+    const Finished show = run_tacit({"data", "show", file, "--index", "8"});
+    CAPTURE(show.err);
+    CHECK(show.code == 0);
+    CHECK(holds(show.out, "answer"));
+    const Finished beyond = run_tacit({"data", "show", file, "--index", "9"});
+    CHECK(beyond.code == 1);
+    CHECK(holds(beyond.err, "expected an index below 9 but got 9"));
+  }
+}
+
+TEST_CASE("data convert prosqa: English kept, symbols drawn from the seed") {
+  const ScratchFolder scratch;
+  put(scratch / "prosqa.json", kProsqa);
+  const std::string in = scratch / "prosqa.json";
+  REQUIRE(run_tacit({"data", "convert", "prosqa", in, "--style", "english", "--out", scratch / "en"}).code == 0);
+  CHECK(holds(read_file(scratch / "en", "test"), "Is Tom a rempus or gerpus?"));
+  REQUIRE(run_tacit({"data", "convert", "prosqa", in, "--style", "symbols", "--out", scratch / "sy"}).code == 0);
+  CHECK(holds(read_file(scratch / "sy", "test"), "[Q]"));
+  CHECK(run_tacit({"data", "show", in}).code == 0);
+  CHECK(run_tacit({"data", "list"}).code == 0);
+}
+
+TEST_CASE("data: bad input names the file and the line, and writes nothing") {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "out";
+  REQUIRE(run_tacit({"data", "generate", "reach", "--count", "3", "--out", scratch / "good"}).code == 0);
+  put(scratch / "broken", read_file(scratch / "good", "test") + "{\"id\": \"x\",\n");
+  put(scratch / "prosqa.json",
+      std::string(kProsqa).replace(std::string(kProsqa).find("\"target\": 2"), 11, "\"target\": 4"));
+  struct Case {
+    std::vector<std::string> args;
+    int code;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {{"audit", scratch / "broken"}, 1, "line 4"},
+      {{"show", scratch / "broken"}, 1, "line 4"},
+      {{"audit", scratch / "nowhere"}, 1, "nowhere"},
+      {{"convert", "prosqa", scratch / "prosqa.json", "--out", out}, 1, "prosqa.json"},
+      {{"convert", "prosqa", scratch / "good", "--out", out}, 1, "good"},
+      {{"convert", "proqsa", scratch / "good", "--out", out}, 2, "did you mean 'prosqa'?"},
+      {{"generate", "raech", "--out", out}, 2, "did you mean 'reach'?"},
+      {{"generate", "reach"}, 2, "expected option '--out'"},
+      {{"generate", "reach", "--out", out, "--count", "0"}, 2, "expected at least 1 for '--count'"},
+      {{"generate", "reach", "--out", out, "--style", "symbol"}, 2, "did you mean 'symbols'?"},
+      {{"generate", "reach", "--out", out, "--labels", "9"}, 1, "labels"},
+      {{"generate", "reach", "--out", scratch / "no/such/folder/file"}, 1, "file"},
+      {{"generat"}, 2, "did you mean 'generate'?"},
+      {{}, 2, "Actions:"},
+  };
+  for (const Case& c : cases) {
+    std::vector<std::string> args = {"data"};
+    args.insert(args.end(), c.args.begin(), c.args.end());
+    const Finished result = run_tacit(args);
+    CAPTURE(c.message);
+    CAPTURE(result.err);
+    CHECK(result.code == c.code);
+    CHECK(holds(result.err, c.message));
+    CHECK(result.out.empty());
+    CHECK_FALSE(std::filesystem::exists(out));
+  }
+}
+
+TEST_CASE("Ctrl-C ends a long generation with 130 and writes nothing") {
+  const ScratchFolder scratch;
+  const Finished result = run_program({"timeout", "--preserve-status", "-s", "INT", "1", TACIT_BINARY, "data",
+                                       "generate", "reach", "--count", "100000000", "--out", scratch / "out"});
+  CHECK(result.code == 130);
+  CHECK(scratch.names().empty());
+}

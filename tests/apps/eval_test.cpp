@@ -1,0 +1,131 @@
+#include <doctest/doctest.h>
+
+#include "tests/apps/checkpoint.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const std::vector<std::string> kSmall = {"--task", "reach",     "--count", "6", "--seed", "3", "--latency-problems",
+                                         "0",      "--threads", "1"};
+
+}  // namespace
+
+TEST_CASE("eval --out: the run's files, metrics.json printed, the same command resumes") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const std::vector<std::string> command =
+      std::vector<std::string>{"eval", "--model", scratch / "model", "--out", scratch / "run", "--json"} + kSmall;
+  const Finished first = run_tacit(command);
+  CAPTURE(first.err);
+  REQUIRE(first.code == 0);
+  for (const char* file : {"run.json", "samples.jsonl", "metrics.json"})
+    CHECK(std::filesystem::exists(scratch / "run" / file));
+  CHECK(Json::parse(first.out) == Json::parse(read_file(scratch / "run/metrics.json", "test")));
+  CHECK(Json::parse(first.out).at("examples") == 6);
+  CHECK(run_tacit(command).out == first.out);
+  const Finished other = run_tacit(command + std::vector<std::string>{"--latents", "1"});
+  CHECK(other.code == 1);
+  CHECK(holds(other.err, "run.json"));
+}
+
+TEST_CASE("eval: a table without --json, the file of a benchmark with --data") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  REQUIRE(run_tacit({"data", "generate", "reach", "--count", "4", "--labels", "28", "--out", scratch / "reach.jsonl"})
+              .code == 0);
+  const Finished result =
+      run_tacit({"eval", "--model", scratch / "model", "--data", scratch / "reach.jsonl", "--latency-problems", "1"});
+  CAPTURE(result.err);
+  CHECK(result.code == 0);
+  CHECK(holds(result.out, "model"));
+}
+
+TEST_CASE("compare: models side by side, their runs again from the folders, reports written") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks", "coconut", 1);
+  write_checkpoint(scratch / "writes", "cot", 2);
+  const Finished table = run_tacit(std::vector<std::string>{"compare", "--model", scratch / "thinks", "--model",
+                                                            scratch / "writes", "--out", scratch / "report", "--json"} +
+                                   kSmall);
+  CAPTURE(table.err);
+  REQUIRE(table.code == 0);
+  const Json json = Json::parse(table.out);
+  CHECK(json.at("baseline") == "writes");
+  CHECK(json.at("examples") == 6);
+  CHECK(json == Json::parse(read_file(scratch / "report/compare.json", "test")));
+  CHECK(holds(read_file(scratch / "report/compare.md", "test"), "| "));
+  const Finished again =
+      run_tacit({"compare", "--runs", scratch / "report/runs/thinks", "--runs", scratch / "report/runs/writes"});
+  CAPTURE(again.err);
+  CHECK(again.code == 0);
+  CHECK(holds(again.out, "thinks"));
+  const Finished methods =
+      run_tacit(std::vector<std::string>{"compare", "--model", scratch / "thinks", "--model", scratch / "thinks",
+                                         "--method", "coconut", "--method", "direct", "--markdown"} +
+                kSmall);
+  CAPTURE(methods.err);
+  CHECK(methods.code == 0);
+  CHECK(holds(methods.out, "thinks-direct"));
+}
+
+TEST_CASE("run: a question or an example of a task is answered") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  write_checkpoint(scratch / "words", "cot");
+  for (const char* name : {"model", "words"}) {
+    const Finished result = run_tacit({"run", "--model", scratch / name, "--question", question()});
+    CAPTURE(result.err);
+    CHECK(result.code == 0);
+    CHECK(holds(result.out, "answer"));
+  }
+  const Finished json = run_tacit({"run", "--model", scratch / "model", "--task", "reach", "--index", "2", "--json"});
+  CAPTURE(json.err);
+  REQUIRE(json.code == 0);
+  CHECK(Json::parse(json.out).at("thoughts").size() == 3);
+}
+
+TEST_CASE("eval, compare and run: bad input gives one line, nothing is written") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  put(scratch / "broken.jsonl", "{\"id\": 1}\n");
+  write_checkpoint(scratch / "lying");
+  const std::string weights = read_file(scratch / "lying/model.safetensors", "test");
+  put(scratch / "lying/model.safetensors", weights.substr(0, weights.size() / 2));
+  const std::string model = scratch / "model", out = scratch / "out";
+  struct Case {
+    std::vector<std::string> args;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {{"eval", "--model", scratch / "nowhere", "--out", out}, "nowhere"},
+      {{"eval", "--model", scratch / "lying", "--out", out}, "model.safetensors"},
+      {{"eval", "--model", model, "--method", "frontir", "--out", out}, "did you mean 'frontier'?"},
+      {{"eval", "--model", model, "--task", "prosq", "--out", out}, "did you mean 'prosqa'?"},
+      {{"eval", "--model", model, "--data", scratch / "nowhere", "--out", out}, "nowhere"},
+      {{"eval", "--model", model, "--data", scratch / "broken.jsonl", "--out", out}, "line 1"},
+      {{"compare", "--model", model, "--baseline", "modle", "--out", out}, "did you mean 'model'?"},
+      {{"compare", "--model", model, "--model", model, "--out", out}, "different names"},
+      {{"compare", "--runs", scratch / "nowhere", "--out", out}, "nowhere"},
+      {{"run", "--model", model, "--question", "3 5"}, "[Q]"},
+      {{"run", "--model", model, "--task", "reach", "--data", scratch / "nowhere"}, "nowhere"},
+      {{"convert", "llama2c", "--checkpoint", scratch / "broken.jsonl", "--out", out}, "broken.jsonl"},
+  };
+  for (const Case& c : cases) {
+    const Finished result = run_tacit(c.args);
+    CAPTURE(c.message);
+    CAPTURE(result.err);
+    CHECK(result.code == 1);
+    CHECK(holds(result.err, c.message));
+    CHECK(result.err.starts_with("tacit: ["));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK(result.out.empty());
+    CHECK_FALSE(std::filesystem::exists(out));
+  }
+}

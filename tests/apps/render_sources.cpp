@@ -1,0 +1,5 @@
+// These functions live in the executable, which a test cannot link against.
+#include "apps/graph_question.cpp"
+#include "apps/render.cpp"
+#include "apps/render_graph.cpp"
+#include "apps/render_thoughts.cpp"

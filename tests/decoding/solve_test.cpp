@@ -1,0 +1,116 @@
+#include "decoding/solve.h"
+
+#include <ATen/ATen.h>
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "lib/core/rng.h"
+#include "tests/lib/core_support.h"
+#include "tests/support/tiny_model.h"
+
+namespace tacit {
+namespace {
+
+// One procedure of every kind over the tiny model's 20 tokens.
+std::map<std::string, Procedure> procedures() {
+  const auto make = [](Feedback feedback, int64_t steps, Halt halt) {
+    Procedure p;
+    p.prompt_suffix = {17};
+    p.think = {.max_steps = steps, .feedback = std::move(feedback), .halt = std::move(halt)};
+    p.answer_marker = {18, 16};
+    p.stop_token = 3;
+    return p;
+  };
+  std::map<std::string, Procedure> all = {{"latent", make(feedback::hidden(), 4, halt::fixed(4))},
+                                          {"words", make(feedback::embed_argmax(), 9, halt::delimiter(5))},
+                                          {"pause", make(feedback::token(19), 3, halt::never())},
+                                          {"direct", make(feedback::hidden(), 0, halt::never())}};
+  all["bare"] = Procedure{.think = {.max_steps = 2}};  // a plain checkpoint: no markers, no stop token
+  return all;
+}
+
+TokenRows random_prompts(int64_t rows) {
+  Rng rng(11);
+  TokenRows prompts(rows);
+  for (auto& prompt : prompts) {
+    prompt.resize(rng.between(1, 40));
+    for (int64_t& id : prompt) id = rng.below(20);
+  }
+  return prompts;
+}
+
+void check_same(const Solution& together, int64_t row, const Solution& alone) {
+  CHECK(together.thoughts.steps[row] == alone.thoughts.steps[0]);
+  CHECK(together.thoughts.tokens[row] == alone.thoughts.tokens[0]);
+  CHECK(together.thoughts.halted[row] == alone.thoughts.halted[0]);
+  CHECK(together.answers[row].tokens == alone.answers[0].tokens);
+  CHECK(together.answers[row].stopped == alone.answers[0].stopped);
+  const int64_t steps = alone.thoughts.steps[0];
+  // fp32 sums in another order; vectors have elements of size 1.
+  CHECK(at::allclose(together.thoughts.trace_BKD[row].narrow(0, 0, steps),
+                     alone.thoughts.trace_BKD[0].narrow(0, 0, steps),
+                     /*rtol=*/0, /*atol=*/1e-4));
+}
+
+TEST_CASE("a problem's solution does not depend on the problems beside it") {
+  const auto model = test::tiny_model();
+  const TokenRows prompts = random_prompts(12);
+  for (const auto& [name, procedure] : procedures()) {
+    CAPTURE(name);
+    const Solution together = solve(model, procedure, prompts, {.max_answer_tokens = 6, .keep_trace = true});
+    REQUIRE(together.answers.size() == prompts.size());
+    for (size_t b = 0; b < prompts.size(); ++b) {
+      CAPTURE(b);
+      check_same(together, static_cast<int64_t>(b),
+                 solve(model, procedure, {prompts[b]}, {.max_answer_tokens = 6, .keep_trace = true}));
+    }
+  }
+}
+
+TEST_CASE("solve is prefill, think, the answer marker, decode") {
+  const auto model = test::tiny_model();
+  const TokenRows prompts = random_prompts(3);
+  for (const auto& [name, procedure] : procedures()) {
+    CAPTURE(name);
+    const Solution solution = solve(model, procedure, prompts, {.max_answer_tokens = 5});
+    CHECK_FALSE(solution.thoughts.trace_BKD.defined());
+    for (size_t b = 0; b < prompts.size(); ++b) {
+      Session session(model, {.rows = 1, .capacity = 128});
+      std::vector<int64_t> prompt = prompts[b];
+      prompt.insert(prompt.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
+      session.prefill({prompt});
+      const Thoughts thoughts = session.think(procedure.think);
+      session.feed(procedure.answer_marker);
+      const Decoded answer = decode(session, {.max_tokens = 5, .stop_token = procedure.stop_token})[0];
+      CHECK(solution.thoughts.tokens[b] == thoughts.tokens[0]);
+      CHECK(solution.thoughts.steps[b] == thoughts.steps[0]);
+      CHECK(solution.answers[b].tokens == answer.tokens);
+    }
+  }
+}
+
+TEST_CASE("the session fits exactly: one position less is refused, naming the row") {
+  const Procedure latent = procedures().at("latent");
+  const TokenRows prompts = {{1, 2}, {1, 2, 3, 4, 5}, {7}};
+  const int64_t needed = positions_needed(latent, 5, {.max_answer_tokens = 6});
+  CHECK(needed == 5 + 1 + 4 + 2 + 6);
+  CHECK_NOTHROW(solve(test::tiny_model({.max_positions = needed}), latent, prompts, {.max_answer_tokens = 6}));
+  const std::string error = error_of(
+      [&] { solve(test::tiny_model({.max_positions = needed - 1}), latent, prompts, {.max_answer_tokens = 6}); });
+  CHECK(error ==
+        "[solve] expected at most 17 positions (the model's) but row 1 may need 18: 6 tokens of prompt, 4 thoughts, "
+        "8 tokens of answer");
+  CHECK(holds(error_of([&] { solve(test::tiny_model(), latent, {}); }), "at least one prompt"));
+}
+
+TEST_CASE("the phases are timed") {
+  const Solution solution = solve(test::tiny_model(), procedures().at("latent"), random_prompts(2));
+  CHECK(solution.ms.prefill > 0);
+  CHECK(solution.ms.think > 0);
+  CHECK(solution.ms.answer > 0);
+  CHECK(solution.ms.total() == doctest::Approx(solution.ms.prefill + solution.ms.think + solution.ms.answer));
+}
+
+}  // namespace
+}  // namespace tacit

@@ -1,0 +1,214 @@
+#include "eval/compare.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "tests/lib/core_support.h"
+
+namespace tacit {
+namespace {
+
+// A run whose i-th problem is right where `right` has a '1'; problem i has depth 3 + i % 2.
+Run hand_made(const std::string& method, const std::string& right, int64_t first = 0) {
+  Run run;
+  for (size_t i = 0; i < right.size(); ++i) {
+    Sample s;
+    s.task = "reach";
+    s.id = "p/" + std::to_string(first + static_cast<int64_t>(i));
+    s.method = method;
+    s.expected = "3";
+    s.depth = 3 + (first + static_cast<int64_t>(i)) % 2;
+    s.extracted = true;
+    s.correct = right[i] == '1';
+    s.steps = 6;
+    s.tokens = 1;
+    s.ms_prefill = 2;
+    s.ms_think = 6;
+    s.ms_answer = 2;
+    run.samples.push_back(s);
+  }
+  Metrics known;
+  known.model = known.method = method;
+  known.task = "reach";
+  known.ms_median = 12.5;
+  known.ms_p95 = 101.4;
+  known.heuristics = {{"lower in-degree", "the candidate that fewer edges lead to", 0.5, 0},
+                      {"first candidate", "the candidate that the question lists first", 0.625, 16}};
+  run.metrics = score_samples(run.samples, known);
+  return run;
+}
+
+Comparison small_comparison() {
+  return compare({{"frontier", hand_made("frontier", "1111111111111101")},
+                  {"cot", hand_made("cot", "1100110000110001")},
+                  {"direct", hand_made("direct", "0000111100001111")}},
+                 "cot");
+}
+
+TEST_CASE("compare counts who is right alone and tests it exactly") {
+  const Comparison c = small_comparison();
+  CHECK(c.task == "reach");
+  CHECK(c.examples == 16);
+  REQUIRE(c.rows.size() == 3);
+  // frontier is right on 15; cot on problems 0 1 4 5 10 11 15. Only frontier: 2 3 6 7 8 9 12 13; only cot: none of 14.
+  CHECK(c.rows[0].only_this == 8);
+  CHECK(c.rows[0].only_baseline == 0);
+  CHECK(c.rows[0].p_value == doctest::Approx(2.0 / 256).epsilon(1e-12));  // 2 (1/2)^8
+  CHECK(c.rows[1].only_this == 0);
+  CHECK(c.rows[1].only_baseline == 0);
+  CHECK(c.rows[1].p_value == 1);
+  // direct is right on 4 5 6 7 12 13 14 15. Only direct: 6 7 12 13 14; only cot: 0 1 10 11.
+  CHECK(c.rows[2].only_this == 5);
+  CHECK(c.rows[2].only_baseline == 4);
+  CHECK(c.rows[2].p_value == 1);
+  CHECK(c.rows[0].metrics.accuracy == 15.0 / 16);
+  CHECK(c.rows[0].metrics.problems_per_s == doctest::Approx(100));
+  CHECK(c.heuristics.size() == 2);
+}
+
+TEST_CASE("runs are compared on their common examples, whatever their order") {
+  Run some = hand_made("cot", "1010", 2);  // problems 2..5
+  std::reverse(some.samples.begin(), some.samples.end());
+  const Comparison c = compare({{"all", hand_made("frontier", "11110000")}, {"some", some}}, "some");
+  CHECK(c.examples == 4);
+  CHECK(c.rows[0].metrics.examples == 4);
+  CHECK(c.rows[0].metrics.accuracy == .5);      // problems 2 and 3
+  CHECK(c.rows[0].only_this == 1);              // 3
+  CHECK(c.rows[0].only_baseline == 1);          // 4
+  CHECK(c.rows[0].metrics.heuristics.empty());  // they were those of eight examples
+  CHECK(c.rows[0].metrics.ms_median == 12.5);
+  CHECK(c.heuristics.size() == 2);  // of `some`, whose examples are the common ones
+}
+
+TEST_CASE("no baseline, no test") {
+  const Comparison c = compare({{"a", hand_made("a", "10")}, {"b", hand_made("b", "01")}}, "");
+  CHECK(c.rows[1].only_this == 0);
+  CHECK(terminal_table(c, 120, false).find("p vs") == std::string::npos);
+  CHECK(to_json(c).at("rows").at(1).at("p_value").is_null());
+}
+
+TEST_CASE("runs that cannot be compared are refused") {
+  const Run a = hand_made("a", "11"), far = hand_made("b", "11", 50);
+  CHECK(holds(error_of([&] { compare({}, ""); }), "at least one run"));
+  CHECK(holds(error_of([&] { compare({{"a", a}, {"b", far}}, ""); }), "they share none"));
+  CHECK(holds(error_of([&] { compare({{"cot", a}, {"b", a}}, "cott"); }), "but got 'cott', did you mean 'cot'"));
+  CHECK(holds(error_of([&] { compare({{"a", a}, {"a", a}}, ""); }), "names that differ but got 'a' twice"));
+  Run other = a;
+  other.metrics.task = "prosqa";
+  CHECK(holds(error_of([&] {
+                compare({{"a", a}, {"b", other}}, "");
+              }),
+              "one task but got 'reach' (a) and 'prosqa' (b)"));
+  other = a;
+  other.samples[1].expected = "9";
+  CHECK(holds(error_of([&] {
+                compare({{"a", a}, {"b", other}}, "");
+              }),
+              "expected 'p/1' to be the same problem in all runs"));
+  other = a;
+  other.samples[1].id = "p/0";
+  CHECK(holds(error_of([&] { compare({{"b", other}}, ""); }), "'p/0' twice in run 'b'"));
+}
+
+TEST_CASE("terminal table") {
+  Comparison c = small_comparison();
+  c.title = "Graphs";
+  CHECK(terminal_table(c, 120, false) == R"(Graphs, 16 problems
+
+model     accuracy %                           95 % CI  p vs cot  steps  tokens  ms/problem  p95  problems/s
+frontier        93.8  ██████████████████▊   81.2–100.0     .0078    6.0     1.0        12.5  101         100
+cot             43.8  ████████▊              18.8–68.8         –    6.0     1.0        12.5  101         100
+direct          50.0  ██████████             25.0–75.0     1.000    6.0     1.0        12.5  101         100
+
+accuracy % by depth     3      4
+frontier             87.5  100.0
+cot                  37.5   50.0
+direct               50.0   50.0
+
+label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
+)");
+  CHECK(terminal_table(c, 60, false) == R"(Graphs, 16 problems
+
+model     accuracy %     95 % CI  p vs cot  ms/problem
+frontier        93.8  81.2–100.0     .0078        12.5
+cot             43.8   18.8–68.8         –        12.5
+direct          50.0   25.0–75.0     1.000        12.5
+
+accuracy % by depth     3      4
+frontier             87.5  100.0
+cot                  37.5   50.0
+direct               50.0   50.0
+
+label-blind rules on the same problems: lower in-degree
+  50.0 %, first candidate 62.5 %
+)");
+}
+
+TEST_CASE("colour adds codes and nothing else; no line is wider than asked") {
+  const Comparison c = small_comparison();
+  for (int64_t width : {48, 60, 75, 80, 100, 120, 200}) {
+    CAPTURE(width);
+    const std::string plain = terminal_table(c, width, false), coloured = terminal_table(c, width, true);
+    CHECK(coloured != plain);
+    std::string stripped;
+    for (size_t i = 0; i < coloured.size(); ++i) {
+      if (coloured[i] == '\x1b')
+        i = coloured.find('m', i);
+      else
+        stripped += coloured[i];
+    }
+    // Spaces at the end of a line are cut only where no code follows them.
+    std::istringstream expected(plain), got(stripped);
+    for (std::string a, b; std::getline(expected, a) && std::getline(got, b);) {
+      b.erase(b.find_last_not_of(' ') + 1);
+      CHECK(a == b);
+      const int64_t columns = std::count_if(a.begin(), a.end(), [](char ch) { return (ch & 0xC0) != 0x80; });
+      CHECK(columns <= width);
+    }
+  }
+}
+
+TEST_CASE("Markdown table") {
+  Comparison c = small_comparison();
+  c.rows[0].name = "a|b";
+  CHECK(markdown_table(c) == R"(reach, 16 problems
+
+| model | method | accuracy % | 95 % CI | p vs cot | steps | tokens | ms/problem | p95 | problems/s |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| a\|b | frontier | 93.8 | 81.2–100.0 | .0078 | 6.0 | 1.0 | 12.5 | 101 | 100 |
+| cot | cot | 43.8 | 18.8–68.8 | – | 6.0 | 1.0 | 12.5 | 101 | 100 |
+| direct | direct | 50.0 | 25.0–75.0 | 1.000 | 6.0 | 1.0 | 12.5 | 101 | 100 |
+
+| accuracy % by depth | 3 | 4 |
+| --- | ---: | ---: |
+| a\|b | 87.5 | 100.0 |
+| cot | 37.5 | 50.0 |
+| direct | 50.0 | 50.0 |
+
+label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
+)");
+}
+
+TEST_CASE("the JSON form holds everything") {
+  Comparison c = small_comparison();
+  c.provenance = {{"seed", 7}};
+  const OrderedJson json = to_json(c);
+  CHECK(json.at("task") == "reach");
+  CHECK(json.at("examples") == 16);
+  CHECK(json.at("baseline") == "cot");
+  CHECK(json.at("provenance").at("seed") == 7);
+  CHECK(json.at("heuristics").at(1).at("accuracy") == .625);
+  const OrderedJson& row = json.at("rows").at(0);
+  CHECK(row.at("name") == "frontier");
+  CHECK(row.at("accuracy") == 15.0 / 16);
+  CHECK(row.at("only_this") == 8);
+  CHECK(row.at("p_value") == doctest::Approx(2.0 / 256));
+  CHECK(row.at("ms_p95") == 101.4);
+  CHECK(row.at("accuracy_by_depth").size() == 2);
+  CHECK(json.at("rows").at(1).at("p_value").is_null());
+}
+
+}  // namespace
+}  // namespace tacit

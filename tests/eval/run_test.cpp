@@ -1,0 +1,225 @@
+#include "eval/run.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "lib/model/checkpoint.h"
+#include "tests/eval/run_support.h"
+
+namespace tacit {
+namespace {
+
+using namespace test;
+
+TEST_CASE("neither the batch nor the order changes a sample") {
+  const LoadedModel model = tiny_checkpoint();
+  for (const char* method : {"direct", "cot", "pause", "coconut"}) {
+    CAPTURE(method);
+    RunOptions options = small_run();
+    options.method = method;
+    options.batch = 1;
+    const Run alone = evaluate(model, options);
+    REQUIRE(alone.samples.size() == 23);
+    for (int64_t batch : {5, 100}) {
+      for (const bool shuffled : {false, true}) {
+        options.batch = batch;
+        options.shuffle = shuffled ? std::optional<uint64_t>(3) : std::nullopt;
+        const Run run = evaluate(model, options);
+        REQUIRE(run.samples.size() == 23);
+        for (size_t i = 0; i < 23; ++i) {
+          Sample a = alone.samples[i], b = run.samples[i];
+          CHECK(same_thoughts(a.thoughts, b.thoughts));
+          for (Sample* s : {&a, &b}) s->ms_prefill = s->ms_think = s->ms_answer = 0, s->thoughts.clear();
+          CHECK(to_json(a) == to_json(b));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a sample tells what was asked, thought and said") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(4);
+  const Example first = reach_example(options.task_options.reach, 5, 0);
+  const auto sample_of = [&](const char* method) {
+    options.method = method;
+    return evaluate(model, options).samples.at(0);
+  };
+  const Sample latent = sample_of("coconut");
+  CHECK(latent.id == "reach-5/0");
+  CHECK(latent.task == "reach");
+  CHECK(latent.method == "coconut");
+  CHECK(latent.question == first.question);
+  CHECK(latent.expected == first.answer);
+  CHECK(latent.depth == first.meta.at("depth").get<int64_t>());
+  CHECK(latent.steps == 3);
+  CHECK(std::count(latent.thoughts.begin(), latent.thoughts.end(), '.') >= 3);  // three readouts
+  CHECK(latent.answer == latent.text.substr(0, latent.text.find(' ')));
+  CHECK(latent.correct == (latent.answer == latent.expected));
+  CHECK(latent.ms_prefill > 0);
+
+  CHECK(sample_of("direct").thoughts.empty());
+  CHECK(sample_of("direct").steps == 0);
+  CHECK(sample_of("pause").thoughts == "[P] [P] [P]");
+  const Sample words = sample_of("cot");
+  CHECK(words.question == first.question + " [T]");
+  CHECK(words.steps ==
+        std::count(words.thoughts.begin(), words.thoughts.end(), ' ') + (words.thoughts.empty() ? 0 : 1));
+}
+
+TEST_CASE("metrics are those of the samples") {
+  RunOptions options = small_run(40);
+  options.latency_problems = 3;
+  const Run run = evaluate(tiny_checkpoint(), options);
+  const int64_t correct =
+      std::count_if(run.samples.begin(), run.samples.end(), [](const Sample& s) { return s.correct; });
+  const Metrics& m = run.metrics;
+  CHECK(m.model == "tiny");
+  CHECK(m.method == "coconut");
+  CHECK(m.examples == 40);
+  CHECK(m.correct == correct);
+  CHECK(m.accuracy == static_cast<double>(correct) / 40);
+  CHECK(m.accuracy_ci.low <= m.accuracy);
+  CHECK(m.accuracy_ci.high >= m.accuracy);
+  CHECK(m.mean_steps == 3);
+  CHECK(m.ms_median > 0);
+  CHECK(m.ms_p95 >= m.ms_median);
+  CHECK(m.problems_per_s > 0);
+  CHECK(m.heuristics.size() == audit_reach(load_examples(task("reach"), options.task_options)).heuristics.size());
+  double by_depth = 0;
+  for (const auto& [depth, accuracy] : m.accuracy_by_depth) {
+    by_depth += accuracy * std::count_if(run.samples.begin(), run.samples.end(),
+                                         [d = depth](const Sample& s) { return s.depth == d; });
+  }
+  CHECK(by_depth == doctest::Approx(correct));
+  CHECK(to_json(metrics_from_json(Json(to_json(m)), "test", "memory")) == to_json(m));
+}
+
+TEST_CASE("progress counts to the end and tells the accuracy") {
+  RunOptions options = small_run(10);
+  std::vector<Progress> calls;
+  evaluate(tiny_checkpoint(), options, [&](const Progress& p) {
+    calls.push_back(p);
+    return true;
+  });
+  REQUIRE(calls.size() == 3);
+  CHECK(calls[0].what == "eval reach coconut");
+  CHECK(calls[0].done == 4);
+  CHECK(calls[2].done == 10);
+  CHECK(calls[2].total == 10);
+  CHECK(calls[2].detail.starts_with("accuracy "));
+}
+
+TEST_CASE("limit takes the first examples") {
+  RunOptions options = small_run(10);
+  const Run all = evaluate(tiny_checkpoint(), options);
+  options.limit = 3;
+  const Run some = evaluate(tiny_checkpoint(), options);
+  REQUIRE(some.samples.size() == 3);
+  for (size_t i = 0; i < 3; ++i) CHECK(some.samples[i].id == all.samples[i].id);
+}
+
+// A data file of one example.
+std::filesystem::path data_file(const ScratchFolder& scratch, const std::string& question) {
+  const auto path = scratch / "data.jsonl";
+  write_examples(path, {{.id = "mine/0", .question = question, .answer = "3"}});
+  return path;
+}
+
+TEST_CASE("bad input of an evaluation: one clear error, no folder") {
+  const ScratchFolder scratch;
+  struct Case {
+    const char* error;
+    std::function<void(LoadedModel&, RunOptions&)> change;
+  };
+  const auto with_question = [&](std::string question) {
+    return [&scratch, question](LoadedModel&, RunOptions& o) { o.task_options.data = data_file(scratch, question); };
+  };
+  std::string long_question = "1";
+  for (int i = 0; i < 250; ++i) long_question += " 1";
+  const Case cases[] = {
+      {"example 'mine/0' in words of the checkpoint's tokenizer but got: [tokenize] expected words of the vocabulary "
+       "but got 'zebra'",
+       with_question("1 2 | zebra")},
+      {"example 'mine/0' to ask something", with_question("")},
+      {"expected at most 256 positions (the model's) but example 'mine/0' may need 263, 251 of them for its question",
+       with_question(long_question)},
+      {"did you mean 'coconut'", [](LoadedModel&, RunOptions& o) { o.method = "coconuts"; }},
+      {"did you mean 'reach'", [](LoadedModel&, RunOptions& o) { o.task = "reech"; }},
+      {"expected the name of a task", [](LoadedModel& m, RunOptions&) { m.settings.task = ""; }},
+      {"expected the data file of task 'prosqa'", [](LoadedModel&, RunOptions& o) { o.task = "prosqa"; }},
+      {"tokenizer.json or tokenizer.model", [](LoadedModel& m, RunOptions&) { m.tokenizer = nullptr; }},
+      {"batch of at least 1 but got 0", [](LoadedModel&, RunOptions& o) { o.batch = 0; }},
+      {"latency_problems of at least 0", [](LoadedModel&, RunOptions& o) { o.latency_problems = -1; }},
+      {"limit of at least 0", [](LoadedModel&, RunOptions& o) { o.limit = -1; }},
+  };
+  for (const Case& c : cases) {
+    LoadedModel model = tiny_checkpoint();
+    RunOptions options = small_run(5);
+    options.out = scratch / "run";
+    c.change(model, options);
+    const std::string error = error_of([&] { evaluate(model, options); });
+    CAPTURE(error);
+    CHECK(holds(error, c.error));
+    CHECK_FALSE(exists(options.out));
+  }
+}
+
+TEST_CASE("run.json holds what is needed to repeat the run") {
+  const ScratchFolder scratch;
+  RunOptions options = small_run(3);
+  options.shuffle = 8;
+  options.out = scratch / "generated";
+  evaluate(tiny_checkpoint(), options);
+  const Json run = read_json(options.out / "run.json", "test");
+  CHECK(run.at("command") == Json({"tacit", "eval"}));
+  CHECK(run.at("model") == "tiny");
+  CHECK(run.at("weights_sha256") == "seed 1");
+  CHECK(run.at("method") == "coconut");
+  CHECK(run.at("latents") == 3);
+  CHECK(run.at("task") == "reach");
+  CHECK(run.at("generator").at("count") == 3);
+  CHECK(run.at("seed") == 5);
+  CHECK(run.at("batch") == 4);
+  CHECK(run.at("shuffle") == 8);
+  CHECK(run.at("dtype") == "Float");
+  CHECK(run.at("versions").at("tacit") == "0.1.0");
+  CHECK(run.at("threads").get<int>() >= 1);
+
+  options.task_options.data = data_file(scratch, "1 2 | [Q] 2 3 [R] 1");
+  options.out = scratch / "read";
+  evaluate(tiny_checkpoint(), options);
+  const Json read = read_json(options.out / "run.json", "test");
+  CHECK(read.at("data") == "data.jsonl");
+  CHECK(read.at("data_sha256") == sha256_hex(read_file(options.task_options.data, "test")));
+  CHECK_FALSE(read.contains("generator"));
+}
+
+TEST_CASE("open_model reads settings and tokenizer; the hash is that of the weights file") {
+  const ScratchFolder scratch;
+  const LoadedModel made = tiny_checkpoint();
+  const auto directory = scratch / "checkpoint";
+  Json config = tiny_config({.vocab_size = made.tokenizer->vocab_size()});
+  config["tacit"] = to_json(made.settings);
+  save_model(directory, *made.model, config);
+  CHECK(open_model(directory).tokenizer == nullptr);
+  write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(reach_vocabulary(kLabels)), "test");
+
+  LoadedModel opened = open_model(directory);
+  CHECK(to_json(opened.settings) == to_json(made.settings));
+  CHECK(model_name(directory / "") == "checkpoint");
+  CHECK(hash_weights(directory) == sha256_hex(read_file(directory / "model.safetensors", "test")));
+  RunOptions options = small_run(5);
+  const Run from_file = evaluate(opened, options), from_memory = evaluate(made, options);
+  for (size_t i = 0; i < 5; ++i) CHECK(from_file.samples[i].text == from_memory.samples[i].text);
+
+  std::filesystem::rename(directory / "model.safetensors", directory / "b.safetensors");
+  write_file_atomic(directory / "a.safetensors", "x", "test");
+  CHECK(hash_weights(directory) ==
+        sha256_hex(sha256_hex("x") + "  a.safetensors\n" + sha256_hex(read_file(directory / "b.safetensors", "test")) +
+                   "  b.safetensors\n"));
+}
+
+}  // namespace
+}  // namespace tacit

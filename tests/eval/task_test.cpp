@@ -1,0 +1,98 @@
+#include "eval/task.h"
+
+#include <doctest/doctest.h>
+
+#include "lib/core/files.h"
+#include "tests/lib/core_support.h"
+
+namespace tacit {
+namespace {
+
+Example with_answer(const std::string& answer) { return {.id = "x", .question = "?", .answer = answer}; }
+
+TEST_CASE("answers in symbols: the first word counts, exactly") {
+  const Task& reach = task("reach");
+  const Example example = with_answer("3");
+  struct Case {
+    const char *text, *answer;
+    bool correct;
+  };
+  for (const Case& c : {Case{"3", "3", true},
+                        {"  3 17 [A]", "3", true},
+                        {"17 3", "17", false},
+                        {"3.", "3.", false},
+                        {"33", "33", false},
+                        {"", "", false},
+                        {" \n\t ", "", false}}) {
+    CAPTURE(c.text);
+    CHECK(reach.extract(example, c.text) == c.answer);
+    CHECK(reach.correct(example, c.answer) == c.correct);
+  }
+}
+
+TEST_CASE("answers in English: the whole sentence counts, after ### if there is one") {
+  const Task& prosqa = task("prosqa");
+  const Example example = with_answer("Tom is a lempus.");
+  struct Case {
+    const char *text, *answer;
+    bool correct;
+  };
+  for (const Case& c : {Case{"Tom is a lempus.", "Tom is a lempus.", true},
+                        {" Tom  is a lempus", "Tom is a lempus", true},
+                        {"Tom is a terpus.\n### Tom is a lempus.", "Tom is a lempus.", true},
+                        {"###\nTom is a lempus.\nTom", "Tom is a lempus.", true},
+                        {"### Tom is a lempus. ", "Tom is a lempus.", true},
+                        {"Tom is a lempus.\n### Tom is a scrompus.", "Tom is a scrompus.", false},
+                        {"tom is a lempus.", "tom is a lempus.", false},
+                        {"lempus", "lempus", false},
+                        {"Tom is a lempus. Tom is a scrompus.", "Tom is a lempus. Tom is a scrompus.", false},
+                        {"Tom is a terpus. ###", "", false}}) {
+    CAPTURE(c.text);
+    CHECK(prosqa.extract(example, c.text) == c.answer);
+    CHECK(prosqa.correct(example, c.answer) == c.correct);
+  }
+}
+
+TEST_CASE("sentences may be longer than labels") {
+  const Task& reach = task("reach");
+  CHECK(answer_tokens(reach, {with_answer("3")}) == 8);
+  CHECK(answer_tokens(reach, {with_answer("3"), with_answer("Tom is a lempus.")}) == 32);
+}
+
+TEST_CASE("generated problems are those of the generator; a file is read as it is") {
+  const ScratchFolder scratch;
+  TaskOptions options;
+  options.seed = 3;
+  options.count = 5;
+  const auto generated = load_examples(task("reach"), options);
+  REQUIRE(generated.size() == 5);
+  for (int64_t i = 0; i < 5; ++i) CHECK(to_json(generated[i]) == to_json(reach_example(options.reach, 3, i)));
+  CHECK(load_examples(task("reach"), options, 2).size() == 2);
+  CHECK(load_examples(task("reach"), options, 9).size() == 5);
+
+  write_examples(scratch / "data.jsonl", generated);
+  TaskOptions from_file;
+  from_file.data = scratch / "data.jsonl";
+  const auto read = load_examples(task("reach"), from_file);
+  REQUIRE(read.size() == 5);
+  for (size_t i = 0; i < 5; ++i) CHECK(to_json(read[i]) == to_json(generated[i]));
+}
+
+TEST_CASE("bad tasks and data") {
+  const ScratchFolder scratch;
+  CHECK(holds(error_of([] { task("prosqua"); }),
+              "expected one of reach, prosqa but got 'prosqua', did you mean 'prosqa'"));
+  TaskOptions options;
+  options.count = 0;
+  CHECK(holds(error_of([&] { load_examples(task("reach"), options); }), "count of at least 1 problem but got 0"));
+  options.data = scratch / "data.jsonl";
+  write_file_atomic(options.data, "", "test");
+  CHECK(holds(error_of([&] { load_examples(task("reach"), options); }),
+              "at least one example but got none in " + options.data.string()));
+  write_examples(options.data, {with_answer("1"), with_answer("2")});
+  CHECK(holds(error_of([&] { load_examples(task("reach"), options); }), "expected ids that differ but got 'x' twice"));
+  CHECK(load_examples(task("reach"), options, 1).size() == 1);
+}
+
+}  // namespace
+}  // namespace tacit

@@ -1,0 +1,189 @@
+#include "latent/train_method.h"
+
+#include <ATen/Parallel.h>
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+#include "lib/model/checkpoint.h"
+
+using namespace tacit;
+
+namespace {
+
+struct Folder {
+  std::filesystem::path path;
+  explicit Folder(const std::string& name) : path(std::filesystem::temp_directory_path() / ("tacit_train_" + name)) {
+    std::filesystem::remove_all(path);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+TrainConfig small_config(const std::string& method) {
+  return train_config_from_json(
+      {{"method", method},
+       {"steps", 9},
+       {"batch", 3},
+       {"accumulate", 2},
+       {"latents", 2},
+       {"walk_length", 12},
+       {"checkpoint_every", 4},
+       {"validate_every", 5},
+       {"growth", {{"fraction", 0.5}, {"min_nodes", 6}, {"max_nodes", 7}, {"min_depth", 1}, {"max_depth", 2}}},
+       {"reach", {{"min_nodes", 8}, {"max_nodes", 9}, {"min_depth", 1}, {"max_depth", 3}, {"labels", 10}}},
+       {"model", {{"hidden_size", 16}, {"intermediate_size", 16}, {"vocab_size", 18}}}},
+      "test");
+}
+
+std::string metrics_without_time(const std::filesystem::path& folder) {
+  std::string out;
+  for_each_line(folder / "metrics.jsonl", "test", [&](std::string_view text, int64_t) {
+    Json line = Json::parse(text);
+    line.erase("ms");
+    out += line.dump() + "\n";
+  });
+  return out;
+}
+
+const std::vector<std::string> methods = {"walk", "direct", "cot", "cot-frontier", "coconut", "pause", "frontier"};
+
+}  // namespace
+
+TEST_CASE("a training that was interrupted anywhere and resumed ends with the bytes of an undisturbed one") {
+  at::set_num_threads(1);
+  for (const std::string& name : methods) {
+    INFO(name);
+    const TrainConfig config = small_config(name);
+    Folder whole("whole"), parts("parts");
+    train_method(config, whole.path, false, {});
+    for (int64_t stop : {2, 5, 6}) {
+      const auto until = [stop](const Progress& p) { return p.done < stop; };
+      CHECK_THROWS_AS(train_method(config, parts.path, stop > 2, until), Interrupted);
+    }
+    train_method(config, parts.path, true, {});
+    for (const char* file :
+         {"model.safetensors", "training_state.safetensors", "config.json", "tokenizer.json", "train.json"}) {
+      CHECK(read_file(whole.path / file, "test") == read_file(parts.path / file, "test"));
+    }
+    CHECK(metrics_without_time(whole.path) == metrics_without_time(parts.path));
+  }
+}
+
+TEST_CASE("work done after the last checkpoint is redone alike when a kill loses it") {
+  at::set_num_threads(1);
+  const TrainConfig config = small_config("frontier");
+  Folder whole("whole"), killed("killed");
+  train_method(config, whole.path, false, {});
+  // Stop after step 8's checkpoint, then put step 4's state back: what a kill between the two leaves, metrics already
+  // ahead.
+  CHECK_THROWS_AS(train_method(config, killed.path, false, [](const Progress& p) { return p.done < 4; }), Interrupted);
+  const std::string early = read_file(killed.path / "training_state.safetensors", "test");
+  CHECK_THROWS_AS(train_method(config, killed.path, true, [](const Progress& p) { return p.done < 7; }), Interrupted);
+  write_file_atomic(killed.path / "training_state.safetensors", early, "test");
+  train_method(config, killed.path, true, {});
+  CHECK(read_file(whole.path / "model.safetensors", "test") == read_file(killed.path / "model.safetensors", "test"));
+  CHECK(metrics_without_time(whole.path) == metrics_without_time(killed.path));
+}
+
+TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened") {
+  for (const std::string& name : methods) {
+    INFO(name);
+    TrainConfig config = small_config(name);
+    config.trainer.schedule.steps = 80;
+    config.trainer.learning_rate = 0.02;
+    config.trainer.schedule.warmup_steps = 5;
+    config.trainer.checkpoint_every = 80;
+    config.growth.fraction = 0;
+    config.curriculum_fraction = 0;
+    Folder folder("learn");
+    train_method(config, folder.path, false, {});
+    std::vector<double> losses;
+    for_each_line(folder.path / "metrics.jsonl", "test", [&](std::string_view text, int64_t) {
+      const Json line = Json::parse(text);
+      if (line.contains("loss")) losses.push_back(line["loss"]);
+    });
+    REQUIRE(losses.size() == 80);
+    const auto mean = [&](size_t begin) { return (losses[begin] + losses[begin + 1] + losses[begin + 2]) / 3; };
+    CHECK(mean(77) < 0.8 * mean(0));
+    CHECK(load_model(folder.path)->config().family == "tacit");
+    CHECK(read_method_settings(read_json(folder.path / "config.json", "test"), "test").method == name);
+  }
+}
+
+TEST_CASE("a folder that holds another training is neither overwritten nor resumed") {
+  const TrainConfig config = small_config("direct");
+  Folder folder("other");
+  train_method(config, folder.path, false, {});
+  const std::string before = read_file(folder.path / "train.json", "test");
+  CHECK_THROWS_WITH_AS(train_method(config, folder.path, false, {}),
+                       doctest::Contains("resume it or choose another folder"), Error);
+  TrainConfig other = config;
+  other.trainer.learning_rate = 0.5;
+  CHECK_THROWS_WITH_AS(train_method(other, folder.path, true, {}), doctest::Contains("'/learning_rate' differs"),
+                       Error);
+  CHECK(read_file(folder.path / "train.json", "test") == before);
+}
+
+TEST_CASE("training data: a pure function of step and index, apart from the problems that evaluation draws") {
+  const TrainConfig config = small_config("direct");
+  std::set<std::string> seen;
+  for (int64_t i = 0; i < 200; ++i) {
+    const Example once = training_example(config, 8, i);
+    CHECK(once.question == training_example(config, 8, i).question);
+    seen.insert(once.question);
+  }
+  for (int64_t i = 0; i < 200; ++i) {
+    const Example drawn = reach_example(config.reach, config.seed, i);
+    CHECK_FALSE(seen.contains(drawn.question));
+  }
+}
+
+TEST_CASE("sizes grow from the first to the final range and stay there") {
+  const TrainConfig config = train_config_from_json({{"steps", 100}, {"growth", {{"fraction", 0.5}}}}, "test");
+  CHECK(reach_at(config, 0).graph.min_nodes == 8);
+  CHECK(reach_at(config, 0).graph.max_depth == 4);
+  int64_t last = 0;
+  for (int64_t step = 0; step < 100; ++step) {
+    const GraphOptions g = reach_at(config, step).graph;
+    CHECK(g.max_nodes >= last);
+    CHECK(g.min_nodes <= g.max_nodes);
+    CHECK(g.max_nodes <= 28);
+    last = g.max_nodes;
+  }
+  CHECK(reach_at(config, 50).graph.min_nodes == 17);
+  CHECK(reach_at(config, 50).graph.min_depth == 3);
+}
+
+TEST_CASE("teacher forcing fades out over its share of the steps") {
+  const TrainConfig config = train_config_from_json(
+      {{"steps", 1000}, {"frontier", "explored"}, {"through_thoughts", false}, {"teacher_forcing", 0.8}}, "test");
+  CHECK(teacher_forcing_at(config, 0) == 1);
+  CHECK(teacher_forcing_at(config, 400) == doctest::Approx(0.5));
+  CHECK(teacher_forcing_at(config, 800) == 0);
+  CHECK(teacher_forcing_at(config, 999) == 0);
+}
+
+TEST_CASE("a recipe that cannot be is refused by field") {
+  struct Case {
+    Json json;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {{{"stepz", 5}}, "stepz"},
+      {{{"steps", 0}}, "'steps' to be at least 1"},
+      {{{"method", "coconutt"}}, "did you mean 'coconut'?"},
+      {{{"task", "gsm8k"}}, "'task' to be reach"},
+      {{{"frontier", "edge"}}, "'frontier' to be level or explored"},
+      {{{"teacher_forcing", 0.5}}, "'teacher_forcing' to be 0 unless"},
+      {{{"teacher_forcing", 0.5}, {"frontier", "explored"}}, "'through_thoughts' to be false"},
+      {{{"curriculum_fraction", 1}}, "'curriculum_fraction' to lie in 0..1"},
+      {{{"reach", {{"nodes", 4}}}}, "reach.nodes"},
+      {Json::array(), "expected a JSON object but got array"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.json.dump());
+    CHECK_THROWS_WITH_AS(train_config_from_json(c.json, "recipe.json"), doctest::Contains(c.message.c_str()), Error);
+  }
+}

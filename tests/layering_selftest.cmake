@@ -1,0 +1,42 @@
+# cmake -D TREE=<scratch folder> -P layering_selftest.cmake: layering.cmake accepts a good tree and names what is wrong in
+# bad ones.
+cmake_minimum_required(VERSION 3.25)
+
+# Writes `file` with `include` on line 3 of a fresh tree and expects the check to answer `expected` (empty: to accept it).
+function(expect file include expected)
+  file(REMOVE_RECURSE "${TREE}")
+  file(WRITE "${TREE}/lib/core/error.h" "#pragma once\n\n#include <string>\n")
+  file(WRITE "${TREE}/${file}" "// A comment; with [ odd \\ characters\n\n#include ${include}\n")
+  execute_process(COMMAND "${CMAKE_COMMAND}" -D "ROOT=${TREE}" -P "${CMAKE_CURRENT_LIST_DIR}/layering.cmake"
+    RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  if(expected STREQUAL "")
+    if(NOT code EQUAL 0)
+      message(SEND_ERROR "expected '${file}' to be allowed to include ${include} but got:\n${text}")
+    endif()
+    return()
+  endif()
+  string(FIND "${text}" "${file}:3: #include ${include}: ${expected}" at)
+  if(code EQUAL 0 OR at LESS 0)
+    message(SEND_ERROR "expected '${file}' with ${include} to be refused ('${expected}') but got code ${code}:\n${text}")
+  endif()
+endfunction()
+
+expect(lib/core/a.cpp "\"lib/core/error.h\"" "")
+expect(datasets/a.cpp "\"lib/core/error.h\"" "")
+expect(lib/train/a.cpp "\"lib/model/transformer.h\"" "")
+expect(lib/kernels/k/k_reference.h "<ATen/ATen.h>" "")
+expect(latent/a.h "\"lib/train/optimizer.h\"" "")
+expect(apps/a.cpp "\"eval/run.h\"  // with a comment" "")
+
+expect(lib/core/a.cpp "\"datasets/example.h\"" "lib/core may not see datasets")
+expect(datasets/a.cpp "\"lib/tokenizer/tokenizer.h\"" "datasets may not see lib/tokenizer")
+expect(lib/tokenizer/a.cpp "\"lib/kernels/types.h\"" "lib/tokenizer may not see lib/kernels")
+expect(lib/memory/a.cpp "\"lib/model/transformer.h\"" "lib/memory may not see lib/model")
+expect(lib/model/families/gpt2.cpp "\"lib/train/optimizer.h\"" "lib/model may not see lib/train")
+expect(lib/model/a.h "\"latent/session.h\"" "lib/model may not see latent")
+expect(latent/deep/a.h "\"decoding/decode.h\"" "latent may not see decoding")
+expect(eval/a.cpp "\"apps/command.h\"" "eval may not see apps")
+expect(latent/a.cpp "\"../lib/core/error.h\"" "name it from the root")
+expect(latent/a.cpp "\"session.h\"" "name it from the root")
+expect(latent/a.cpp "\"nlohmann/json.hpp\"" "no folder of the project")
+expect(lib/kernels/k/k.cu "<ATen/ATen.h>" "kernels' headers and .cu files see no tensor library")
