@@ -43,8 +43,10 @@ Example render_reach(const GraphProblem& problem, const ReachOptions& options, R
 // node drawn among those with outgoing edges:
 //     17 3 | 5 17 | [R] 5 17 3 [R] 5 17 ...
 // `targets[i]` tells whether word i of the walk can be predicted (follows a node by an edge) and is to be trained on.
-// With `question` a question about the graph follows, and its answer is to be trained on: `[Q] 3 9 [R] 5 [A] 3`.
-// Without it a model starts its methods with question marks that it has never read.
+//
+// With `question` the walk explores a question, always from its root, and the answer is to be trained on as well:
+//     17 3 | 5 17 | [Q] 3 9 [R] 5 17 3 [R] 5 17 ... [A] 3
+// Without it a model would start its methods with marks that it has never read.
 struct Walk {
   std::string edges;
   std::vector<std::string> words;

@@ -18,38 +18,41 @@ Walk walk_example(const ReachOptions& options, uint64_t seed, int64_t index, int
   rng.shuffle(problem.edges);
   const Adjacency graph = adjacency(problem);
   std::vector<int64_t> starts;
-  for (int64_t node = 0; node < problem.nodes; ++node) {
-    if (graph.first[node] < graph.first[node + 1]) starts.push_back(node);
+  if (question) {
+    starts = {problem.root};
+  } else {
+    for (int64_t node = 0; node < problem.nodes; ++node) {
+      if (graph.first[node] < graph.first[node + 1]) starts.push_back(node);
+    }
   }
 
   Walk walk;
   walk.edges = symbol_edges(problem.edges, label);
   const auto add = [&](std::string word, bool target) {
-    if (std::ssize(walk.words) == length) return;
     walk.words.push_back(std::move(word));
     walk.targets.push_back(target);
   };
-  while (std::ssize(walk.words) < length) {
+  const auto word = [&](int64_t node) { return std::to_string(label[node]); };
+  if (question) {
+    const bool target_first = rng.below(2) == 0;
+    add("[Q]", false);
+    add(word(target_first ? problem.target : problem.neg_target), false);
+    add(word(target_first ? problem.neg_target : problem.target), false);
+  }
+  const int64_t end = std::ssize(walk.words) + length;
+  const auto room = [&] { return std::ssize(walk.words) < end; };
+  while (room()) {
     int64_t node = rng.choice(starts);
     add("[R]", false);
-    add(std::to_string(label[node]), false);
-    for (int64_t ways; (ways = graph.first[node + 1] - graph.first[node]) > 0 && std::ssize(walk.words) < length;) {
+    if (room()) add(word(node), false);
+    for (int64_t ways; (ways = graph.first[node + 1] - graph.first[node]) > 0 && room();) {
       node = graph.neighbours[graph.first[node] + rng.below(ways)];
-      add(std::to_string(label[node]), true);
+      add(word(node), true);
     }
   }
   if (question) {
-    const bool target_first = rng.below(2) == 0;
-    const int64_t first = target_first ? problem.target : problem.neg_target,
-                  second = target_first ? problem.neg_target : problem.target;
-    const auto word = [&](int64_t node) { return std::to_string(label[node]); };
-    for (const std::string& asked :
-         {std::string("[Q]"), word(first), word(second), std::string("[R]"), word(problem.root), std::string("[A]")}) {
-      walk.words.push_back(asked);
-      walk.targets.push_back(false);
-    }
-    walk.words.push_back(word(problem.target));
-    walk.targets.push_back(true);
+    add("[A]", false);
+    add(word(problem.target), true);
   }
   return walk;
 }
