@@ -45,13 +45,20 @@ std::vector<std::string> row_names(const CompareFlags& flags) {
   return names;
 }
 
+std::string method_of(const CompareFlags& flags, size_t i) {
+  return flags.methods.empty() ? "latent" : flags.methods[i];
+}
+
 // What can be refused is refused before the first model has run for minutes.
 void check_models(const CompareFlags& flags, const std::vector<std::string>& names) {
+  bool counted = false;
   for (size_t i = 0; i < flags.models.size(); ++i) {
     const ModelConfig config = read_model_config(flags.models[i]);
     const std::string source = (std::filesystem::path(flags.models[i]) / "config.json").string();
-    method(flags.methods.empty() ? "latent" : flags.methods[i], read_method_settings(config.raw, source));
+    counted |= method(method_of(flags, i), read_method_settings(config.raw, source)).counts_thoughts;
   }
+  require(flags.eval.common.latents < 0 || counted, "compare",
+          "expected a method with a number of thoughts beside --latents but none of these has one");
   require(flags.baseline.empty() || std::find(names.begin(), names.end(), flags.baseline) != names.end(), "compare",
           "expected the baseline to be one of the models but got '", flags.baseline, "'",
           did_you_mean(flags.baseline, names));
@@ -67,7 +74,8 @@ NamedRuns evaluate_models(const CompareFlags& flags) {
   for (size_t i = 0; i < flags.models.size(); ++i) {
     const LoadedModel model = open_model(flags.models[i], dtype, device);
     RunOptions run = flags.eval.run_options(model.settings);
-    run.method = flags.methods.empty() ? "latent" : flags.methods[i];
+    if (!method(method_of(flags, i), model.settings).counts_thoughts) run.latents = -1;
+    run.method = method_of(flags, i);
     run.command = flags.command;
     if (!flags.out.empty()) run.out = flags.out / "runs" / names[i];
     auto named = [&](Progress p) {
@@ -110,8 +118,21 @@ OrderedJson provenance(const CompareFlags& flags) {
 void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
-  if (!flags.runs.empty() && !flags.methods.empty())
-    options.reject("expected '--method' with '--model', not with '--runs'");
+  if (!flags.runs.empty()) {
+    options.reject_given({"method",    "latents",
+                          "task",      "data",
+                          "count",     "limit",
+                          "shuffle",   "latency-problems",
+                          "device",    "dtype",
+                          "seed",      "batch",
+                          "style",     "labels",
+                          "kind",      "min-nodes",
+                          "max-nodes", "min-depth",
+                          "max-depth", "edges-per-node",
+                          "acyclic",   "balance-in-degree"},
+                         "runs");
+  }
+  flags.eval.check(options);
   if (flags.methods.size() == 1) flags.methods.resize(flags.models.size(), flags.methods[0]);
   if (!flags.methods.empty() && flags.methods.size() != flags.models.size()) {
     options.reject("expected one '--method' for all models or one for each of " + std::to_string(flags.models.size()) +
@@ -132,13 +153,13 @@ int run_compare(const std::vector<std::string>& args) {
   options.add("baseline", "NAME", &flags.baseline,
               "row the others are tested against (default: the first of method cot)");
   options.add("out", "DIR", &flags.out, "folder to write: compare.json, compare.md and the run folders");
-  options.add("latents", "N", &flags.eval.common.latents, "thoughts before the answer (default: each checkpoint's own)",
+  options.add("latents", "N", &flags.eval.common.latents,
+              "thoughts before the answer, of the methods that have a number of them (default: each checkpoint's own)",
               0);
   flags.eval.add(options);
   options.flag("markdown", &flags.markdown, "print Markdown");
   if (!options.parse(args)) return kDone;
   check_flags(options, flags);
-  flags.eval.check("compare");
   use_threads(flags.eval.common.threads);
 
   const NamedRuns runs = flags.runs.empty() ? evaluate_models(flags) : read_runs(flags.runs);

@@ -118,6 +118,9 @@ int data_audit(const std::vector<std::string>& args) {
   if (source == "reach") {
     for (int64_t i = 0; i < count; ++i) examples.push_back(reach_example(reach, seed, i));
   } else {
+    options.reject_given({"count", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node",
+                          "acyclic", "balance-in-degree"},
+                         "SOURCE file");
     examples = read_reach_file(source, reach, seed);
   }
   require(!examples.empty(), "audit", "expected at least one example but got none in ", source);

@@ -1,6 +1,10 @@
+#include <torch/version.h>
+
+#include <algorithm>
 #include <iostream>
 
 #include "apps/commands.h"
+#include "apps/eval_options.h"
 #include "apps/models.h"
 #include "apps/options.h"
 #include "apps/progress_bar.h"
@@ -9,6 +13,7 @@
 #include "apps/terminal.h"
 #include "eval/compare.h"
 #include "lib/core/error.h"
+#include "lib/core/version.h"
 
 namespace tacit {
 namespace {
@@ -20,6 +25,7 @@ struct DemoOptions {
   CommonOptions common;
   std::filesystem::path models;
   int64_t count = 300;
+  OrderedJson command;
 };
 
 // One of the problems of the table, and why this one.
@@ -117,21 +123,25 @@ class Demo {
     std::vector<std::pair<std::string, Run>> named;
     for (size_t i = 0; i < runs_.size(); ++i) named.emplace_back(kEmbeddedModels[i], runs_[i]);
     Comparison table = compare(named, std::string(kWords));
-    table.title = std::to_string(options_.count) + " fresh problems of ProsQA's size, generator seed " +
-                  std::to_string(options_.common.seed);
-    table.provenance = {{"command", "tacit demo --count " + std::to_string(options_.count) + " --seed " +
-                                        std::to_string(options_.common.seed)}};
+    table.title = "fresh problems of ProsQA's size, generator seed " + std::to_string(options_.common.seed);
+    table.provenance = {{"command", options_.command}, {"versions", {{"tacit", version}, {"torch", TORCH_VERSION}}}};
     return table;
   }
 
   std::string closing(const Comparison& table) const {
     std::string text =
-        "Every number was measured in this run; " + table.provenance["command"].get<std::string>() +
+        "Every number was measured in this run; " + typed_command() +
         " repeats it. The frontier model's thoughts were trained with the frontier as their label, and cot-frontier " +
         "writes the same label out in words; coconut and pause had only the answers and the written steps.";
     std::string out;
     for (const std::string& line : wrap_text(text, width_)) out += line + "\n";
     return out;
+  }
+
+  std::string typed_command() const {
+    std::string text;
+    for (const auto& word : options_.command) text += (text.empty() ? "" : " ") + word.get<std::string>();
+    return text;
   }
 
   OrderedJson report(const Comparison& table) const {
@@ -172,6 +182,7 @@ class Demo {
 
 int run_demo(const std::vector<std::string>& args) {
   DemoOptions demo;
+  demo.command = command_line("demo", args);
   Options options("demo",
                   "One graph question in words and in thoughts, then the embedded models measured on fresh problems.",
                   "tacit demo\ntacit demo --count 50 --seed 7 --json");

@@ -26,7 +26,7 @@ int run_eval(const std::vector<std::string>& args) {
   const CommonOptions& common = flags.common;
   const at::ScalarType dtype = parse_dtype(common.dtype);
   const at::Device device = parse_device(common.device);
-  flags.check("eval");
+  flags.check(options);
   use_threads(common.threads);
 
   const LoadedModel model = open_model(common.model, dtype, device);

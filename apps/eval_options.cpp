@@ -9,7 +9,7 @@ void EvalFlags::add(Options& options) {
   options.add("data", "FILE", &data, "file of the benchmark; problems are generated without it");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
-  options.add("shuffle", "SEED", &shuffle, "solve in another order; results do not depend on it");
+  options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
   options.add("latency-problems", "N", &latency_problems,
               "problems solved alone for the latency (default 50; 0 = none)", 0);
   options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
@@ -33,10 +33,13 @@ RunOptions EvalFlags::run_options(const MethodSettings& settings) const {
   return out;
 }
 
-void EvalFlags::check(std::string_view operation) const {
+void EvalFlags::check(const Options& options) const {
   if (!task.empty()) tacit::task(task);
-  require(data.empty() || std::filesystem::is_regular_file(data), operation, "expected a data file but got ",
-          data.string());
+  if (data.empty()) return;
+  require(std::filesystem::is_regular_file(data), "evaluate", "expected a data file but got ", data.string());
+  options.reject_given({"count", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node",
+                        "acyclic", "balance-in-degree"},
+                       "data");
 }
 
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args) {

@@ -22,8 +22,9 @@ struct EvalFlags {
   void add(Options& options);
   // For a checkpoint: its own style and labels unless others were given.
   RunOptions run_options(const MethodSettings& settings) const;
-  // Fails on a data file that is not there, before a model is loaded.
-  void check(std::string_view operation) const;
+  // Fails, before a model is loaded, on an unknown task, a data file that is not there, or generator options beside
+  // one.
+  void check(const Options& options) const;
 };
 
 // The command line, for run.json and reports.

@@ -15,7 +15,8 @@ using Completer = std::function<std::vector<std::string>(const std::string& line
 class LineReader {
  public:
   virtual ~LineReader() = default;
-  // The next line without its end; nothing at the end of the input. A line abandoned with Ctrl-C is empty.
+  // The next line without its end; nothing at the end of the input. A line abandoned with Ctrl-C is empty (where lines
+  // can be edited).
   virtual std::optional<std::string> next() = 0;
 };
 

@@ -1,6 +1,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 
 #include "apps/commands.h"
@@ -65,7 +66,7 @@ int dispatch(const std::vector<std::string>& args) {
 
 // Results must not be lost in silence, on a full disk for instance.
 int flushed(int code) {
-  if (std::cout.flush()) return code;
+  if (std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
   std::cerr << "tacit: cannot write to stdout\n";
   return code == kDone ? kFailed : code;
 }

@@ -133,8 +133,8 @@ void Options::flag(const std::string& name, bool* to, const std::string& help) {
           }});
 }
 
-void Options::positional(const std::string& value, std::string* to, const std::string& help, bool required) {
-  positional_.push_back({value, help, to, required});
+void Options::positional(const std::string& value, std::string* to, const std::string& help) {
+  positional_.push_back({value, help, to});
 }
 
 void Options::common(CommonOptions& common, std::initializer_list<std::string_view> names) {
@@ -180,7 +180,7 @@ std::vector<std::string> Options::names() const {
 std::string Options::help() const {
   std::ostringstream out;
   out << description_ << "\n\nUsage: tacit " << command_;
-  for (const Positional& p : positional_) out << (p.required ? " " : " [") << p.value << (p.required ? "" : "]");
+  for (const Positional& p : positional_) out << " " << p.value;
   out << (options_.empty() ? "\n\n" : " [options]\n\n");
   for (const Positional& p : positional_) out << "  " << p.value << ": " << p.help << "\n";
   if (!positional_.empty()) out << "\n";
@@ -211,6 +211,8 @@ std::vector<std::pair<std::string, std::string>> Options::read_arguments(std::ve
     for (const po::option& option : parsed.options) {
       if (option.position_key >= 0) {
         words.insert(words.end(), option.value.begin(), option.value.end());
+      } else if (!find(option.string_key)) {
+        reject("unknown option '--" + option.string_key + "'");  // '---', the name of what stands without a dash
       } else {
         found.emplace_back(option.string_key, option.value.empty() ? "true" : option.value.front());
       }
@@ -250,15 +252,14 @@ void Options::read_config(const std::filesystem::path& file) {
 
 void Options::set_positional(const std::vector<std::string>& words) {
   for (size_t i = 0; i < positional_.size(); ++i) {
-    if (i < words.size()) *positional_[i].to = words[i];
-    if (i >= words.size() && positional_[i].required)
-      reject("expected " + positional_[i].value + " (" + positional_[i].help + ")");
+    if (i >= words.size()) reject("expected " + positional_[i].value + " (" + positional_[i].help + ")");
+    *positional_[i].to = words[i];
   }
   if (words.size() > positional_.size()) reject("unexpected argument '" + words[positional_.size()] + "'");
 }
 
 bool Options::parse(const std::vector<std::string>& args) {
-  // Before "--" only: a text to tokenize may well be "-h".
+  // "-h" only at the start: a text to tokenize may well be that.
   const bool asked = std::any_of(args.begin(), args.end(), [](const std::string& a) { return a == "--help"; }) ||
                      (!args.empty() && (args[0] == "-h" || args[0] == "help"));
   if (asked) {
@@ -279,6 +280,13 @@ bool Options::parse(const std::vector<std::string>& args) {
 }
 
 bool Options::given(const std::string& name) const { return given_.contains(name); }
+
+void Options::reject_given(std::initializer_list<std::string_view> names, std::string_view beside) const {
+  for (const std::string_view name : names) {
+    if (given(std::string(name)))
+      reject("expected '--" + std::string(name) + "' without '--" + std::string(beside) + "'");
+  }
+}
 
 void Options::require_option(const std::string& name) const {
   if (!given(name)) reject("expected option '--" + name + "'");

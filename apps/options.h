@@ -38,7 +38,8 @@ struct CommonOptions {
 };
 
 // What a subcommand reads from its command line: a thin layer over Boost.Program_options. The variables that options
-// are bound to keep their value unless the option is given, in --config FILE or, which wins, on the command line.
+// are bound to keep their value unless the option is given, in --config FILE or, which wins, on the command line (a
+// flag that the file sets cannot be unset).
 //
 //   Options options("tokenize", "Text to token ids and back.", "tacit tokenize --model models/frontier --text \"3 5
 //   |\""); options.common(common, {"model", "json"}); options.add("text", "S", &text, "text to tokenize"); if
@@ -68,15 +69,17 @@ class Options {
   void choice(const std::string& name, std::vector<std::string> choices, std::string* to, const std::string& help);
   void flag(const std::string& name, bool* to, const std::string& help);
 
-  // Arguments without a dash, in order. Required ones first.
-  void positional(const std::string& value, std::string* to, const std::string& help, bool required = true);
+  // Arguments without a dash, in order; each must be there.
+  void positional(const std::string& value, std::string* to, const std::string& help);
 
   // Fills the variables. False: --help was asked for and has been printed on stdout. Throws UsageError, suggesting the
   // nearest option for an unknown one.
   bool parse(const std::vector<std::string>& args);
 
-  bool given(const std::string& name) const;                // on the command line or in the config file
-  void require_option(const std::string& name) const;       // UsageError unless given
+  bool given(const std::string& name) const;           // on the command line or in the config file
+  void require_option(const std::string& name) const;  // UsageError unless given
+  // UsageError when one of `names` is given, which has no meaning beside option `beside`.
+  void reject_given(std::initializer_list<std::string_view> names, std::string_view beside) const;
   [[noreturn]] void reject(const std::string& what) const;  // UsageError("[command] what")
   std::string help() const;
 
@@ -89,7 +92,6 @@ class Options {
   struct Positional {
     std::string value, help;
     std::string* to;
-    bool required;
   };
   void declare(const std::string& name, const std::string& value, const std::string& help, Option option);
   const Option* find(const std::string& name) const;

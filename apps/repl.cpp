@@ -158,18 +158,25 @@ Thinker& Repl::side(const std::string& name, const std::string& usage) {
   return name == "words" ? words_ : thoughts_;
 }
 
+// --latents and /latents are kept for the next method that thinks; one in words, or none, has no number of thoughts.
+int64_t Repl::latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& name) const {
+  return &side == &thoughts_ && method(name, loaded.settings).counts_thoughts ? settings_.latents : -1;
+}
+
 void Repl::set_method(const Arguments& args) {
   if (!args.empty()) {
     require(args.size() == 2, kOperation, "expected '/method words|thoughts NAME' but got no NAME");
     Thinker& thinker = side(args[0], "/method words|thoughts NAME");
-    thinker = make_thinker(LoadedModel(thinker.loaded), args[1], &thinker == &thoughts_ ? settings_.latents : -1);
+    thinker = make_thinker(LoadedModel(thinker.loaded), args[1], latents_for(thinker, thinker.loaded, args[1]));
   }
   print({"words: " + words_.method + "   thoughts: " + thoughts_.method});
 }
 
 void Repl::set_model(const Arguments& args) {
   Thinker& thinker = side(args[0], "/model words|thoughts DIR");
-  thinker = make_thinker(open_model(args[1]), "latent", &thinker == &thoughts_ ? settings_.latents : -1);
+  LoadedModel loaded = open_model(args[1]);
+  const int64_t latents = latents_for(thinker, loaded, "latent");
+  thinker = make_thinker(std::move(loaded), "latent", latents);
   print({args[0] + ": " + args[1] + " (" + thinker.method + ")"});
 }
 

@@ -49,6 +49,7 @@ class Repl {
   void print(const Lines& lines) const;
   RenderOptions render_options() const;
   Thinker& side(const std::string& name, const std::string& usage);
+  int64_t latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& name) const;
   int64_t labels() const;
   bool about_graphs() const;
 

@@ -23,9 +23,12 @@ Question question_of_task(const std::string& name, const std::filesystem::path& 
                           const ReachFlags& flags, const MethodSettings& settings) {
   TaskOptions options = task_options_of(settings);
   flags.apply(options.reach);
+  if (name == "reach" && data.empty()) {
+    const Example example = reach_example(options.reach, seed, index);
+    return {example.question, example.answer};
+  }
   options.data = data;
   options.seed = seed;
-  options.count = index + 1;
   const std::vector<Example> examples = task(name).load(options);
   require(index < std::ssize(examples), "run", "expected an index below ", examples.size(), " but got ", index,
           " in task '", name, "'");
@@ -83,8 +86,10 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   if (!expected.empty()) verdict += reply.answer == expected ? "  right" : "  wrong, it is " + expected;
   const bool right = reply.answer == expected;
   std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
-  std::printf("%s, %lld %s, %.1f ms\n", thinker.method.c_str(), static_cast<long long>(reply.steps),
-              thinker.procedure.in_words ? "words" : "thoughts", reply.ms);
+  char ms[32];
+  std::snprintf(ms, sizeof ms, "%.1f ms", reply.ms);
+  std::cout << thinker.method << ", " << reply.steps << (thinker.procedure.in_words ? " words, " : " thoughts, ") << ms
+            << "\n";
 }
 
 int run_run(const std::vector<std::string>& args) {
@@ -107,6 +112,10 @@ int run_run(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   if (question && task_name) options.reject("expected either '--question' or '--task'");
+  if (question)
+    options.reject_given({"data", "index", "seed", "style", "labels", "kind", "min-nodes", "max-nodes", "min-depth",
+                          "max-depth", "edges-per-node", "acyclic", "balance-in-degree"},
+                         "question");
   use_threads(common.threads);
 
   const Thinker thinker = make_thinker(open_model(common.model, parse_dtype(common.dtype), parse_device(common.device)),
@@ -118,6 +127,7 @@ int run_run(const std::vector<std::string>& args) {
   }
   const Question asked =
       question ? Question{*question, ""} : question_of_task(*task_name, data, index, common.seed, flags, settings);
+  if (asks_about_graphs(thinker)) parse_graph_question(asked.text, "run");  // refused before the model thinks
   clear_interrupt();
   const Reply reply = ask(thinker, asked.text);
   if (common.json) {

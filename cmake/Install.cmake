@@ -12,6 +12,8 @@ install(TARGETS ${tacit_libraries} tacit_tacit EXPORT TacitTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tacit)
 install(TARGETS tacit RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tacit/models  # where apps/models.cpp looks for them
+  PATTERN "*.partial" EXCLUDE)
 
 set(tacit_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tacit)
 install(EXPORT TacitTargets NAMESPACE tacit:: DESTINATION ${tacit_package_dir})

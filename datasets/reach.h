@@ -18,8 +18,9 @@ namespace tacit {
 // The labels are a random injection of nodes into 0..labels-1, so a label says nothing about the graph.
 //
 // English: ProsQA's sentences, "Every yumpus is a rempus. Tom is a yumpus. .. Is Tom a lempus or scrompus?", answer
-// "Tom is a lempus.". Nodes without incoming edges are names, all others invented concepts, both drawn at random. A
-// root that has incoming edges is a concept: "Is every yumpus a lempus or scrompus?".
+// "Tom is a lempus.". Nodes without incoming edges are names while there are names, the candidates and all others
+// invented concepts, both drawn at random. A root that has incoming edges is a concept: "Is every yumpus a lempus or
+// scrompus?".
 enum class ReachStyle { symbols, english };
 
 struct ReachOptions {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"

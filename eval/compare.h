@@ -23,15 +23,15 @@ struct Comparison {
   int64_t examples = 0;
   std::vector<ComparisonRow> rows;
   std::vector<Heuristic> heuristics;  // on the same examples; empty when no run has them
-  OrderedJson provenance;             // command, seeds, versions, machine: the caller's
+  OrderedJson provenance;             // command, seeds, versions: the caller's
 };
 
 // `runs` must share their examples (compared by id; the common ones are used) and their task. Fails when the same id is
 // another problem in two runs. The baseline is the row called `baseline`; empty = no test.
 Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline);
 
-// At most `width` columns wide: the bars shrink first, then columns go, the least important first. Ends with a line
-// end.
+// Fitted to `width` columns as far as names and accuracies allow: the bars shrink first, then columns go, the least
+// important first. Ends with a line end.
 std::string terminal_table(const Comparison& comparison, int64_t width, bool colour);
 std::string markdown_table(const Comparison& comparison);  // GitHub's Markdown
 OrderedJson to_json(const Comparison& comparison);

@@ -47,6 +47,7 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
   tokenize();
+  describe_them();
 }
 
 void Problems::tokenize() {
@@ -83,13 +84,13 @@ RunRecord Problems::record() const {
           solve_options_.max_answer_tokens};
 }
 
-Metrics Problems::describe() const {
-  Metrics out;
-  out.model = valid_utf8(model_name(model_.directory));
-  out.method = procedure_.method;
-  out.task = task_->name;
-  if (std::all_of(examples_.begin(), examples_.end(), has_graph)) out.heuristics = audit_reach(examples_).heuristics;
-  return out;
+void Problems::describe_them() {
+  described_.model = valid_utf8(model_name(model_.directory));
+  described_.method = procedure_.method;
+  described_.task = task_->name;
+  if (std::all_of(examples_.begin(), examples_.end(), has_graph)) {
+    described_.heuristics = audit_reach(examples_).heuristics;
+  }
 }
 
 std::vector<Sample> Problems::solve(const std::vector<int64_t>& batch) const {

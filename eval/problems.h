@@ -19,13 +19,14 @@ class Problems {
   const std::string& task_name() const { return task_->name; }
   const std::string& method_name() const { return procedure_.method; }
   RunRecord record() const;
-  Metrics describe() const;  // names and heuristics
+  const Metrics& describe() const { return described_; }  // names and heuristics
 
   std::vector<Sample> solve(const std::vector<int64_t>& batch) const;  // one sample for each, with thoughts
   PhaseTimes time(int64_t i) const;                                    // of one problem alone
 
  private:
   void tokenize();
+  void describe_them();
   Sample sample(int64_t i, const Solution& solution, int64_t row) const;
 
   const LoadedModel& model_;
@@ -34,6 +35,7 @@ class Problems {
   Procedure procedure_;
   std::vector<Example> examples_;
   TokenRows prompts_;
+  Metrics described_;
   SolveOptions solve_options_;
 };
 

@@ -1,7 +1,6 @@
 #include "eval/run.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <unordered_map>
 
@@ -68,6 +67,8 @@ class Evaluation {
       const size_t end = std::min(order.size(), begin + options_.batch);
       const std::vector<int64_t> batch(order.begin() + begin, order.begin() + end);
       if (std::all_of(batch.begin(), batch.end(), [&](int64_t i) { return samples_[i].has_value(); })) continue;
+      if (!warm_) problems_.solve({batch[0]});  // the first pass through a model is slow
+      warm_ = true;
       solve_batch(batch);
       report("eval", done_, problems_.size(), "accuracy " + share_text(static_cast<double>(correct_) / done_));
     }
@@ -121,6 +122,7 @@ class Evaluation {
   std::optional<RunFolder> folder_;
   std::vector<std::optional<Sample>> samples_;  // by problem
   int64_t done_ = 0, correct_ = 0;
+  bool warm_ = false;
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "eval/run_folder.h"
 
 #include <algorithm>
-#include <map>
-#include <unordered_set>
 
 #include "lib/core/error.h"
 
@@ -13,8 +11,7 @@ constexpr const char* kOperation = "evaluate";
 
 // Fields of run.json that two sessions of one run may differ in.
 bool may_differ(const std::string& pointer) {
-  static const std::vector<std::string> free = {"/command", "/versions",   "/threads",   "/batch",
-                                                "/shuffle", "/model_path", "/data_path", "/latency_problems"};
+  static const std::vector<std::string> free = {"/command", "/batch", "/shuffle", "/model_path", "/data_path"};
   return std::any_of(free.begin(), free.end(),
                      [&](const std::string& f) { return pointer == f || pointer.starts_with(f + "/"); });
 }

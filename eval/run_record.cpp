@@ -19,6 +19,12 @@ OrderedJson generator_json(const GraphOptions& g, int64_t count) {
           {"count", count}};
 }
 
+// Null where there is no such file.
+OrderedJson hash_of(const std::filesystem::path& file) {
+  if (!exists(file)) return nullptr;
+  return sha256_hex(MappedFile::open(file, "evaluate")->bytes());
+}
+
 }  // namespace
 
 OrderedJson to_json(const RunRecord& record) {
@@ -30,6 +36,8 @@ OrderedJson to_json(const RunRecord& record) {
       {"model", valid_utf8(model_name(model.directory))},
       {"model_path", valid_utf8(model.directory.string())},
       {"weights_sha256", model.weights_sha256.empty() ? hash_weights(model.directory) : model.weights_sha256},
+      {"config_sha256", hash_of(model.directory / "config.json")},
+      {"tokenizer_sha256", hash_of(model.directory / "tokenizer.json")},
       {"settings", to_json(model.settings)},
       {"method", record.method},
       {"latents", record.latents},

@@ -16,6 +16,19 @@ struct Batch {
   int64_t latents = 0, rest_width = 0, positions = 0;
 };
 
+void check_row(const TrainingRow& row, int64_t vocabulary) {
+  require(row.rest_trained.size() == row.rest.size(), "latent_loss", "expected rest_trained for each of ",
+          row.rest.size(), " tokens but got ", row.rest_trained.size());
+  require(static_cast<int64_t>(row.thought_targets.size()) <= row.latents, "latent_loss",
+          "expected targets for at most ", row.latents, " thoughts but got ", row.thought_targets.size());
+  for (const auto& target : row.thought_targets) {
+    for (const int64_t token : target) {
+      require(token >= 0 && token < vocabulary, "latent_loss", "expected target tokens below ", vocabulary, " but got ",
+              token);
+    }
+  }
+}
+
 Batch make_batch(const Transformer& model, const std::vector<TrainingRow>& rows) {
   require(!rows.empty(), "latent_loss", "expected at least one row");
   Batch out;
@@ -25,6 +38,7 @@ Batch make_batch(const Transformer& model, const std::vector<TrainingRow>& rows)
     require(!row.prompt.empty(), "latent_loss", "expected a prompt of at least one token");
     require(row.latents == out.latents, "latent_loss", "expected ", out.latents, " thoughts in every row but got ",
             row.latents);
+    check_row(row, model.config().vocab_size);
     width = std::max<int64_t>(width, static_cast<int64_t>(row.prompt.size()));
     out.rest_width = std::max<int64_t>(out.rest_width, static_cast<int64_t>(row.rest.size()));
   }
@@ -93,7 +107,8 @@ Ideal ideal_thoughts(const Transformer& model, const std::vector<TrainingRow>& r
   float* noise = noise_BKD.mutable_data_ptr<float>();
   bool* forced = forced_B11.mutable_data_ptr<bool>();
   for (int64_t b = 0; b < B; ++b) {
-    Rng rng(options.noise_seed, static_cast<uint64_t>(b));
+    constexpr uint32_t noise_stream = 7;  // apart from the examples and weights of the same seed
+    Rng rng(options.noise_seed, static_cast<uint64_t>(b), noise_stream);
     forced[b] = rng.uniform() < options.teacher_forcing;
     if (!forced[b]) continue;
     require(static_cast<int64_t>(rows[b].thought_targets.size()) == K, "latent_loss", "expected ", K,
@@ -202,6 +217,9 @@ LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>&
     const at::Tensor divergence = thought_divergence(model, hidden.thoughts_BKD, rows);
     if (divergence.defined()) {
       out.thoughts = divergence.item<double>();
+      for (const TrainingRow& row : rows) {
+        out.trained_thoughts += std::ranges::count_if(row.thought_targets, [](const auto& t) { return !t.empty(); });
+      }
       const at::Tensor weighted = options.thought_weight * divergence;
       total = total.defined() ? total + weighted : weighted;
     }

@@ -63,6 +63,8 @@ const Method& method(const std::string& name, const MethodSettings& settings) {
 Procedure bind(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents) {
   require(static_cast<bool>(method.procedure), "method", "expected a method that answers questions but '", method.name,
           "' is a training objective only");
+  require(latents < 0 || method.counts_thoughts, "method", "expected no number of thoughts for '", method.name,
+          "', which takes none, but got ", latents);
   Procedure out = method.procedure({settings, tokenizer, latents < 0 ? settings.latents : latents});
   out.method = method.name;
   return out;

@@ -62,6 +62,7 @@ struct Method {
   std::string reference;  // paper
   std::function<Procedure(const MethodContext&)> procedure;
   std::function<TrainingRow(const Example&, const ObjectiveContext&)> row;  // latent/objective.h
+  bool counts_thoughts = false;  // takes the number of thoughts that it is bound with
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
 };
@@ -71,7 +72,8 @@ void register_method(Method method);  // fails when the name is taken
 const Method& method(const std::string& name, const MethodSettings& settings = {});
 std::vector<std::string> method_names();
 
-// Binds a method; latents < 0 takes the checkpoint's own number.
+// Binds a method; latents < 0 takes the checkpoint's own number. Fails when a number is given to a method that has
+// none.
 Procedure bind(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents = -1);
 
 }  // namespace tacit

@@ -33,25 +33,25 @@ struct ObjectiveContext {
 
 // Where a loss comes from, averaged over the batch.
 struct LatentLoss {
-  at::Tensor total;   // scalar with gradient: tokens + thought_weight * thoughts
-  double tokens = 0;  // cross entropy per trained token, nats
-  double thoughts =
-      0;  // divergence of a thought's readout from its target, nats (cross entropy minus the target's entropy)
-  double accuracy = 0;    // share of trained tokens predicted
-  int64_t positions = 0;  // tokens and thoughts processed
+  at::Tensor total;              // scalar with gradient: tokens + thought_weight * thoughts
+  double tokens = 0;             // cross entropy per trained token, nats
+  double thoughts = 0;           // Kullback-Leibler divergence of a trained thought's readout from its target, nats
+  int64_t trained_thoughts = 0;  // thoughts with a target
+  double accuracy = 0;           // share of trained tokens predicted
+  int64_t positions = 0;         // tokens and thoughts processed
 };
 
 struct LatentLossOptions {
   double thought_weight = 1;
   // Whether a thought that is fed back carries gradient to the thoughts before it (backpropagation through time,
-  // Coconut). Cut, every thought is a constant input: the model thinks once without gradient, then one pass over all
-  // thoughts and the rest trains each step on what the model itself had thought until then. For objectives whose every
-  // thought has a target.
+  // Coconut). Cut, every thought of its own is a constant input: the model thinks once without gradient, then one pass
+  // over all thoughts and the rest trains each step on what the model itself had thought until then. For objectives
+  // whose every thought has a target.
   bool through_thoughts = true;
-  // Share of rows, drawn at random, that get ideal thoughts instead of their own: the sum of the targets' embeddings,
-  // each weighted by exp(unevenness * N(0, 1)), plus noise, through the final norm. Uneven weights and noise stand for
-  // what the model's own thoughts will get wrong. Above 0 it needs through_thoughts = false and a target for every
-  // thought.
+  // Share of rows, drawn at random, that get ideal thoughts instead of their own: the sum of the targets' unembedding
+  // rows, each weighted by exp(unevenness * N(0, 1)), plus noise, through the final norm. Uneven weights and noise
+  // stand for what the model's own thoughts will get wrong. The rows get gradient, as a token's embedding would. Above
+  // 0 it needs through_thoughts = false and a target for every thought.
   double teacher_forcing = 0;
   double unevenness = 0.5;  // 0 = equal weights
   double noise = 0.5;       // Gaussian in all D directions, relative to the sum's root mean square; 0 turns it off

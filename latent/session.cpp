@@ -11,8 +11,7 @@ static KvCacheShape cache_shape(const Transformer& model, const SessionOptions& 
   require(options.rows >= 1, "session", "expected at least 1 row but got ", options.rows);
   require(options.capacity >= 1 && options.capacity <= c.max_positions, "session", "expected a capacity of 1 to ",
           c.max_positions, " (the model's positions) but got ", options.capacity);
-  return {c.layers,      c.kv_heads, c.head_size, options.rows, options.capacity, options.dtype.value_or(model.dtype()),
-          model.device()};
+  return {c.layers, c.kv_heads, c.head_size, options.rows, options.capacity, model.dtype(), model.device()};
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)

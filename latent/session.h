@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,9 +17,8 @@ namespace tacit {
 using TokenRows = std::vector<std::vector<int64_t>>;  // one list of token ids a row
 
 struct SessionOptions {
-  int64_t rows = 1;                          // sequences in the batch
-  int64_t capacity = 512;                    // tokens and thoughts a row can hold; at most the model's max_positions
-  std::optional<at::ScalarType> dtype = {};  // of the memory; empty = the model's
+  int64_t rows = 1;        // sequences in the batch
+  int64_t capacity = 512;  // tokens and thoughts a row can hold; at most the model's max_positions
 };
 
 struct ThinkOptions {

@@ -68,23 +68,67 @@ OrderedJson to_json(const ReachOptions& r) {
           {"labels", r.labels}};
 }
 
+double number_from(const JsonReader& in, const char* field, double fallback, double low) {
+  const double value = in.number(field, fallback);
+  if (!(value >= low) || !std::isfinite(value)) in.reject(field, "to be at least " + Json(low).dump());
+  return value;
+}
+
+int64_t integer_from(const JsonReader& in, const char* field, int64_t fallback, int64_t low) {
+  const int64_t value = in.integer(field, fallback);
+  if (value < low) in.reject(field, "to be at least " + std::to_string(low));
+  return value;
+}
+
+double share_from(const JsonReader& in, const char* field, double fallback, bool one = true) {
+  const double value = in.number(field, fallback);
+  if (!(value >= 0 && (one ? value <= 1 : value < 1)))
+    in.reject(field, one ? "to lie in 0..1" : "to lie in 0..1, 1 excluded");
+  return value;
+}
+
 void read_trainer(const JsonReader& in, TrainerOptions& t) {
-  t.learning_rate = in.number("learning_rate", t.learning_rate);
-  t.adamw.beta1 = in.number("beta1", t.adamw.beta1);
-  t.adamw.beta2 = in.number("beta2", t.adamw.beta2);
-  t.adamw.weight_decay = in.number("weight_decay", t.adamw.weight_decay);
-  t.schedule.steps = in.integer("steps", t.schedule.steps);
-  if (t.schedule.steps < 1) in.reject("steps", "to be at least 1");
-  t.schedule.warmup_steps = in.integer("warmup_steps", t.schedule.warmup_steps);
-  t.schedule.decay_fraction = in.number("decay_fraction", t.schedule.decay_fraction);
-  t.schedule.final_ratio = in.number("final_ratio", t.schedule.final_ratio);
-  t.clip = in.number("clip", t.clip);
-  t.accumulate = in.integer("accumulate", t.accumulate);
-  if (t.accumulate < 1) in.reject("accumulate", "to be at least 1");
+  t.learning_rate = number_from(in, "learning_rate", t.learning_rate, 0);
+  t.adamw.beta1 = share_from(in, "beta1", t.adamw.beta1, false);
+  t.adamw.beta2 = share_from(in, "beta2", t.adamw.beta2, false);
+  t.adamw.weight_decay = number_from(in, "weight_decay", t.adamw.weight_decay, 0);
+  t.schedule.steps = integer_from(in, "steps", t.schedule.steps, 1);
+  t.schedule.warmup_steps = integer_from(in, "warmup_steps", t.schedule.warmup_steps, 0);
+  t.schedule.decay_fraction = share_from(in, "decay_fraction", t.schedule.decay_fraction);
+  t.schedule.final_ratio = number_from(in, "final_ratio", t.schedule.final_ratio, 0);
+  t.clip = number_from(in, "clip", t.clip, 0);
+  t.accumulate = integer_from(in, "accumulate", t.accumulate, 1);
   t.bf16 = in.boolean("bf16", t.bf16);
-  t.checkpoint_every = in.integer("checkpoint_every", t.checkpoint_every);
-  if (t.checkpoint_every < 1) in.reject("checkpoint_every", "to be at least 1");
-  t.validate_every = in.integer("validate_every", t.validate_every);
+  t.checkpoint_every = integer_from(in, "checkpoint_every", t.checkpoint_every, 1);
+  t.validate_every = integer_from(in, "validate_every", t.validate_every, 0);
+}
+
+bool has_stages(const Method& how, int64_t latents) { return how.stages && how.stages(latents) > 1; }
+
+// Fields that another method would take are refused: a recipe must not say what is not done.
+void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
+  const auto only = [&](bool allowed, std::initializer_list<const char*> fields, const std::string& whose) {
+    for (const char* field : fields) {
+      if (!allowed && in.has(field)) in.reject(field, "to be absent: it belongs to " + whose);
+    }
+  };
+  only(how.name == "frontier", {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
+  only(how.name == "walk", {"walk_length", "walk_question"}, "method walk");
+  only(has_stages(how, latents), {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
+  only(!in.has("init"), {"model", "matched_attention"}, "a start from random weights, not from 'init'");
+}
+
+// A fresh model: the defaults of family tacit, changed as given; another family's config stands for itself.
+Json read_model(const JsonReader& in, const ReachOptions& reach) {
+  Json model = default_model(reach);
+  if (in.string("model_type", "tacit") != "tacit") return in.json();
+  for (const auto& [name, value] : in.json().items()) {
+    if (!model.contains(name) && name != "head_dim" && name != "rope_parameters" && name != "rope_scaling") {
+      in.reject(name, "to be a field of family tacit's config");
+    }
+    model[name] = value;
+  }
+  return model;
 }
 
 }  // namespace
@@ -94,6 +138,12 @@ TrainConfig default_train_config(const std::string& method) {
   c.method = method;
   c.model = default_model(c.reach);
   c.trainer.validate_every = 100;
+  if (method == "frontier") {  // the recipe of configs/frontier.json
+    c.frontier = "explored";
+    c.through_thoughts = false;
+    c.teacher_forcing = 0.4;
+    c.thought_weight = 10;
+  }
   return c;
 }
 
@@ -132,37 +182,32 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
            "checkpoint_every",
            "validate_every"});
   TrainConfig c = default_train_config(in.string("method", "frontier"));
-  method(c.method);  // known?
+  const Method& how = method(c.method);
   c.task = in.string("task", c.task);
   if (c.task != "reach") in.reject("task", "to be reach (the task that can be generated without end)");
-  c.seed = static_cast<uint64_t>(in.integer("seed", static_cast<int64_t>(c.seed)));
-  c.batch = in.integer("batch", c.batch);
-  if (c.batch < 1) in.reject("batch", "to be at least 1");
-  c.latents = in.integer("latents", c.latents);
-  if (c.latents < 0) in.reject("latents", "to be at least 0");
-  c.thought_weight = in.number("thought_weight", c.thought_weight);
+  c.seed = static_cast<uint64_t>(integer_from(in, "seed", static_cast<int64_t>(c.seed), 0));
+  c.batch = integer_from(in, "batch", c.batch, 1);
+  c.latents = integer_from(in, "latents", c.latents, 0);
+  refuse_foreign(in, how, c.latents);
+  c.thought_weight = number_from(in, "thought_weight", c.thought_weight, 0);
   c.frontier = in.string("frontier", c.frontier);
   if (c.frontier != "level" && c.frontier != "explored") in.reject("frontier", "to be level or explored");
   c.through_thoughts = in.boolean("through_thoughts", c.through_thoughts);
-  c.teacher_forcing = in.number("teacher_forcing", c.teacher_forcing);
-  if (!(c.teacher_forcing >= 0 && c.teacher_forcing <= 1)) in.reject("teacher_forcing", "to lie in 0..1");
-  if (c.teacher_forcing > 0 && (c.method != "frontier" || c.frontier != "explored")) {
-    in.reject("teacher_forcing",
-              "to be 0 unless method is frontier and frontier is explored (an ideal thought needs a target)");
+  if (c.frontier == "level" || c.through_thoughts) c.teacher_forcing = 0;  // unless it is asked for, which is refused
+  c.teacher_forcing = share_from(in, "teacher_forcing", c.teacher_forcing);
+  if (c.teacher_forcing > 0 && c.frontier != "explored") {
+    in.reject("teacher_forcing", "to be 0 unless frontier is explored (an ideal thought needs a target)");
   }
   if (c.teacher_forcing > 0 && c.through_thoughts) in.reject("through_thoughts", "to be false under teacher forcing");
-  c.walk_length = in.integer("walk_length", c.walk_length);
+  c.walk_length = integer_from(in, "walk_length", c.walk_length, 1);
   c.walk_question = in.boolean("walk_question", c.walk_question);
-  c.curriculum_fraction = in.number("curriculum_fraction", c.curriculum_fraction);
-  if (!(c.curriculum_fraction >= 0 && c.curriculum_fraction < 1))
-    in.reject("curriculum_fraction", "to lie in 0..1, 1 excluded");
+  c.curriculum_fraction = share_from(in, "curriculum_fraction", c.curriculum_fraction, false);
   c.reset_optimizer = in.boolean("reset_optimizer", c.reset_optimizer);
   c.init = in.string("init", "");
   c.matched_attention = in.boolean("matched_attention", c.matched_attention);
   if (in.has("reach")) c.reach = read_reach(in.object("reach"), c.reach);
   if (in.has("growth")) c.growth = read_growth(in.object("growth"), c.growth);
-  c.model = default_model(c.reach);
-  if (in.has("model")) c.model.update(in.object("model").json());
+  c.model = in.has("model") ? read_model(in.object("model"), c.reach) : default_model(c.reach);
   read_trainer(in, c.trainer);
   return c;
 }
@@ -182,9 +227,11 @@ OrderedJson to_json(const TrainConfig& c) {
     out["walk_length"] = c.walk_length;
     out["walk_question"] = c.walk_question;
   }
-  out["curriculum_fraction"] = c.curriculum_fraction;
-  out["reset_optimizer"] = c.reset_optimizer;
-  out["init"] = c.init.string();
+  if (has_stages(method(c.method), c.latents)) {
+    out["curriculum_fraction"] = c.curriculum_fraction;
+    out["reset_optimizer"] = c.reset_optimizer;
+  }
+  if (!c.init.empty()) out["init"] = c.init.string();
   if (c.init.empty()) out["matched_attention"] = c.matched_attention, out["model"] = c.model;
   out["reach"] = to_json(c.reach);
   out["growth"] = to_json(c.growth);

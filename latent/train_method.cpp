@@ -6,6 +6,7 @@
 #include "lib/core/files.h"
 #include "lib/core/rng.h"
 #include "lib/model/checkpoint.h"
+#include "lib/tokenizer/tokenizer.h"
 
 namespace tacit {
 namespace {
@@ -35,6 +36,8 @@ MethodSettings settings_of(const TrainConfig& config) {
   MethodSettings s;
   s.method = config.method;
   s.latents = config.latents;
+  // Enough for the longest chain, every node and a mark for every level.
+  s.max_words = std::max(s.max_words, config.reach.graph.max_nodes + config.reach.graph.max_depth + 1);
   s.task = config.task;
   s.style = "symbols";
   s.labels = config.reach.labels;
@@ -43,10 +46,22 @@ MethodSettings settings_of(const TrainConfig& config) {
   return s;
 }
 
-std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss, const Method& method) {
+std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
   std::vector<std::pair<std::string, double>> out = {{"token_loss", loss.tokens}, {"token_accuracy", loss.accuracy}};
-  if (method.name == "frontier") out.emplace_back("thought_divergence", loss.thoughts);
+  if (loss.trained_thoughts > 0) out.emplace_back("thought_divergence", loss.thoughts);
   return out;
+}
+
+// Word i of the recipe must be token i of the checkpoint that it starts from.
+void check_vocabulary(const TrainConfig& config) {
+  const auto tokenizer = load_tokenizer(config.init);
+  const auto words = reach_vocabulary(config.reach.labels);
+  for (size_t i = 0; i < words.size(); ++i) {
+    const int64_t id = static_cast<int64_t>(i);
+    const std::string there = id < tokenizer->vocab_size() ? tokenizer->token(id) : "nothing";
+    require(there == words[i], "train", "expected '", words[i], "' as token ", i, " but got '", there, "' in ",
+            config.init.string());
+  }
 }
 
 struct Start {
@@ -59,6 +74,7 @@ Start make_start(const TrainConfig& config) {
     const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
     return {trainable_copy(*make_model(model, config.seed, config.matched_attention)), config.model};
   }
+  check_vocabulary(config);
   const auto initial = load_model(config.init);
   return {trainable_copy(*initial), initial->config().raw};
 }
@@ -99,6 +115,8 @@ Example training_example(const TrainConfig& config, int64_t step, int64_t index)
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
                   const ProgressCallback& progress) {
   const Method& how = method(config.method);
+  require(how.row && how.stages, "train", "expected a method with a training row and stages but '", how.name,
+          "' has none");
   const MethodSettings settings = settings_of(config);
   const auto words = reach_vocabulary(config.reach.labels);
   const auto tokenizer = make_word_tokenizer(words);
@@ -127,13 +145,13 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
                                          .through_thoughts = config.through_thoughts,
                                          .teacher_forcing = teacher_forcing_at(config, step),
                                          .noise_seed = config.seed + static_cast<uint64_t>(first)});
-    auto figures = figures_of(loss, how);
+    auto figures = figures_of(loss);
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};
   };
   problem.validate = [&](const Transformer& model) {
     const auto rows = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
-    return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}), how);
+    return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}));
   };
   problem.resets_optimizer = [&](int64_t step) {
     return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
@@ -141,6 +159,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   std::filesystem::create_directories(directory);
   const std::string recipe = to_json(config).dump();
   if (!training_exists(directory)) {
+    require(!exists(directory / "config.json"), "train", "expected a new folder or a training to resume but got a ",
+            "checkpoint without a training in ", directory.string(), "; choose another folder");
     write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
     write_file_atomic(directory / "train.json", to_json(config).dump(2) + "\n", "train");
   }

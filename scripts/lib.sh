@@ -126,10 +126,14 @@ install_torch() {
 # Sets TORCH_DIR, the folder that holds LibTorch's include/ and lib/.
 ensure_torch() {
   if [ -n "${TORCH_DIR:-}" ]; then
+    TORCH_DIR=$(realpath -m "$TORCH_DIR")  # relative means to the folder of the caller, not to that of the build
     [ -d "$TORCH_DIR/include/torch" ] || die "expected TORCH_DIR to hold include/torch but '$TORCH_DIR' does not"
     return
   fi
+  [ -n "${TACIT_CACHE:-}${XDG_CACHE_HOME:-}${HOME:-}" ] ||
+    die "HOME is not set: set TACIT_CACHE to the folder that keeps LibTorch (5 GB)"
   local cache=${TACIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tacit}
+  cache=$(realpath -m "$cache")
   local venv=$cache/torch-$torch_version
   mkdir -p "$cache"
   exec {lock}>"$cache/.lock"

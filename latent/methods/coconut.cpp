@@ -6,7 +6,8 @@ namespace {
 
 // Stage k of the curriculum: the first k reference steps give way to k thoughts, the loss is on what remains
 // [Coconut, arXiv:2412.06769, section 3 and figure 2]. Every row gets k thoughts, also one with fewer steps, as in the
-// original's pad_latent_to_max. `pause` replaces the thoughts by pause tokens and keeps everything else.
+// original's pad_latent_to_max; with the last thought all written steps go, however many there were. `pause` replaces
+// the thoughts by pause tokens and keeps everything else.
 TrainingRow curriculum_row(const Example& example, const ObjectiveContext& context, bool pause) {
   TrainingRow row{.prompt = context.tokenizer.encode(example.question)};
   const int64_t replaced = context.stage;
@@ -17,8 +18,8 @@ TrainingRow curriculum_row(const Example& example, const ObjectiveContext& conte
     row.latents = replaced;
   }
   std::string words;
-  for (size_t k = static_cast<size_t>(replaced); k < example.steps.size(); ++k)
-    words += (words.empty() ? "" : " ") + example.steps[k];
+  const size_t begin = replaced == context.latents ? example.steps.size() : static_cast<size_t>(replaced);
+  for (size_t k = begin; k < example.steps.size(); ++k) words += (words.empty() ? "" : " ") + example.steps[k];
   if (!words.empty()) {
     append(row, marker_ids(context.settings.markers.think, context), false);
     append(row, words, true, context);
@@ -41,6 +42,7 @@ Method coconut_method() {
   m.name = "coconut";
   m.summary = "feeds its last hidden state back; trained by replacing written steps one stage at a time";
   m.reference = "arXiv:2412.06769";
+  m.counts_thoughts = true;
   m.procedure = budgeted;
   m.row = [](const Example& e, const ObjectiveContext& c) { return curriculum_row(e, c, false); };
   m.stages = [](int64_t latents) { return latents + 1; };
@@ -52,6 +54,7 @@ Method pause_method() {
   m.name = "pause";
   m.summary = "as many pause tokens as coconut has thoughts, the same curriculum";
   m.reference = "arXiv:2310.02226";
+  m.counts_thoughts = true;
   m.procedure = [](const MethodContext& context) {
     Procedure out = budgeted(context);
     const auto token = marker_ids(context.settings.markers.pause, context);

@@ -11,6 +11,7 @@ Method frontier_method() {
   m.name = "frontier";
   m.summary = "feeds its last hidden state back; each thought is trained to hold a whole search frontier";
   m.reference = "arXiv:2505.12514";
+  m.counts_thoughts = true;
   m.procedure = [](const MethodContext& context) {
     Procedure out = plain_procedure(context);
     out.think.max_steps = context.latents;

@@ -23,14 +23,14 @@ double deviation_of(const std::string& name, const std::vector<int64_t>& shape, 
   return writes_to_residual ? fan_in / std::sqrt(2.0 * static_cast<double>(config.layers)) : fan_in;
 }
 
-// Keys equal to twice the queries: a head starts by attending to what resembles the query, sharply enough to pick it
-// out of a hundred tokens. Smeared heads alternate between the token itself and the one after it (logistic of -3 and
-// 3).
+// Keys equal to twice the queries (of a group's first head): a head starts by attending to what resembles the query,
+// sharply enough to pick it out of a hundred tokens. Smeared heads alternate between the token itself and the one after
+// it (logistic of -3 and 3).
 void match_attention(const ModelConfig& config, std::map<std::string, at::Tensor>& weights) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
-    if (config.kv_heads == config.heads) {
-      weights[slots::in_layer(layer, "key.weight")] = weights[slots::in_layer(layer, "query.weight")] * 2;
-    }
+    const at::Tensor query_HED = weights[slots::in_layer(layer, "query.weight")].unflatten(0, {config.heads, -1});
+    const at::Tensor first_of_group_GED = query_HED.slice(0, 0, config.heads, config.heads / config.kv_heads);
+    weights[slots::in_layer(layer, "key.weight")] = (first_of_group_GED * 2).flatten(0, 1);
     if (!config.smeared_keys) continue;
     at::Tensor& smear = weights[slots::in_layer(layer, "smear")];
     for (int64_t g = 0; g < config.kv_heads; ++g) smear[g] = g % 2 == 0 ? 3.0f : -3.0f;

@@ -45,7 +45,7 @@ struct Block {
 class Transformer {
  public:
   // `weights`: one tensor for every slot, of its shape, all of one dtype and device. Fails naming the first that is
-  // missing, unknown or of another shape.
+  // missing or of another shape, or the numbers where there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
 
   const ModelConfig& config() const { return config_; }

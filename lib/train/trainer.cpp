@@ -53,6 +53,8 @@ Update run_update(const Transformer& model, const TrainingProblem& problem, cons
   require(std::isfinite(out.loss), "train", "expected a finite loss but got ", out.loss, " at step ", step + 1,
           "; lower the learning rate or check the data");
   out.gradient_norm = clip_gradients(model.weights(), options.clip);
+  require(std::isfinite(out.gradient_norm), "train", "expected a finite gradient but got a norm of ", out.gradient_norm,
+          " at step ", step + 1, "; lower the learning rate");
   optimizer.step(options.learning_rate * options.schedule.factor(step));
   return out;
 }
@@ -63,7 +65,8 @@ void cut_metrics(const std::filesystem::path& path, int64_t step) {
   std::string kept;
   for_each_line(path, "resume", [&](std::string_view text, int64_t) {
     const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (line.is_object() && line.value("step", step + 1) <= step) kept += std::string(text) + "\n";
+    const bool whole = line.is_object() && line.contains("step") && line["step"].is_number_integer();
+    if (whole && line["step"].get<int64_t>() <= step) kept += std::string(text) + "\n";
   });
   write_file_atomic(path, kept, "resume");
 }
@@ -105,6 +108,8 @@ void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& pro
             " exists; resume it or choose another folder");
     step = load_training_state(state, *model, optimizer, recipe);
     cut_metrics(metrics_path, step);
+    // A kill may have come between the last state and its checkpoint.
+    if (step == options.schedule.steps) save_model(directory, *model, config);
   } else if (std::filesystem::exists(metrics_path)) {
     cut_metrics(metrics_path, 0);
   }

@@ -46,9 +46,10 @@ struct TrainingProblem {
 bool training_exists(const std::filesystem::path& directory);
 
 // Trains `model`'s leaves in place. In `directory`:
-//   metrics.jsonl                  a line an update: step (from 1), loss, figures, lr, grad_norm, ms, and `validation`
-//   lines training_state.safetensors     weights, moments, step: one file, so that no kill can leave a mixture
-//   model.safetensors, config.json the checkpoint itself (from `config`), written after the state
+//   metrics.jsonl                   a line an update: step (from 1), loss, figures, lr, grad_norm, tokens, ms;
+//                                   `validation` lines between
+//   training_state.safetensors      weights, moments, step: one file, so that no kill can leave a mixture
+//   model.safetensors, config.json  the checkpoint itself (from `config`), written after the state
 // With `resume` an existing state is continued (same `recipe` required) and metrics.jsonl is cut back to it; without,
 // an existing state is an error. On the CPU with one thread an interrupted training ends with the same bytes as an
 // undisturbed one.

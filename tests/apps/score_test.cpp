@@ -2,6 +2,7 @@
 
 #include "latent/session.h"
 #include "tests/apps/checkpoint.h"
+#include "tests/lib/core_support.h"
 
 using namespace tacit;
 using namespace tacit::test;
@@ -82,11 +83,18 @@ TEST_CASE("score: a checkpoint with markers inserts none of them, and --text equ
   const Finished tokens =
       run_tacit({"score", "--model", scratch / "model", "--tokens", "3,5,28,30,3", "--latents", "2", "--json"});
   CHECK(tokens.out == text.out);
-  for (const char* method : {"cot", "pause", "direct"}) {
-    const Finished other =
-        run_tacit({"score", "--model", scratch / "model", "--tokens", "3,5", "--latents", "2", "--method", method});
+  for (const std::string method : {"cot", "pause", "direct"}) {
+    const Finished other = run_tacit(
+        {"score", "--model", scratch / "model", "--tokens", "3,5", "--latents", "2", "--method", method, "--json"});
     CAPTURE(other.err);
-    CHECK(other.code == 0);
+    if (method == "direct") {
+      CHECK(other.code == 1);
+      CHECK(holds(other.err, "expected a method that thinks"));
+      continue;
+    }
+    REQUIRE(other.code == 0);
+    const size_t steps = Json::parse(other.out).at("hidden").size();
+    CHECK((method == "pause" ? steps == 2 : steps >= 1 && steps <= 2));
   }
 }
 

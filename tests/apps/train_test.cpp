@@ -1,6 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "lib/core/json.h"
+#include "lib/core/safetensors.h"
 #include "tests/apps/checkpoint.h"
 
 using namespace tacit;
@@ -8,14 +13,23 @@ using namespace tacit::test;
 
 namespace {
 
+constexpr int64_t kSteps = 180;  // two seconds of work, so that a kill meant for the middle comes before the end
+
 const std::string kRecipe =
-    R"({"method": "frontier", "frontier": "explored", "through_thoughts": false, "teacher_forcing": 0.3, "steps": 80, "batch": 4,
+    R"({"method": "frontier", "frontier": "explored", "through_thoughts": false, "teacher_forcing": 0.3, "batch": 4,
   "latents": 3, "checkpoint_every": 3, "growth": {"fraction": 0.5, "min_nodes": 6, "max_nodes": 7, "min_depth": 1, "max_depth": 2},
   "reach": {"min_nodes": 8, "max_nodes": 9, "min_depth": 1, "max_depth": 3, "labels": 10},
   "model": {"hidden_size": 16, "intermediate_size": 16, "vocab_size": 18}})";
 
 std::vector<std::string> train_command(const std::filesystem::path& recipe, const std::filesystem::path& out) {
-  return {TACIT_BINARY, "train", "--config", recipe, "--out", out, "--threads", "1", "--json"};
+  return {TACIT_BINARY, "train", "--config",  recipe, "--steps", std::to_string(kSteps),
+          "--out",      out,     "--threads", "1",    "--json"};
+}
+
+// The updates that a resumed training would not do again.
+int64_t saved_steps(const std::filesystem::path& folder) {
+  const auto state = folder / "training_state.safetensors";
+  return exists(state) ? std::stoll(read_safetensors(state).metadata.at("step")) : 0;
 }
 
 }  // namespace
@@ -24,17 +38,33 @@ TEST_CASE("a training killed with SIGKILL again and again, and resumed, has the 
   const ScratchFolder scratch;
   put(scratch / "recipe.json", kRecipe);
   REQUIRE(run_program(train_command(scratch / "recipe.json", scratch / "whole")).code == 0);
+  std::vector<std::string> command = train_command(scratch / "recipe.json", scratch / "killed");
+  command.push_back("--resume");
   int kills = 0;
-  for (double seconds = 0.3; seconds < 60; seconds += 0.1) {
-    std::vector<std::string> command = {"timeout", "--signal=KILL", std::to_string(seconds)};
-    for (const std::string& word : train_command(scratch / "recipe.json", scratch / "killed")) command.push_back(word);
-    command.push_back("--resume");
-    const Finished done = run_program(command);
-    if (done.code == 0) break;
+  int64_t saved = 0;
+  for (int64_t stage : {0, 30, 60, 90, 120}) {
+    const int64_t wanted = std::max(stage, saved + 1);  // each kill waits for a state of its own
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+    RunningProgram training(command);
+    for (int64_t seen; (seen = saved_steps(scratch / "killed")) < wanted && !training.ended();) {
+      REQUIRE(seen >= saved);  // what was done is not done again
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    // At once the kill comes between a state and its checkpoint, later in the midst of an update or of another state.
+    std::this_thread::sleep_for(std::chrono::milliseconds(5 * kills));
+    training.send(SIGKILL);
+    const Finished done = training.wait();
+    CAPTURE(done.err);
+    saved = saved_steps(scratch / "killed");
+    CAPTURE(saved);
+    if (saved == kSteps) break;  // came too late to interrupt anything
     REQUIRE(done.code == 137);
+    REQUIRE(saved >= wanted);
     ++kills;
   }
-  CHECK(kills > 0);
+  CHECK(kills >= 3);
+  REQUIRE(run_program(command).code == 0);
   for (const char* file :
        {"model.safetensors", "training_state.safetensors", "config.json", "tokenizer.json", "train.json"}) {
     CHECK(read_file(scratch / "whole" / file, "test") == read_file(scratch / "killed" / file, "test"));

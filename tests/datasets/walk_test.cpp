@@ -82,7 +82,8 @@ TEST_CASE("a walk with a question starts at its root again and again, and its an
     std::set<std::string> reached = {root};
     for (size_t size = 0; size != reached.size();) {
       size = reached.size();
-      for (const std::string& node : std::set<std::string>(reached)) reached.insert(next[node].begin(), next[node].end());
+      for (const std::string& node : std::set<std::string>(reached))
+        reached.insert(next[node].begin(), next[node].end());
     }
     CHECK((walk.words[1] == answer || walk.words[2] == answer));
     CHECK(reached.contains(answer));

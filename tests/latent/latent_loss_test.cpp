@@ -79,32 +79,39 @@ TEST_CASE("the training loss is what the session assigns at inference, for ragge
   }
 }
 
-TEST_CASE("gradients agree with finite differences through the thoughts") {
-  // In fp64, so that the differences resolve the fourth digit.
+TEST_CASE("the gradient is the slope of the loss, thoughts included") {
+  // In fp64; the readout's softmax is in fp32, which bounds what the difference can resolve.
   const auto start = test::tiny_model({.vocab_size = 11, .hidden_size = 8, .layers = 2, .heads = 2});
-  std::map<std::string, at::Tensor> leaves;
-  for (const auto& [name, weight] : start->weights())
-    leaves[name] = weight.to(at::kDouble).clone().requires_grad_(true);
-  const Transformer model(start->config(), leaves);
   const auto rows = ragged_rows(3, 2, 11);
-  latent_loss(model, rows).total.backward();
-  Rng rng(9);
-  for (const auto& [name, leaf] : leaves) {
-    const at::Tensor direction = at::zeros_like(leaf.detach());
-    const int64_t where = rng.below(leaf.numel());
-    direction.view(-1)[where] = 1;
-    const double step = 1e-4;
-    auto shifted = [&](double by) {
+  const auto gradient_of = [&](const LatentLossOptions& options) {
+    std::map<std::string, at::Tensor> leaves, gradient;
+    for (const auto& [name, weight] : start->weights())
+      leaves[name] = weight.to(at::kDouble).clone().requires_grad_(true);
+    latent_loss(Transformer(start->config(), leaves), rows, options).total.backward();
+    for (const auto& [name, leaf] : leaves) gradient[name] = leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf);
+    return gradient;
+  };
+  const auto gradient = gradient_of({}), cut = gradient_of({.through_thoughts = false});
+  double through_difference = 0, size = 0;
+  for (const auto& [name, g] : gradient) {
+    through_difference += (g - cut.at(name)).square().sum().item<double>();
+    size += g.square().sum().item<double>();
+  }
+  CHECK(through_difference > 1e-4 * size);  // the path through the thoughts counts
+  for (const auto& [name, g] : gradient) {
+    const double norm = g.norm().item<double>();
+    if (norm < 1e-3) continue;
+    INFO(name);
+    const double step = 1e-3 / norm;
+    const auto shifted = [&](double by) {
       const at::NoGradGuard no_grad;
-      auto moved = leaves;
-      moved[name] = leaf + direction * by;
+      std::map<std::string, at::Tensor> moved;
+      for (const auto& [other, weight] : start->weights()) moved[other] = weight.to(at::kDouble);
+      moved[name] = moved[name] + g * (by * step);
       return latent_loss(Transformer(start->config(), moved), rows).total.item<double>();
     };
-    const double numeric = (shifted(step) - shifted(-step)) / (2 * step);
-    const double analytic = leaf.grad().defined() ? leaf.grad().view(-1)[where].item<double>() : 0;
-    INFO(name, " element ", where);
-    // The loss is summed in fp32: its rounding, divided by the step, bounds the difference.
-    CHECK(std::abs(numeric - analytic) < 5e-3 * std::max(1.0, std::abs(numeric)));
+    // Along the gradient the slope is its squared norm.
+    CHECK((shifted(1) - shifted(-1)) / (2 * step) == doctest::Approx(norm * norm).epsilon(0.01));
   }
 }
 
@@ -180,9 +187,30 @@ TEST_CASE("ideal thoughts are fed to the share of rows that is asked for, and on
   CHECK(total({.through_thoughts = false, .teacher_forcing = 1}) == forced);
   CHECK(total({.through_thoughts = false, .teacher_forcing = 1, .noise_seed = 1}) != forced);
   CHECK_THROWS_WITH_AS(total({.teacher_forcing = 1}), doctest::Contains("no gradient through thoughts"), Error);
+  // Half of many rows: the loss lies between, nearer the middle than either end.
+  const std::vector<TrainingRow> many(400, rows[0]);
+  const auto of_many = [&](double share) {
+    return latent_loss(*model, many, {.through_thoughts = false, .teacher_forcing = share, .unevenness = 0, .noise = 0})
+        .thoughts;
+  };
+  const double none = of_many(0), half = of_many(0.5), whole = of_many(1);
+  REQUIRE(std::abs(whole - none) > 1e-3);
+  CHECK((half - none) / (whole - none) == doctest::Approx(0.5).epsilon(0.2));
   rows[2].thought_targets[1].clear();
   CHECK_THROWS_WITH_AS(total({.through_thoughts = false, .teacher_forcing = 1}),
                        doctest::Contains("thought 2 of row 2 has none"), Error);
+}
+
+TEST_CASE("an ideal thought without noise is the normalised sum of its targets' rows") {
+  const auto model = test::tiny_model();
+  TrainingRow row{.prompt = {3, 1}, .latents = 1, .rest = {5, 2}, .rest_trained = {1, 1}, .thought_targets = {{1, 4}}};
+  const LatentLoss loss =
+      latent_loss(*model, {row}, {.through_thoughts = false, .teacher_forcing = 1, .unevenness = 0, .noise = 0});
+  const at::Tensor& rows_VD = model->unembedding();
+  const at::Tensor ideal_D = model->final_norm(rows_VD[1] + rows_VD[4]);
+  CHECK(loss.total.item<double>() ==
+        doctest::Approx(loss_with_constant_thoughts(*model, {row}, ideal_D.view({1, 1, -1})).item<double>())
+            .epsilon(1e-5));
 }
 
 TEST_CASE("rows that cannot be trained on are refused") {
@@ -193,6 +221,14 @@ TEST_CASE("rows that cannot be trained on are refused") {
   TrainingRow silent{.prompt = {1}, .rest = {2}, .rest_trained = {0}};
   CHECK_THROWS_WITH_AS(latent_loss(*model, {silent}),
                        doctest::Contains("expected at least one trained token or thought"), Error);
+  TrainingRow short_mask{.prompt = {1}, .rest = {2, 3}, .rest_trained = {1}};
+  CHECK_THROWS_WITH_AS(latent_loss(*model, {short_mask}), doctest::Contains("rest_trained for each of 2 tokens"),
+                       Error);
+  TrainingRow excess{.prompt = {1}, .latents = 1, .rest = {2}, .rest_trained = {1}, .thought_targets = {{1}, {2}}};
+  CHECK_THROWS_WITH_AS(latent_loss(*model, {excess}), doctest::Contains("targets for at most 1 thoughts but got 2"),
+                       Error);
+  TrainingRow outside{.prompt = {1}, .latents = 1, .rest = {2}, .rest_trained = {1}, .thought_targets = {{9999}}};
+  CHECK_THROWS_WITH_AS(latent_loss(*model, {outside}), doctest::Contains("target tokens below"), Error);
   TrainingRow one{.prompt = {1}, .latents = 1, .rest = {2}, .rest_trained = {1}}, two = one;
   two.latents = 2;
   CHECK_THROWS_WITH_AS(latent_loss(*model, {one, two}), doctest::Contains("expected 1 thoughts in every row but got 2"),

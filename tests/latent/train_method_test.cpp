@@ -21,21 +21,25 @@ struct Folder {
   ~Folder() { std::filesystem::remove_all(path); }
 };
 
-TrainConfig small_config(const std::string& method) {
-  return train_config_from_json(
-      {{"method", method},
-       {"steps", 9},
-       {"batch", 3},
-       {"accumulate", 2},
-       {"latents", 2},
-       {"walk_length", 12},
-       {"checkpoint_every", 4},
-       {"validate_every", 5},
-       {"growth", {{"fraction", 0.5}, {"min_nodes", 6}, {"max_nodes", 7}, {"min_depth", 1}, {"max_depth", 2}}},
-       {"reach", {{"min_nodes", 8}, {"max_nodes", 9}, {"min_depth", 1}, {"max_depth", 3}, {"labels", 10}}},
-       {"model", {{"hidden_size", 16}, {"intermediate_size", 16}, {"vocab_size", 18}}}},
-      "test");
+Json small_recipe(const std::string& method) {
+  Json recipe = {
+      {"method", method},
+      {"steps", 9},
+      {"batch", 3},
+      {"accumulate", 2},
+      {"latents", 2},
+      {"checkpoint_every", 4},
+      {"validate_every", 5},
+      {"growth", {{"fraction", 0.5}, {"min_nodes", 6}, {"max_nodes", 7}, {"min_depth", 1}, {"max_depth", 2}}},
+      {"reach", {{"min_nodes", 8}, {"max_nodes", 9}, {"min_depth", 1}, {"max_depth", 3}, {"labels", 10}}},
+      {"model", {{"hidden_size", 16}, {"intermediate_size", 16}, {"vocab_size", 18}}}};
+  if (method == "walk") recipe.update({{"walk_length", 12}, {"walk_question", true}});
+  if (method == "direct") recipe["bf16"] = true;
+  if (method == "pause") recipe["reset_optimizer"] = true;
+  return recipe;
 }
+
+TrainConfig small_config(const std::string& method) { return train_config_from_json(small_recipe(method), "test"); }
 
 std::string metrics_without_time(const std::filesystem::path& folder) {
   std::string out;
@@ -76,7 +80,7 @@ TEST_CASE("work done after the last checkpoint is redone alike when a kill loses
   const TrainConfig config = small_config("frontier");
   Folder whole("whole"), killed("killed");
   train_method(config, whole.path, false, {});
-  // Stop after step 8's checkpoint, then put step 4's state back: what a kill between the two leaves, metrics already
+  // Stop after step 7, then put step 4's state back: what a kill between the two leaves, metrics already
   // ahead.
   CHECK_THROWS_AS(train_method(config, killed.path, false, [](const Progress& p) { return p.done < 4; }), Interrupted);
   const std::string early = read_file(killed.path / "training_state.safetensors", "test");
@@ -110,6 +114,51 @@ TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened")
     CHECK(load_model(folder.path)->config().family == "tacit");
     CHECK(read_method_settings(read_json(folder.path / "config.json", "test"), "test").method == name);
   }
+}
+
+TEST_CASE("a recipe as written by a training reads back as itself, and says every choice") {
+  for (const std::string& name : methods) {
+    INFO(name);
+    const TrainConfig config = small_config(name);
+    const Json written = Json::parse(to_json(config).dump());
+    CHECK(Json::parse(to_json(train_config_from_json(written, "test")).dump()) == written);
+    for (const auto& [field, value] : small_recipe(name).items()) {
+      CAPTURE(field);
+      REQUIRE(written.contains(field));
+      if (!value.is_object()) CHECK(written.at(field) == value);
+    }
+  }
+}
+
+TEST_CASE("a training starts from another's weights, in the same vocabulary only") {
+  at::set_num_threads(1);
+  Folder first("first"), second("second");
+  train_method(small_config("walk"), first.path, false, {});
+  Json recipe = small_recipe("frontier");
+  recipe.erase("model");
+  recipe.update({{"init", first.path.string()}, {"steps", 1}, {"learning_rate", 0}});
+  train_method(train_config_from_json(recipe, "test"), second.path, false, {});
+  const auto before = load_model(first.path), after = load_model(second.path);
+  for (const auto& [name, weight] : before->weights()) CHECK(at::equal(weight, after->weights().at(name)));
+
+  Folder third("third");
+  recipe["reach"]["labels"] = 9;
+  CHECK_THROWS_WITH_AS(train_method(train_config_from_json(recipe, "test"), third.path, false, {}),
+                       doctest::Contains("expected '|' as token 9 but got '9'"), Error);
+  CHECK_THROWS_WITH_AS(
+      train_method(small_config("direct"), std::filesystem::path(TACIT_SOURCE_DIR) / "models/walk", false, {}),
+      doctest::Contains("checkpoint without a training"), Error);
+}
+
+TEST_CASE("a checkpoint that a kill kept from being written comes with the next resume") {
+  at::set_num_threads(1);
+  const TrainConfig config = small_config("cot");
+  Folder folder("late");
+  train_method(config, folder.path, false, {});
+  const std::string weights = read_file(folder.path / "model.safetensors", "test");
+  std::filesystem::remove(folder.path / "model.safetensors");
+  train_method(config, folder.path, true, {});
+  CHECK(read_file(folder.path / "model.safetensors", "test") == weights);
 }
 
 TEST_CASE("a folder that holds another training is neither overwritten nor resumed") {
@@ -176,9 +225,17 @@ TEST_CASE("a recipe that cannot be is refused by field") {
       {{{"method", "coconutt"}}, "did you mean 'coconut'?"},
       {{{"task", "gsm8k"}}, "'task' to be reach"},
       {{{"frontier", "edge"}}, "'frontier' to be level or explored"},
-      {{{"teacher_forcing", 0.5}}, "'teacher_forcing' to be 0 unless"},
-      {{{"teacher_forcing", 0.5}, {"frontier", "explored"}}, "'through_thoughts' to be false"},
-      {{{"curriculum_fraction", 1}}, "'curriculum_fraction' to lie in 0..1"},
+      {{{"teacher_forcing", 0.5}, {"frontier", "level"}}, "'teacher_forcing' to be 0 unless"},
+      {{{"teacher_forcing", 0.5}, {"through_thoughts", true}}, "'through_thoughts' to be false"},
+      {{{"method", "coconut"}, {"through_thoughts", false}}, "'through_thoughts' to be absent"},
+      {{{"method", "coconut"}, {"walk_length", 8}}, "'walk_length' to be absent"},
+      {{{"method", "direct"}, {"reset_optimizer", true}}, "'reset_optimizer' to be absent"},
+      {{{"init", "models/walk"}, {"matched_attention", true}}, "'matched_attention' to be absent"},
+      {{{"model", {{"num_layers", 4}}}}, "num_layers"},
+      {{{"learning_rate", -1}}, "'learning_rate' to be at least 0"},
+      {{{"beta1", 1}}, "'beta1' to lie in 0..1, 1 excluded"},
+      {{{"seed", -1}}, "'seed' to be at least 0"},
+      {{{"method", "pause"}, {"curriculum_fraction", 1}}, "'curriculum_fraction' to lie in 0..1"},
       {{{"reach", {{"nodes", 4}}}}, "reach.nodes"},
       {Json::array(), "expected a JSON object but got array"},
   };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "lib/core/error.h"
@@ -26,43 +28,72 @@ struct RunBinaryOptions {
   std::string input;                   // on stdin
 };
 
-// Runs a program and waits for it. A file takes each stream, so no pipe can fill up.
-inline Finished run_program(const std::vector<std::string>& command, const RunBinaryOptions& options = {}) {
-  std::string name = (std::filesystem::temp_directory_path() / "tacit_run_XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr)
-    fail("run_program", "expected a writable folder for temporary files but got none");
-  const std::filesystem::path scratch = name;
-  const std::string in = scratch / "in", out = scratch / "out", err = scratch / "err";
-  std::ofstream(in, std::ios::binary) << options.input;
+// A started program; killed when this goes away before wait(). A file takes each stream, so no pipe can fill up.
+class RunningProgram {
+ public:
+  explicit RunningProgram(const std::vector<std::string>& command, const RunBinaryOptions& options = {}) {
+    std::string name = (std::filesystem::temp_directory_path() / "tacit_run_XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      fail("run_program", "expected a writable folder for temporary files but got none");
+    scratch_ = name;
+    const std::string in = scratch_ / "in", out = scratch_ / "out", err = scratch_ / "err";
+    std::ofstream(in, std::ios::binary) << options.input;
 
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, in.c_str(), O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
-  std::vector<char*> argv;
-  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  const int error = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, in.c_str(), O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
+    posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
+    std::vector<char*> argv;
+    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    const int error = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) {
+      std::filesystem::remove_all(scratch_);
+      fail("run_program", "expected to start ", command[0], " but got error ", error);
+    }
+  }
+  ~RunningProgram() {
+    if (!waited_for_) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(scratch_, ignored);
+  }
+  RunningProgram(const RunningProgram&) = delete;
+  RunningProgram& operator=(const RunningProgram&) = delete;
 
-  Finished result;
-  if (error == 0) {
+  // Until wait(); a signal to a program that has ended does nothing.
+  void send(int signal) { ::kill(pid_, signal); }
+  bool ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+  }
+
+  Finished wait() {
     int status = 0;
-    waitpid(pid, &status, 0);
-    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    ::waitpid(pid_, &status, 0);
+    waited_for_ = true;
     auto content = [](const std::string& path) {
       std::ifstream file(path, std::ios::binary);
       return std::string(std::istreambuf_iterator<char>(file), {});
     };
-    result.out = content(out);
-    result.err = content(err);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(scratch_ / "out"),
+            content(scratch_ / "err")};
   }
-  std::filesystem::remove_all(scratch);
-  if (error != 0) fail("run_program", "expected to start ", command[0], " but got error ", error);
-  return result;
+
+ private:
+  std::filesystem::path scratch_;
+  pid_t pid_ = 0;
+  bool waited_for_ = false;
+};
+
+// Runs a program and waits for it.
+inline Finished run_program(const std::vector<std::string>& command, const RunBinaryOptions& options = {}) {
+  return RunningProgram(command, options).wait();
 }
 
 #ifdef TACIT_BINARY

@@ -6,8 +6,8 @@ namespace {
 
 // The project's own small family: Llama's blocks and tensor names, plus
 //   rotary_fraction   share of each head that is rotated; the rest matches content at any distance
-//   embedding_scale   inputs are embedding_scale * E[token]; chosen as 1 / (initial deviation of E), so that a token's
-//                     embedding and a thought (a normalised hidden state) have the same size
+//   embedding_scale   inputs are embedding_scale * E[token]; brings a token's embedding near the size of a thought (a
+//                     normalised hidden state)
 //   smeared_keys      a key carries its left neighbour [Olsson et al. 2022, "In-context learning and induction heads"]
 ModelConfig read_config(const JsonReader& in) {
   ModelConfig c = read_rotary_decoder(in);
