@@ -55,6 +55,23 @@ std::vector<int64_t> file_shape(const FileTensor& entry, const std::map<std::str
   return shape;
 }
 
+// Views of the file's tensor, except where its slots lie in it in turn: those are copied out.
+void put_slots(const at::Tensor& tensor, const FileTensor& entry,
+               const std::map<std::string, std::vector<int64_t>>& shapes, std::map<std::string, at::Tensor>& weights) {
+  if (entry.groups > 1) {
+    const int64_t slots = static_cast<int64_t>(entry.slots.size());
+    const at::Tensor by_group = tensor.unflatten(0, {entry.groups, slots, -1});
+    for (int64_t i = 0; i < slots; ++i) weights[entry.slots[i]] = by_group.select(1, i).flatten(0, 1).contiguous();
+    return;
+  }
+  int64_t row = 0;
+  for (const std::string& slot : entry.slots) {
+    const int64_t rows = shapes.at(slot)[0];
+    weights[slot] = tensor.narrow(0, row, rows);
+    row += rows;
+  }
+}
+
 std::map<std::string, std::vector<int64_t>> slot_shapes(const ModelConfig& config) {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const WeightSlot& slot : weight_slots(config)) shapes[slot.name] = slot.shape;
@@ -113,12 +130,7 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
             view.file->path().string());
     at::Tensor tensor = map_tensor(view).to(options.device, options.dtype);
     if (entry.transposed) tensor = tensor.t();
-    int64_t row = 0;
-    for (const std::string& slot : entry.slots) {
-      const int64_t rows = shapes.at(slot)[0];
-      weights[slot] = tensor.narrow(0, row, rows);
-      row += rows;
-    }
+    put_slots(tensor, entry, shapes, weights);
   }
   return std::make_shared<const Transformer>(config, std::move(weights));
 }
@@ -131,6 +143,10 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
     std::vector<at::Tensor> parts;
     for (const std::string& slot : entry.slots) parts.push_back(model.weights().at(slot).detach());
     at::Tensor tensor = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+    if (entry.groups > 1) {
+      for (at::Tensor& part : parts) part = part.unflatten(0, {entry.groups, -1});
+      tensor = at::stack(parts, 1).flatten(0, 2);
+    }
     if (entry.transposed) tensor = tensor.t();
     tensor = tensor.to(at::kCPU).contiguous();
     keep[entry.name] = tensor;

@@ -8,12 +8,14 @@
 
 namespace tacit {
 
-// One tensor of a checkpoint file and the weight slots that it fills: several slots lie in it one after the other along
-// their output dimension (GPT-2's fused query, key and value).
+// One tensor of a checkpoint file and the weight slots that it fills. Several slots, of one shape, lie in it along
+// their output dimension: one after the other (GPT-2's fused query, key and value), or in turn, `groups` times
+// (GPT-NeoX's, head by head).
 struct FileTensor {
   std::string name;
   std::vector<std::string> slots;
   bool transposed = false;  // stored [in, out] (GPT-2's Conv1D)
+  int64_t groups = 1;       // divides a slot's rows
 };
 
 // A model family: how its config.json and its tensor names translate into the shared blocks.
@@ -32,7 +34,10 @@ std::vector<std::string> family_names();
 
 // One function a family file.
 Family gpt2_family();
+Family gpt_neox_family();
 Family llama_family();
+Family qwen2_family();
+Family qwen3_family();
 Family tacit_family();
 
 }  // namespace tacit

@@ -1,6 +1,6 @@
 #include "lib/model/slots.h"
 
-#include <cmath>
+#include "lib/model/rotary.h"
 
 namespace tacit {
 
@@ -13,7 +13,24 @@ Activation read_activation(const JsonReader& in, std::string_view field, std::st
   in.reject(field, "to be one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish, relu");
 }
 
-static void read_scaling(const JsonReader& in, RotaryConfig& rotary) {
+// YaRN as transformers reads it; `positions` is the config's own context.
+static void read_yarn(const JsonReader& in, RotaryConfig& rotary, int64_t positions) {
+  rotary.scaling = RotaryConfig::Scaling::yarn;
+  rotary.fast_turns = in.number("beta_fast", 32);
+  rotary.slow_turns = in.number("beta_slow", 1);
+  rotary.whole_dimensions = in.boolean("truncate", true);
+  rotary.original_positions = in.integer("original_max_position_embeddings", positions);
+  if (in.has("attention_factor")) {
+    rotary.amplitude = in.number("attention_factor");
+  } else if (in.has("mscale") && in.has("mscale_all_dim")) {
+    const auto scale = [&](double mscale) { return 1 + mscale * (yarn_amplitude(rotary.factor) - 1); };
+    rotary.amplitude = scale(in.number("mscale")) / scale(in.number("mscale_all_dim"));
+  } else {
+    rotary.amplitude = yarn_amplitude(rotary.factor);
+  }
+}
+
+static void read_scaling(const JsonReader& in, RotaryConfig& rotary, int64_t positions) {
   const std::string type = in.string(in.has("rope_type") ? "rope_type" : "type", "default");
   if (type == "default") return;
   rotary.factor = in.number("factor");
@@ -25,21 +42,23 @@ static void read_scaling(const JsonReader& in, RotaryConfig& rotary) {
     rotary.low_frequency_factor = in.number("low_freq_factor");
     rotary.high_frequency_factor = in.number("high_freq_factor");
     rotary.original_positions = in.integer("original_max_position_embeddings");
+  } else if (type == "yarn") {
+    read_yarn(in, rotary, positions);
   } else {
-    in.reject(in.has("rope_type") ? "rope_type" : "type", "to be one of default, linear, llama3");
+    in.reject(in.has("rope_type") ? "rope_type" : "type", "to be one of default, linear, llama3, yarn");
   }
 }
 
-RotaryConfig read_rotary(const JsonReader& in, int64_t head_size) {
+RotaryConfig read_rotary(const JsonReader& in, int64_t size, int64_t positions) {
   RotaryConfig rotary;
-  rotary.size = head_size;
+  rotary.size = size;
   rotary.theta = in.number("rope_theta", 10000.0);
   if (in.has("rope_parameters")) {  // transformers 5
     const JsonReader rope = in.object("rope_parameters");
     rotary.theta = rope.number("rope_theta", rotary.theta);
-    read_scaling(rope, rotary);
+    read_scaling(rope, rotary, positions);
   } else if (in.has("rope_scaling")) {
-    read_scaling(in.object("rope_scaling"), rotary);
+    read_scaling(in.object("rope_scaling"), rotary, positions);
   }
   if (!(rotary.theta > 0)) in.reject("rope_theta", "to be positive");
   return rotary;
@@ -61,10 +80,19 @@ ModelConfig read_rotary_decoder(const JsonReader& in) {
   if (c.max_positions < 1) in.reject("max_position_embeddings", "to be positive");
   c.norm = NormKind::rms;
   c.position = PositionKind::rotary;
-  c.rotary = read_rotary(in, c.head_size);
+  c.rotary = read_rotary(in, c.head_size, c.max_positions);
   c.activation = read_activation(in, "hidden_act", "silu");
   c.tied_embeddings = in.boolean("tie_word_embeddings", false);
   return c;
+}
+
+void reject_sliding_window(const JsonReader& in) {
+  if (in.boolean("use_sliding_window", false))
+    in.reject("use_sliding_window", "to be false (this build attends to all)");
+  if (!in.has("layer_types")) return;
+  for (const Json& type : in.json().at("layer_types")) {
+    if (type != "full_attention") in.reject("layer_types", "to hold full_attention only (this build attends to all)");
+  }
 }
 
 std::vector<FileTensor> rotary_decoder_files(const ModelConfig& c) {
@@ -83,6 +111,10 @@ std::vector<FileTensor> rotary_decoder_files(const ModelConfig& c) {
     linear("self_attn.k_proj", "key", c.qkv_bias);
     linear("self_attn.v_proj", "value", c.qkv_bias);
     linear("self_attn.o_proj", "out", c.out_bias);
+    if (c.head_norms) {
+      linear("self_attn.q_norm", "query_norm", false);
+      linear("self_attn.k_norm", "key_norm", false);
+    }
     linear("mlp.gate_proj", "gate", c.mlp_bias);
     linear("mlp.up_proj", "up", c.mlp_bias);
     linear("mlp.down_proj", "down", c.mlp_bias);

@@ -17,7 +17,7 @@ inline const std::string positions = "positions";      // [max_positions, D], le
 inline const std::string unembedding = "unembedding";  // [V, D], absent when tied
 inline std::string final_norm(std::string_view kind) { return "final_norm." + std::string(kind); }
 // In a layer: attention_norm, mlp_norm (.weight [D], .bias), query [H*E, D], key and value [G*E, D], out [D, H*E],
-// gate and up [F, D], down [D, F] (.weight, .bias), smear [G].
+// gate and up [F, D], down [D, F] (.weight, .bias), query_norm and key_norm (.weight [E]), smear [G].
 inline std::string in_layer(int64_t layer, std::string_view name) {
   return "layers." + std::to_string(layer) + "." + std::string(name);
 }
@@ -25,7 +25,10 @@ inline std::string in_layer(int64_t layer, std::string_view name) {
 
 // Parts that families share.
 Activation read_activation(const JsonReader& in, std::string_view field, std::string_view fallback);
-RotaryConfig read_rotary(const JsonReader& in, int64_t head_size);
+// `size` dimensions of each head are rotated; `positions` is the context that a scaling starts from if it names none.
+RotaryConfig read_rotary(const JsonReader& in, int64_t size, int64_t positions);
+// Fails where the config asks for a sliding window, which this build does not have.
+void reject_sliding_window(const JsonReader& in);
 // The fields common to Llama and its descendants: sizes, grouped heads, rotary positions, gated MLP, tied or not.
 ModelConfig read_rotary_decoder(const JsonReader& in);
 // Llama's tensor names ("model.layers.0.self_attn.q_proj.weight", ...).

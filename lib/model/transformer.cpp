@@ -1,9 +1,9 @@
 #include "lib/model/transformer.h"
 
 #include <cmath>
-#include <numbers>
 
 #include "lib/core/error.h"
+#include "lib/model/rotary.h"
 #include "lib/model/slots.h"
 
 namespace tacit {
@@ -26,6 +26,10 @@ std::vector<WeightSlot> weight_slots(const ModelConfig& c) {
     linear("value", c.kv_heads * c.head_size, c.hidden_size, c.qkv_bias);
     linear("out", c.hidden_size, c.heads * c.head_size, c.out_bias);
     if (c.smeared_keys) out.push_back({slots::in_layer(layer, "smear"), {c.kv_heads}});
+    if (c.head_norms) {
+      out.push_back({slots::in_layer(layer, "query_norm.weight"), {c.head_size}});
+      out.push_back({slots::in_layer(layer, "key_norm.weight"), {c.head_size}});
+    }
     norm("mlp_norm");
     if (c.gated_mlp) linear("gate", c.mlp_size, c.hidden_size, c.mlp_bias);
     linear("up", c.mlp_size, c.hidden_size, c.mlp_bias);
@@ -79,39 +83,17 @@ void Transformer::bind() {
     };
     blocks_.push_back({norm(slots::in_layer(layer, "attention_norm.")), norm(slots::in_layer(layer, "mlp_norm.")),
                        linear("query"), linear("key"), linear("value"), linear("out"), linear("gate"), linear("up"),
-                       linear("down"), get(slots::in_layer(layer, "smear"))});
+                       linear("down"), norm(slots::in_layer(layer, "query_norm.")),
+                       norm(slots::in_layer(layer, "key_norm.")), get(slots::in_layer(layer, "smear"))});
   }
-}
-
-static double scaled_frequency(double frequency, const RotaryConfig& rotary) {
-  switch (rotary.scaling) {
-    case RotaryConfig::Scaling::none: return frequency;
-    case RotaryConfig::Scaling::linear: return frequency / rotary.factor;
-    case RotaryConfig::Scaling::llama3: {
-      // Long waves are stretched, short ones kept, those between blended [Llama 3.1, arXiv:2407.21783, released code].
-      const double wavelength = 2 * std::numbers::pi / frequency;
-      const double positions = static_cast<double>(rotary.original_positions);
-      if (wavelength > positions / rotary.low_frequency_factor) return frequency / rotary.factor;
-      if (wavelength < positions / rotary.high_frequency_factor) return frequency;
-      const double blend = (positions / wavelength - rotary.low_frequency_factor) /
-                           (rotary.high_frequency_factor - rotary.low_frequency_factor);
-      return (1 - blend) * frequency / rotary.factor + blend * frequency;
-    }
-  }
-  return frequency;
 }
 
 void Transformer::build_rotary_table() {
-  const int64_t half = config_.rotary.size / 2;
-  at::Tensor frequency = at::empty({half}, at::kFloat);
-  for (int64_t i = 0; i < half; ++i) {
-    const double base = std::pow(config_.rotary.theta, -2.0 * static_cast<double>(i) / config_.rotary.size);
-    frequency[i] = scaled_frequency(base, config_.rotary);
-  }
+  const std::vector<double> frequency = rotary_frequencies(config_.rotary);
   const at::Tensor position = at::arange(config_.max_positions, at::kFloat);
-  const at::Tensor angle = at::outer(position, frequency);
-  cos_PE_ = at::cat({angle.cos(), angle.cos()}, 1).to(device());
-  sin_PE_ = at::cat({angle.sin(), angle.sin()}, 1).to(device());
+  const at::Tensor angle = at::outer(position, at::tensor(frequency, at::kDouble).to(at::kFloat));
+  cos_PE_ = (at::cat({angle.cos(), angle.cos()}, 1) * config_.rotary.amplitude).to(device());
+  sin_PE_ = (at::cat({angle.sin(), angle.sin()}, 1) * config_.rotary.amplitude).to(device());
 }
 
 at::Tensor Transformer::embed(const at::Tensor& ids) const {
@@ -144,6 +126,10 @@ at::Tensor Transformer::attend(const Block& block, int64_t layer, const at::Tens
   const int64_t rows = x_BTD.size(0), width = x_BTD.size(1);
   auto heads = [&](const at::Tensor& x) { return x.view({rows, width, -1, config_.head_size}).transpose(1, 2); };
   at::Tensor q = heads(block.query(x_BTD)), k = heads(block.key(x_BTD));
+  if (config_.head_norms) {
+    q = block.query_norm(q);
+    k = block.key_norm(k);
+  }
   if (cos_B1TE.defined()) {
     q = rotate(q, cos_B1TE, sin_B1TE);
     k = rotate(k, cos_B1TE, sin_B1TE);
@@ -169,8 +155,8 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   }
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const Block& block = blocks_[layer];
-    x = x + attend(block, layer, block.attention_norm(x), cos, sin, memory);
-    x = x + mlp(block, block.mlp_norm(x));
+    const at::Tensor attended = x + attend(block, layer, block.attention_norm(x), cos, sin, memory);
+    x = attended + mlp(block, block.mlp_norm(config_.parallel_residual ? x : attended));
   }
   return x;
 }

@@ -33,12 +33,13 @@ struct NormLayer {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
-// A pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)).
+// A pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)); or both of the same x (parallel_residual).
 struct Block {
   NormLayer attention_norm, mlp_norm;
   LinearLayer query, key, value, out;
   LinearLayer gate, up, down;
-  at::Tensor smear_G;  // before the logistic function
+  NormLayer query_norm, key_norm;  // head_norms only
+  at::Tensor smear_G;              // before the logistic function
 };
 
 // Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.

@@ -34,7 +34,7 @@ struct Parity {
 
 std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
   std::vector<Parity> out;
-  for (const std::string name : {"gpt2", "llama", "llama_scaled"}) {
+  for (const std::string name : {"gpt2", "llama", "llama_scaled", "gpt_neox", "gpt_neox_serial", "qwen2", "qwen3"}) {
     const Json expected = read_json(fixtures / name / "expected.json", "test");
     out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,
                    expected["prompt"].get<std::vector<int64_t>>()});

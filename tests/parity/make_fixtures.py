@@ -14,7 +14,8 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
 
@@ -27,6 +28,15 @@ def configs():
     scaled = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
               "original_max_position_embeddings": 16}
     yield "llama_scaled", LlamaForCausalLM, LlamaConfig(**base, head_dim=6, tie_word_embeddings=True, rope_parameters=scaled)
+    neox = dict(vocab_size=23, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64,
+                rotary_pct=0.5)
+    half = {"rope_type": "default", "rope_theta": 300.0}
+    yield "gpt_neox", GPTNeoXForCausalLM, GPTNeoXConfig(**neox, rope_parameters=half)
+    yield "gpt_neox_serial", GPTNeoXForCausalLM, GPTNeoXConfig(**neox, rope_parameters=half, use_parallel_residual=False,
+                                                               attention_bias=False, tie_word_embeddings=True)
+    yield "qwen2", Qwen2ForCausalLM, Qwen2Config(**base, tie_word_embeddings=True)
+    yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "original_max_position_embeddings": 16}
+    yield "qwen3", Qwen3ForCausalLM, Qwen3Config(**base, head_dim=8, tie_word_embeddings=False, rope_parameters=yarn)
 
 
 def perturb(model):
