@@ -36,7 +36,7 @@ TEST_CASE("the demo draws one question and measures all six models on fresh prob
   std::replace(text.begin(), text.end(), '\n', ' ');
   for (const std::string part :
        {"of 12 fresh problems", "Seed 9", "Which can be reached from", "words · cot", "thoughts · frontier", "coconut",
-        "cot-frontier", "pause", "direct", "generator seed 9", "tacit demo --count 12 --seed 9"}) {
+        "cot-frontier", "pause", "direct", "generator seed 9", "--count 12 --seed 9 repeats it"}) {
     CAPTURE(part);
     CHECK(holds(text, part));
   }

@@ -122,7 +122,8 @@ TEST_CASE("a recipe as written by a training reads back as itself, and says ever
     const TrainConfig config = small_config(name);
     const Json written = Json::parse(to_json(config).dump());
     CHECK(Json::parse(to_json(train_config_from_json(written, "test")).dump()) == written);
-    for (const auto& [field, value] : small_recipe(name).items()) {
+    const Json recipe = small_recipe(name);
+    for (const auto& [field, value] : recipe.items()) {
       CAPTURE(field);
       REQUIRE(written.contains(field));
       if (!value.is_object()) CHECK(written.at(field) == value);

@@ -1,0 +1,67 @@
+#include "lib/model/checkpoint.h"
+
+#include <doctest/doctest.h>
+
+#include "lib/core/error.h"
+#include "lib/model/transformer.h"
+#include "tests/lib/core_support.h"
+#include "tests/support/tiny_model.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+// Writes the tiny model, its tensors changed by `edit`.
+void write_edited(const std::filesystem::path& folder,
+                  const std::function<void(std::map<std::string, at::Tensor>&)>& edit) {
+  const auto model = tiny_model();
+  save_model(folder, *model, model->config().raw);
+  std::map<std::string, at::Tensor> tensors;
+  const Safetensors file = read_safetensors(folder / "model.safetensors");
+  for (const auto& [name, view] : file.tensors) tensors[name] = map_tensor(view).clone();
+  edit(tensors);
+  std::map<std::string, TensorToWrite> out;
+  for (const auto& [name, tensor] : tensors) {
+    out[name] = {element_type(tensor.scalar_type()),
+                 tensor.sizes().vec(),
+                 {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
+  }
+  write_safetensors(folder / "model.safetensors", out, {});
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint whose tensors are not the family's is refused by name, shape and file") {
+  const ScratchFolder scratch;
+  const std::string query = "model.layers.0.self_attn.q_proj.weight", file = (scratch / "model.safetensors").string();
+  const auto error = [&](const std::function<void(std::map<std::string, at::Tensor>&)>& edit) {
+    write_edited(scratch.path(), edit);
+    return error_of([&] { load_model(scratch.path()); });
+  };
+  CHECK(error([](auto&) {}) == "");
+  const std::string missing = error([&](auto& tensors) { tensors.erase(query); });
+  CHECK(holds(missing, "1 missing ('" + query + "') and 0 unexpected"));
+  const std::string unexpected = error([](auto& tensors) { tensors["extra.weight"] = at::zeros({2}); });
+  CHECK(holds(unexpected, "0 missing and 1 unexpected ('extra.weight')"));
+  const std::string shape = error([&](auto& tensors) { tensors[query] = at::zeros({3, 5}); });
+  CHECK(holds(shape, "expected '" + query + "' of shape ["));
+  CHECK(holds(shape, "but got [3, 5] in " + file));
+  const std::string type = error([&](auto& tensors) { tensors[query] = tensors[query].to(at::kInt); });
+  CHECK(holds(type, "expected '" + query + "' as F64, F32, BF16 or F16 but got I32 in " + file));
+}
+
+TEST_CASE("weights load in the dtype asked for") {
+  const ScratchFolder scratch;
+  const auto model = tiny_model();
+  save_model(scratch.path(), *model, model->config().raw);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const auto loaded = load_model(scratch.path(), {.dtype = dtype});
+    for (const auto& [name, weight] : loaded->weights()) {
+      CHECK((weight.scalar_type() == dtype));
+      CHECK(at::equal(weight, model->weights().at(name).to(dtype)));
+    }
+  }
+  CHECK(holds(error_of([&] { load_model(scratch.path(), {.dtype = at::kDouble}); }),
+              "expected dtype fp32, bf16 or fp16"));
+}
