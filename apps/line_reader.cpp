@@ -93,6 +93,8 @@ class EditedLines : public LineReader {
 
   std::optional<std::string> next() override {
     cancelled_ = false;
+    // libedit shows the prompt before it takes the terminal out of line mode: a Ctrl-D typed in between would be lost.
+    el_set(edit_, EL_PREP_TERM, 1);
     int count = 0;
     const char* text = el_gets(edit_, &count);
     if (cancelled_) return "";

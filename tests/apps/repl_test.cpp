@@ -60,8 +60,8 @@ class Terminal {
   }
 
   // Reads until `text` has appeared after what was last asked for, at most 60 seconds. The editor repeats the prompt
-  // whenever it redraws a line, so the prompt that takes the next line is the one after the answer. Keys typed before
-  // it would reach a terminal that is not yet in raw mode, where Ctrl-D is lost.
+  // whenever it redraws a line, so the prompt that takes the next line is the one after the answer. Once it shows, keys
+  // are the editor's: before it Ctrl-D would be lost.
   bool shows(const std::string& text) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     size_t at;
