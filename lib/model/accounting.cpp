@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/core/error.h"
+#include "lib/model/memory_layout.h"
 #include "lib/model/slots.h"
 #include "lib/model/transformer.h"
 
@@ -69,7 +70,10 @@ Account account(const ModelConfig& config) {
     result.parameters = plus(result.parameters, count);
   }
   result.active_per_token = result.parameters;
-  result.memory_values_per_token = times(config.layers, times(2, times(config.kv_heads, config.head_size)));
+  for (const MemoryLayer& layer : memory_layout(config)) {
+    result.memory_values_per_token = plus(result.memory_values_per_token, layer.values_per_token());
+    result.memory_fixed_values = plus(result.memory_fixed_values, layer.fixed_values());
+  }
   return result;
 }
 

@@ -18,6 +18,7 @@ struct Account {
       by_component;  // "embedding", "attention", .. in the order of the computation
   std::vector<int64_t> by_layer;
   int64_t memory_values_per_token = 0;  // values stored for each token of context, all layers
+  int64_t memory_fixed_values = 0;      // values stored whatever the context: sliding windows, states
 
   double routed_experts_share() const { return parameters ? static_cast<double>(routed_experts) / parameters : 0; }
 };

@@ -5,10 +5,10 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lib/memory/memory.h"
+#include "lib/model/block.h"
 #include "lib/model/config.h"
 
 namespace tacit {
@@ -21,25 +21,13 @@ struct WeightSlot {
 // Every weight that a model of this config has, in the order of the computation.
 std::vector<WeightSlot> weight_slots(const ModelConfig& config);
 
-struct LinearLayer {
-  at::Tensor weight_OI, bias_O;  // bias may be undefined
-  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight_OI, bias_O); }
-};
+// The parts of a model, bound to its weights.
+struct TransformerParts {
+  TransformerParts(const ModelConfig& config, const TakeWeight& take);
 
-struct NormLayer {
-  NormKind kind = NormKind::rms;
-  double eps = 1e-5;
-  at::Tensor weight_D, bias_D;
-  at::Tensor operator()(const at::Tensor& x) const;
-};
-
-// A pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)); or both of the same x (parallel_residual).
-struct Block {
-  NormLayer attention_norm, mlp_norm;
-  LinearLayer query, key, value, out;
-  LinearLayer gate, up, down;
-  NormLayer query_norm, key_norm;  // head_norms only
-  at::Tensor smear_G;              // before the logistic function
+  at::Tensor embedding_VD, positions_PD, unembedding_VD;
+  std::vector<Block> blocks;
+  NormLayer final_norm;
 };
 
 // Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.
@@ -51,33 +39,26 @@ class Transformer {
 
   const ModelConfig& config() const { return config_; }
   const std::map<std::string, at::Tensor>& weights() const { return weights_; }
-  at::ScalarType dtype() const { return embedding_VD_.scalar_type(); }
-  at::Device device() const { return embedding_VD_.device(); }
+  at::ScalarType dtype() const { return parts_.embedding_VD.scalar_type(); }
+  at::Device device() const { return parts_.embedding_VD.device(); }
 
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
   at::Tensor embed(const at::Tensor& ids) const;
-  // Runs all blocks on a segment that `memory` has open. x [B, T, D], position [B, T] -> hidden state before the final
-  // norm.
-  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory) const;
-  at::Tensor final_norm(const at::Tensor& hidden) const { return final_norm_(hidden); }
+  // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
+  // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number.
+  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
+                     int64_t recurrences = 0) const;
+  at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }
   // hidden after the final norm [.., D] -> logits [.., V]
   at::Tensor logits(const at::Tensor& normed) const;
 
   // The matrix that logits are taken with [V, D]; the embedding itself when tied.
-  const at::Tensor& unembedding() const { return unembedding_VD_; }
+  const at::Tensor& unembedding() const { return parts_.unembedding_VD; }
 
  private:
-  at::Tensor attend(const Block& block, int64_t layer, const at::Tensor& x_BTD, const at::Tensor& cos_B1TE,
-                    const at::Tensor& sin_B1TE, Memory& memory) const;
-  at::Tensor mlp(const Block& block, const at::Tensor& x) const;
-  void bind();
-  void build_rotary_table();
-
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
-  at::Tensor embedding_VD_, positions_PD_, unembedding_VD_;
-  std::vector<Block> blocks_;
-  NormLayer final_norm_;
+  TransformerParts parts_;
   at::Tensor cos_PE_, sin_PE_;  // fp32 [max_positions, rotary.size]
 };
 

@@ -31,7 +31,7 @@ ModelConfig read_config(const JsonReader& in) {
   c.gated_mlp = false;
   c.qkv_bias = c.out_bias = in.boolean("attention_bias", true);
   c.mlp_bias = true;
-  c.parallel_residual = in.boolean("use_parallel_residual", true);
+  c.residual = in.boolean("use_parallel_residual", true) ? Residual::parallel : Residual::pre;
   c.tied_embeddings = in.boolean("tie_word_embeddings", false);
   return c;
 }
