@@ -17,8 +17,9 @@ import sys
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
-from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          MixtralConfig, MixtralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+from transformers import (DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig,
+                          GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig,
+                          MixtralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
 
@@ -45,6 +46,24 @@ def fixtures():
     experts = dict(base, num_local_experts=4, num_experts_per_tok=2)
     yield "mixtral", 72, MixtralForCausalLM, MixtralConfig(**experts, sliding_window=None)
     yield "mixtral_window", 22, MixtralForCausalLM, MixtralConfig(**experts, sliding_window=3)
+    mla = dict(vocab_size=23, hidden_size=16, intermediate_size=24, moe_intermediate_size=8, num_hidden_layers=3,
+               num_attention_heads=2, num_key_value_heads=2, kv_lora_rank=10, qk_nope_head_dim=4, qk_rope_head_dim=8, v_head_dim=6,
+               n_routed_experts=8, num_experts_per_tok=2, n_shared_experts=1, first_k_dense_replace=1, moe_layer_freq=1,
+               scoring_func="sigmoid", topk_method="noaux_tc", rope_interleave=True, max_position_embeddings=256)
+    # mscale unlike mscale_all_dim: their ratio scales the rotary part, mscale_all_dim squared the softmax.
+    yarn = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 32,
+            "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 0.7}
+    yield "deepseek_v3", 31, DeepseekV3ForCausalLM, DeepseekV3Config(
+        **mla, q_lora_rank=12, n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5, rope_parameters=yarn)
+    # A large rms_norm_eps shows that the norms of the two low ranks keep their own, 1e-6.
+    yield "deepseek_v3_plain", 7, DeepseekV3ForCausalLM, DeepseekV3Config(
+        **mla, q_lora_rank=None, n_group=1, topk_group=1, norm_topk_prob=False, routed_scaling_factor=1.5, rms_norm_eps=1e-3)
+
+
+def classic_rope(rope):
+    """The fields in which published checkpoints hold rope_parameters."""
+    return {"rope_theta": rope["rope_theta"],
+            "rope_scaling": {"type": rope["rope_type"]} | {k: v for k, v in rope.items() if k not in ("rope_theta", "rope_type")}}
 
 
 class HuggingFace(torch.nn.Module):
@@ -54,6 +73,8 @@ class HuggingFace(torch.nn.Module):
         super().__init__()
         self.inner = cls(config).eval()
         self.config = json.loads(config.to_json_string(use_diff=False))
+        if config.model_type == "deepseek_v3" and "factor" in self.config["rope_parameters"]:
+            self.config |= classic_rope(self.config.pop("rope_parameters"))
 
     def embed(self, ids):
         return self.inner.get_input_embeddings()(ids)
@@ -73,6 +94,9 @@ def perturb(model):
         for name, weight in model.named_parameters():
             norm = "norm" in name or "ln_" in name
             weight.copy_((1.0 if norm and name.endswith("weight") else 0.0) + 0.35 * torch.randn_like(weight))
+        for name, buffer in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(0.35 * torch.randn_like(buffer))
 
 
 def published(family, name, tensor):
