@@ -18,8 +18,11 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from transformers import (DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig,
-                          GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig,
-                          MixtralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+                          GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM,
+                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+
+from references.ouro import Ouro
+from references.universal import Universal
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
 
@@ -51,13 +54,18 @@ def fixtures():
                n_routed_experts=8, num_experts_per_tok=2, n_shared_experts=1, first_k_dense_replace=1, moe_layer_freq=1,
                scoring_func="sigmoid", topk_method="noaux_tc", rope_interleave=True, max_position_embeddings=256)
     # mscale unlike mscale_all_dim: their ratio scales the rotary part, mscale_all_dim squared the softmax.
-    yarn = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 32,
-            "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 0.7}
+    yarn = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 32.0,
+            "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 0.7}
     yield "deepseek_v3", 31, DeepseekV3ForCausalLM, DeepseekV3Config(
         **mla, q_lora_rank=12, n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5, rope_parameters=yarn)
     # A large rms_norm_eps shows that the norms of the two low ranks keep their own, 1e-6.
     yield "deepseek_v3_plain", 7, DeepseekV3ForCausalLM, DeepseekV3Config(
         **mla, q_lora_rank=None, n_group=1, topk_group=1, norm_topk_prob=False, routed_scaling_factor=1.5, rms_norm_eps=1e-3)
+    # Plain references take config.json as it is.
+    plain = dict(base, hidden_act="silu", rope_theta=10000.0)
+    yield "ouro", 13, Ouro, dict(plain, model_type="ouro", total_ut_steps=3, early_exit_threshold=1.0, tie_word_embeddings=False)
+    yield "universal", 11, Universal, dict(plain, model_type="universal", base_model_type="llama", recurrences=3,
+                                           tie_word_embeddings=False)
 
 
 def classic_rope(rope):
@@ -84,6 +92,9 @@ class HuggingFace(torch.nn.Module):
 
     def logits(self, hidden):
         return self.inner.get_output_embeddings()(hidden)
+
+    def extra(self, ids):
+        return {}
 
     def tensors(self):
         return self.inner.state_dict(keep_vars=True)
@@ -157,6 +168,7 @@ def expected(model):
         for _ in range(12):
             tokens.append(model.logits(model.hidden(model.embed(torch.tensor([tokens]))))[0, -1].argmax().item())
         out["greedy"] = tokens[len(PROMPT):]
+        out |= model.extra(ids)
     return out
 
 
@@ -182,10 +194,12 @@ def main(folder, names):
         if names and name not in names:
             continue
         torch.manual_seed(seed)
-        model = HuggingFace(cls, config)
+        plain = isinstance(config, dict)
+        model = cls(config) if plain else HuggingFace(cls, config)
         perturb(model)
         write(folder / name, model)
-        check_loads(folder / name, cls, model)
+        if not plain:
+            check_loads(folder / name, cls, model)
 
 
 if __name__ == "__main__":
