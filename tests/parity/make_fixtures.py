@@ -21,6 +21,7 @@ from transformers import (DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, G
                           GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
+from references.huginn import Huginn
 from references.ouro import Ouro
 from references.universal import Universal
 
@@ -66,6 +67,12 @@ def fixtures():
     yield "ouro", 19, Ouro, dict(plain, model_type="ouro", total_ut_steps=3, early_exit_threshold=1.0, tie_word_embeddings=False)
     yield "universal", 18, Universal, dict(plain, model_type="universal", base_model_type="llama", recurrences=3,
                                            tie_word_embeddings=False)
+    yield "huginn", 192, Huginn, dict(
+        model_type="huginn_raven", vocab_size=23, padded_vocab_size=23, n_embd=16, n_heads=2, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=8, intermediate_size=24, n_layers=4, n_layers_in_prelude=1, n_layers_in_recurrent_block=2,
+        n_layers_in_coda=1, mean_recurrence=3, block_size=64, rope_base=50000, norm_eps=1e-6, bias=False, qk_bias=True,
+        injection_type="linear", state_init="zero", block_class_name="SandwichBlock", norm_class_name="RMSNorm_llama",
+        mlp_class_name="GatedMLP", nonlin_name="SiLU", tie_embeddings=True, tie_word_embeddings=True, test_time_noise=0)
 
 
 def classic_rope(rope):
