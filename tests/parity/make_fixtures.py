@@ -23,6 +23,7 @@ from transformers import (DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, G
 
 from references.huginn import Huginn
 from references.ouro import Ouro
+from references.rwkv7 import Rwkv7
 from references.universal import Universal
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
@@ -73,6 +74,11 @@ def fixtures():
         n_layers_in_coda=1, mean_recurrence=3, block_size=64, rope_base=50000, norm_eps=1e-6, bias=False, qk_bias=True,
         injection_type="linear", state_init="zero", block_class_name="SandwichBlock", norm_class_name="RMSNorm_llama",
         mlp_class_name="GatedMLP", nonlin_name="SiLU", tie_embeddings=True, tie_word_embeddings=True, test_time_noise=0)
+    yield "rwkv7", 16, Rwkv7, dict(
+        model_type="rwkv7", vocab_size=23, hidden_size=16, head_dim=8, num_heads=2, num_hidden_layers=3, intermediate_size=24,
+        hidden_ratio=1.5, decay_low_rank_dim=4, a_low_rank_dim=3, v_low_rank_dim=2, gate_low_rank_dim=5, hidden_act="sqrelu",
+        norm_eps=1e-5, norm_first=True, norm_bias=True, attn=None, attn_mode="chunk", fuse_norm=False, value_dim=[16, 16, 16],
+        max_position_embeddings=64, tie_word_embeddings=False)
 
 
 def classic_rope(rope):
