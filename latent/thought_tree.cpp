@@ -10,6 +10,7 @@ namespace tacit {
 
 static TreeMemory memory_for(const Transformer& model, const ThoughtTreeOptions& options) {
   require_recurrences(model.config(), options.recurrences, "make_tree");
+  require(!model.config().bidirectional, "make_tree", "expected a model that reads from left to right");
   return TreeMemory(memory_layout(model.config(), options.recurrences), options.capacity, model.dtype(),
                     model.device());
 }

@@ -38,6 +38,13 @@ Family gpt_neox_family();
 Family llama_family();
 Family qwen2_family();
 Family qwen3_family();
+Family mixtral_family();
+Family deepseek_v3_family();
+Family rwkv7_family();
+Family huginn_family();
+Family ouro_family();
+Family universal_family();
+Family trm_family();
 Family tacit_family();
 
 }  // namespace tacit

@@ -29,6 +29,7 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
     case Activation::gelu_tanh: return at::gelu(x, "tanh");
     case Activation::silu: return at::silu(x);
     case Activation::relu: return at::relu(x);
+    case Activation::relu_squared: return at::relu(x).square();
   }
   return x;
 }

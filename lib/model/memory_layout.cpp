@@ -13,7 +13,22 @@ static MemoryLayer layer_memory(const ModelConfig& c, int64_t number) {
       out.smeared = c.smeared_keys;
       out.window = layer.window;
       break;
+    case MixerKind::latent_attention:
+      out.kv_heads = 1;
+      out.key_size = c.latent_attention.kv_rank + c.latent_attention.rotated_size;
+      out.value_size = c.latent_attention.kv_rank;
+      out.values_in_keys = true;
+      break;
+    case MixerKind::rwkv7:
+      out.kind = MemoryLayer::Kind::state;
+      out.states = {{c.hidden_size}, {c.heads, c.head_size, c.head_size}};  // the last input; the state
+      break;
+    case MixerKind::log_linear:
+      out.kind = MemoryLayer::Kind::state;
+      out.states = {{c.log_linear_levels, c.heads, c.head_size, c.head_size}};
+      break;
   }
+  if (layer.feed_forward == FeedForwardKind::rwkv7) out.states.push_back({c.hidden_size});  // its last input
   return out;
 }
 

@@ -28,7 +28,12 @@ class Sublayer {
 
 // One file each under lib/model/sublayers. `take` names weights within the block, `layer` is the block's number.
 std::unique_ptr<Sublayer> make_attention(const ModelConfig& config, const TakeWeight& take);
+std::unique_ptr<Sublayer> make_latent_attention(const ModelConfig& config, const TakeWeight& take);
+std::unique_ptr<Sublayer> make_rwkv7_time_mix(const ModelConfig& config, int64_t layer, const TakeWeight& take);
+std::unique_ptr<Sublayer> make_log_linear(const ModelConfig& config, const TakeWeight& take);
 std::unique_ptr<Sublayer> make_mlp(const ModelConfig& config, const TakeWeight& take);
+std::unique_ptr<Sublayer> make_experts(const ModelConfig& config, const TakeWeight& take);
+std::unique_ptr<Sublayer> make_rwkv7_channel_mix(const ModelConfig& config, const TakeWeight& take);
 
 // Those that the config chooses for block number `layer`.
 std::unique_ptr<Sublayer> make_mixer(const ModelConfig& config, int64_t layer, const TakeWeight& take);
