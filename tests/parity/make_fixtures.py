@@ -24,6 +24,7 @@ from transformers import (DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, G
 from references.huginn import Huginn
 from references.ouro import Ouro
 from references.rwkv7 import Rwkv7
+from references.tacit import Tacit
 from references.universal import Universal
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
@@ -79,6 +80,12 @@ def fixtures():
         hidden_ratio=1.5, decay_low_rank_dim=4, a_low_rank_dim=3, v_low_rank_dim=2, gate_low_rank_dim=5, hidden_act="sqrelu",
         norm_eps=1e-5, norm_first=True, norm_bias=True, attn=None, attn_mode="chunk", fuse_norm=False, value_dim=[16, 16, 16],
         max_position_embeddings=64, tie_word_embeddings=False)
+    tacit = dict(plain, model_type="tacit", rotary_fraction=0.5, embedding_scale=2.0, smeared_keys=False, tie_word_embeddings=False)
+    yield "tacit_window", 4, Tacit, dict(tacit, layer_types=["full_attention", "sliding_attention"], sliding_window=3, head_dim=8)
+    pair = dict(tacit, num_attention_heads=2, num_key_value_heads=2, head_dim=8)
+    yield "tacit_rwkv7", 11, Tacit, dict(pair, num_hidden_layers=3, layer_types=["rwkv7", "full_attention", "rwkv7"],
+                                         rwkv7_low_rank=4, tie_word_embeddings=True)
+    yield "tacit_log_linear", 3, Tacit, dict(pair, layer_types=["log_linear", "full_attention"])
 
 
 def classic_rope(rope):
