@@ -25,9 +25,11 @@ from references.huginn import Huginn
 from references.ouro import Ouro
 from references.rwkv7 import Rwkv7
 from references.tacit import Tacit
+from references.trm import Trm
 from references.universal import Universal
 
 PROMPT = [3, 17, 4, 4, 20, 11, 0, 7]
+LABELS = [5, 2, 22, 9, 9, 14, 1, 16]  # TRM's, position by position
 
 
 def fixtures():
@@ -86,6 +88,12 @@ def fixtures():
     yield "tacit_rwkv7", 11, Tacit, dict(pair, num_hidden_layers=3, layer_types=["rwkv7", "full_attention", "rwkv7"],
                                          rwkv7_low_rank=4, tie_word_embeddings=True)
     yield "tacit_log_linear", 3, Tacit, dict(pair, layer_types=["log_linear", "full_attention"])
+    trm = dict(model_type="trm", vocab_size=23, hidden_size=16, num_heads=2, expansion=4, H_cycles=2, L_cycles=2, L_layers=2,
+               seq_len=8, pos_encodings="rope", rope_theta=10000.0, rms_norm_eps=1e-5, halt_max_steps=4, mlp_t=False,
+               num_puzzle_identifiers=1)
+    yield "trm", 18, Trm, dict(trm, puzzle_emb_len=0, puzzle_emb_ndim=0)
+    # 20 numbers fill two positions of 16 with zeros at the end.
+    yield "trm_puzzle", 19, Trm, dict(trm, puzzle_emb_len=2, puzzle_emb_ndim=20)
 
 
 def classic_rope(rope):
@@ -121,13 +129,15 @@ class HuggingFace(torch.nn.Module):
 
 
 def perturb(model):
+    # TRM's nested loops are chaotic with larger weights: fp32 and fp64 part after two outer steps.
+    scale = 0.15 if model.config["model_type"] == "trm" else 0.35
     with torch.no_grad():
         for name, weight in model.named_parameters():
             norm = "norm" in name or "ln_" in name
-            weight.copy_((1.0 if norm and name.endswith("weight") else 0.0) + 0.35 * torch.randn_like(weight))
+            weight.copy_((1.0 if norm and name.endswith("weight") else 0.0) + scale * torch.randn_like(weight))
         for name, buffer in model.named_buffers():
             if name.endswith("e_score_correction_bias"):
-                buffer.copy_(0.35 * torch.randn_like(buffer))
+                buffer.copy_(scale * torch.randn_like(buffer))
 
 
 def published(family, name, tensor):
@@ -192,12 +202,33 @@ def expected(model):
     return out
 
 
+def expected_puzzle(model):
+    """TRM answers all positions at once: no next token, no greedy text. A thought is zH at the last position after an outer step."""
+    ids = torch.tensor([PROMPT])
+    inputs = model.inputs(ids)
+    logits = model.logits(model.step(model.initial(inputs), inputs))[0]
+    loss = cross_entropy(logits, torch.tensor(LABELS))
+    loss.backward()
+    out = {"prompt": PROMPT, "labels": LABELS, "loss": loss.item()} | gradients(model)
+    out["logits"] = logits.tolist()
+    out |= {"thoughts": [], "q_halt": []}
+    with torch.no_grad():
+        state = model.initial(inputs)
+        for _ in range(4):
+            state = model.step(state, inputs)
+            out["thoughts"].append(state[0][0, -1].tolist())
+            out["q_halt"].append(model.halt(state).item())
+        out["logits_after"] = model.logits(state)[0, -1].tolist()
+    return out
+
+
 def write(target, model):
     target.mkdir(parents=True, exist_ok=True)
     weights = {n: w.contiguous() for n, (w, _) in tensors(model).items()}
     save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
     (target / "config.json").write_text(json.dumps(model.config, indent=2, sort_keys=True) + "\n")
-    (target / "expected.json").write_text(json.dumps(expected(model)) + "\n")
+    outputs = expected_puzzle(model) if model.config["model_type"] == "trm" else expected(model)
+    (target / "expected.json").write_text(json.dumps(outputs) + "\n")
 
 
 def check_loads(target, cls, model):
