@@ -204,7 +204,9 @@ std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_
                                                at::TensorOptions options) {
   switch (layout.kind) {
     case MemoryLayer::Kind::full: return std::make_unique<FullLayer>(layout, rows, capacity, options);
-    case MemoryLayer::Kind::window: return std::make_unique<WindowLayer>(layout, rows, options);
+    case MemoryLayer::Kind::window:
+      if (layout.window >= capacity) return std::make_unique<FullLayer>(layout, rows, capacity, options);
+      return std::make_unique<WindowLayer>(layout, rows, options);
     case MemoryLayer::Kind::state: return std::make_unique<StateLayer>(layout, rows, options);
   }
   fail("make_memory", "expected a known kind of layer but got ", static_cast<int>(layout.kind));

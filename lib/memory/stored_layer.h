@@ -37,7 +37,7 @@ class StoredLayer {
   virtual const char* keeps_from_truncating(int64_t length, int64_t kept) const = 0;
 };
 
-// Columns `capacity` (full) of every row.
+// Columns `capacity` (full), or as many as the window has where that is less, of every row.
 std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_t rows, int64_t capacity,
                                                at::TensorOptions options);
 

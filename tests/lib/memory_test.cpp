@@ -103,6 +103,19 @@ TEST_CASE("full memory finds everything before and nothing after") {
   for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
 }
 
+TEST_CASE("a window is never larger than the memory, which then forgets nothing and may be truncated") {
+  at::manual_seed(4);
+  const std::vector<Sequence> rows = {sequence(14), sequence(9)};
+  for (const int64_t window : {16, 100}) {
+    InferenceMemory memory = one_layer(window_layer(window), 2);
+    CHECK(memory.bytes() == one_layer(full_layer(), 2).bytes());
+    const auto found = feed(memory, rows, {{5, 2}, {9, 7}});
+    for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
+    const std::vector<int64_t> shorter = {3, 9};
+    CHECK_NOTHROW(memory.truncate(shorter, "truncate"));
+  }
+}
+
 TEST_CASE("values that lie in the keys are found as if stored apart, in half the memory") {
   at::manual_seed(3);
   Sequence row = sequence(7);
