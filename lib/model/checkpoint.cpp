@@ -2,6 +2,7 @@
 
 #include "lib/core/error.h"
 #include "lib/model/family.h"
+#include "lib/model/slots.h"
 
 namespace tacit {
 
@@ -128,7 +129,8 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
     require(at::isFloatingType(scalar_type(view.type)) && element_bytes(view.type) > 1, "load_checkpoint", "expected '",
             entry.name, "' as F64, F32, BF16 or F16 but got ", element_name(view.type), " in ",
             view.file->path().string());
-    at::Tensor tensor = map_tensor(view).to(options.device, options.dtype);
+    const bool wide = slots::kept_in_fp32(entry.slots[0]);
+    at::Tensor tensor = map_tensor(view).to(options.device, wide ? at::kFloat : options.dtype);
     if (entry.transposed) tensor = tensor.t();
     put_slots(tensor, entry, shapes, weights);
   }

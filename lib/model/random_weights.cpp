@@ -28,6 +28,7 @@ double deviation_of(const std::string& name, const std::vector<int64_t>& shape, 
 // it (logistic of -3 and 3).
 void match_attention(const ModelConfig& config, std::map<std::string, at::Tensor>& weights) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (config.layer(layer).mixer != MixerKind::attention) continue;
     const at::Tensor query_HED = weights[slots::in_layer(layer, "query.weight")].unflatten(0, {config.heads, -1});
     const at::Tensor first_of_group_GED = query_HED.slice(0, 0, config.heads, config.heads / config.kv_heads);
     weights[slots::in_layer(layer, "key.weight")] = (first_of_group_GED * 2).flatten(0, 1);
@@ -48,7 +49,7 @@ std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint
     if (norm) {
       weights[slot.name] = at::ones(slot.shape, at::kFloat);
     } else if (slot.shape.size() == 1) {
-      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases; smear 0 is an even mix
+      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases, corrections; smear 0 is an even mix
     } else {
       weights[slot.name] = normal(slot.shape, deviation_of(slot.name, slot.shape, config), rng);
     }

@@ -33,8 +33,9 @@ struct TransformerParts {
 // Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.
 class Transformer {
  public:
-  // `weights`: one tensor for every slot, of its shape, all of one dtype and device. Fails naming the first that is
-  // missing or of another shape, or the numbers where there are more.
+  // `weights`: one tensor for every slot, of its shape, all of one device and, but for those that stay in fp32
+  // (slots::kept_in_fp32), one dtype. Fails naming the first that is missing or of another shape, or the numbers where
+  // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
 
   const ModelConfig& config() const { return config_; }

@@ -46,7 +46,12 @@ std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
            "gpt_neox",
            "gpt_neox_serial",
            "qwen2",
+           "qwen2_window",
            "qwen3",
+           "mixtral",
+           "mixtral_window",
+           "deepseek_v3",
+           "deepseek_v3_plain",
        }) {
     const Json expected = read_json(fixtures / name / "expected.json", "test");
     out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,
@@ -86,8 +91,11 @@ TEST_CASE("bf16 stays within its row of the tolerance table") {
   for (const Parity& p : all(at::kBFloat16)) {
     INFO(p.name);
     Session session(p.model, {.rows = 1, .capacity = 32});
-    // 8 bits of mantissa, some ten roundings deep.
-    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < 0.04);
+    // 8 bits of mantissa, some ten roundings deep. Routed and without normalised weights, deepseek_v3_plain is the most
+    // sensitive: transformers in bf16 is as far from itself in fp32 over random prompts (median 0.032; 0.040 with keys
+    // and values absorbed as here).
+    const double most = p.name == "deepseek_v3_plain" ? 0.06 : 0.04;
+    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < most);
   }
 }
 
@@ -108,7 +116,11 @@ TEST_CASE("the loss and every parameter's gradient are the reference's") {
         continue;
       }
       std::vector<at::Tensor> parts;
-      for (const std::string& slot : entry.slots) parts.push_back(model->weights().at(slot).grad());
+      for (const std::string& slot : entry.slots) {
+        const at::Tensor& weight = model->weights().at(slot);
+        // None: an expert that no token took; the reference has zeros.
+        parts.push_back(weight.grad().defined() ? weight.grad() : at::zeros_like(weight));
+      }
       at::Tensor gradient = at::cat(parts, 0);
       if (entry.transposed) gradient = gradient.t();
       std::string name = p.name == "gpt2" && entry.name != "lm_head.weight" ? "transformer." + entry.name : entry.name;
@@ -116,7 +128,7 @@ TEST_CASE("the loss and every parameter's gradient are the reference's") {
       const Json& expected = p.expected["gradients"].at(name);
       const double sum = expected[0], first = expected[1];
       CHECK(gradient.abs().sum().item<double>() == doctest::Approx(sum).epsilon(1e-4));
-      CHECK(std::abs(gradient.contiguous().view(-1)[0].item<double>() - first) <
+      CHECK(std::abs(gradient.contiguous().view(-1)[0].item<double>() - first) <=
             1e-4 * std::max(std::abs(first), sum / gradient.numel()));
       ++compared;
     }

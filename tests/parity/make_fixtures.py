@@ -50,6 +50,7 @@ def fixtures():
     yield "qwen2", 5, Qwen2ForCausalLM, Qwen2Config(**base, tie_word_embeddings=True)
     yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "original_max_position_embeddings": 16}
     yield "qwen3", 6, Qwen3ForCausalLM, Qwen3Config(**base, head_dim=8, tie_word_embeddings=False, rope_parameters=yarn)
+    yield "qwen2_window", 40, Qwen2ForCausalLM, Qwen2Config(**base, use_sliding_window=True, sliding_window=3, max_window_layers=1)
     # Seeds from here on: no near tie in the routing or the greedy text, and a chain that bf16 can follow.
     experts = dict(base, num_local_experts=4, num_experts_per_tok=2)
     yield "mixtral", 98, MixtralForCausalLM, MixtralConfig(**experts, sliding_window=None)

@@ -5,8 +5,10 @@
 namespace tacit {
 
 static const std::vector<Family>& families() {
-  static const std::vector<Family> all = {gpt2_family(),  gpt_neox_family(), llama_family(),
-                                          qwen2_family(), qwen3_family(),    tacit_family()};
+  static const std::vector<Family> all = {
+      gpt2_family(),  gpt_neox_family(), llama_family(),       qwen2_family(),
+      qwen3_family(), mixtral_family(),  deepseek_v3_family(), tacit_family(),
+  };
   return all;
 }
 
