@@ -41,6 +41,7 @@ std::pair<int64_t, std::string> place(const std::string& name) {
 std::string component(const std::string& name) {
   const std::string part = name.substr(0, name.find('.'));
   if (part == "query" || part == "key" || part == "value" || part == "out" || part == "smear") return "attention";
+  if (part == "decay" || part == "levels") return "attention";
   if (part == "gate" || part == "up" || part == "down") return "mlp";
   if (part.ends_with("norm")) return "norms";
   return part;  // embedding, positions, unembedding

@@ -52,6 +52,7 @@ std::vector<int64_t> file_shape(const FileTensor& entry, const std::map<std::str
   std::vector<int64_t> shape = shapes.at(entry.slots[0]);
   for (size_t i = 1; i < entry.slots.size(); ++i) shape[0] += shapes.at(entry.slots[i])[0];
   if (entry.transposed) std::swap(shape[0], shape[1]);
+  shape.insert(shape.begin(), entry.leading_ones, 1);
   return shape;
 }
 
@@ -129,6 +130,7 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
             entry.name, "' as F64, F32, BF16 or F16 but got ", element_name(view.type), " in ",
             view.file->path().string());
     at::Tensor tensor = map_tensor(view).to(options.device, options.dtype);
+    if (entry.leading_ones > 0) tensor = tensor.flatten(0, entry.leading_ones);
     if (entry.transposed) tensor = tensor.t();
     put_slots(tensor, entry, shapes, weights);
   }
@@ -148,6 +150,7 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
       tensor = at::stack(parts, 1).flatten(0, 2);
     }
     if (entry.transposed) tensor = tensor.t();
+    for (int64_t i = 0; i < entry.leading_ones; ++i) tensor = tensor.unsqueeze(0);
     tensor = tensor.to(at::kCPU).contiguous();
     keep[entry.name] = tensor;
     out[entry.name] = {element_type(tensor.scalar_type()),

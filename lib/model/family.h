@@ -10,12 +10,13 @@ namespace tacit {
 
 // One tensor of a checkpoint file and the weight slots that it fills. Several slots, of one shape, lie in it along
 // their output dimension: one after the other (GPT-2's fused query, key and value), or in turn, `groups` times
-// (GPT-NeoX's, head by head).
+// (GPT-NeoX's, head by head). The file's shape may begin with ones that the slot's does not have.
 struct FileTensor {
   std::string name;
   std::vector<std::string> slots;
   bool transposed = false;  // stored [in, out] (GPT-2's Conv1D)
   int64_t groups = 1;       // divides a slot's rows
+  int64_t leading_ones = 0;
 };
 
 // A model family: how its config.json and its tensor names translate into the shared blocks.

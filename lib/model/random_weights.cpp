@@ -2,6 +2,7 @@
 
 #include "lib/core/rng.h"
 #include "lib/model/slots.h"
+#include "lib/model/state_layer_starts.h"
 #include "lib/model/transformer.h"
 
 namespace tacit {
@@ -28,6 +29,7 @@ double deviation_of(const std::string& name, const std::vector<int64_t>& shape, 
 // it (logistic of -3 and 3).
 void match_attention(const ModelConfig& config, std::map<std::string, at::Tensor>& weights) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (config.layer(layer).mixer != MixerKind::attention) continue;
     const at::Tensor query_HED = weights[slots::in_layer(layer, "query.weight")].unflatten(0, {config.heads, -1});
     const at::Tensor first_of_group_GED = query_HED.slice(0, 0, config.heads, config.heads / config.kv_heads);
     weights[slots::in_layer(layer, "key.weight")] = (first_of_group_GED * 2).flatten(0, 1);
@@ -53,6 +55,7 @@ std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint
       weights[slot.name] = normal(slot.shape, deviation_of(slot.name, slot.shape, config), rng);
     }
   }
+  start_state_layers(config, weights);
   if (matched_attention) match_attention(config, weights);
   return weights;
 }

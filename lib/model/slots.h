@@ -17,7 +17,8 @@ inline const std::string positions = "positions";      // [max_positions, D], le
 inline const std::string unembedding = "unembedding";  // [V, D], absent when tied
 inline std::string final_norm(std::string_view kind) { return "final_norm." + std::string(kind); }
 // In a layer: attention_norm, mlp_norm (.weight [D], .bias), query [H*E, D], key and value [G*E, D], out [D, H*E],
-// gate and up [F, D], down [D, F] (.weight, .bias), query_norm and key_norm (.weight [E]), smear [G].
+// gate and up [F, D], down [D, F] (.weight, .bias), query_norm and key_norm (.weight [E]), smear [G]; others where
+// they are taken, in lib/model/sublayers.
 inline std::string in_layer(int64_t layer, std::string_view name) {
   return "layers." + std::to_string(layer) + "." + std::string(name);
 }

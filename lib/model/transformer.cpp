@@ -9,6 +9,7 @@ namespace tacit {
 TransformerParts::TransformerParts(const ModelConfig& c, const TakeWeight& take) {
   embedding_VD = take(slots::embedding, {c.vocab_size, c.hidden_size});
   if (c.position == PositionKind::learned) positions_PD = take(slots::positions, {c.max_positions, c.hidden_size});
+  if (c.embedding_norm) embedding_norm = take_norm(take, "embedding_norm", NormKind::layer, c.hidden_size, c.norm_eps);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     blocks.emplace_back(c, layer, [&](const std::string& name, const std::vector<int64_t>& shape) {
       return take(slots::in_layer(layer, name), shape);
@@ -69,6 +70,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
     pass.cos_B1TE = at_positions(cos_PE_);
     pass.sin_B1TE = at_positions(sin_PE_);
   }
+  if (config_.embedding_norm) x = parts_.embedding_norm(x);
   int64_t place = 0;  // in the memory
   const auto run = [&](int64_t from, int64_t to) {
     for (int64_t layer = from; layer < to; ++layer) x = parts_.blocks[layer](x, place++, pass);

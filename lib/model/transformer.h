@@ -26,6 +26,7 @@ struct TransformerParts {
   TransformerParts(const ModelConfig& config, const TakeWeight& take);
 
   at::Tensor embedding_VD, positions_PD, unembedding_VD;
+  NormLayer embedding_norm;  // embedding_norm only
   std::vector<Block> blocks;
   NormLayer final_norm;
 };
@@ -65,7 +66,8 @@ class Transformer {
 // Fresh weights from `seed`, the same on every machine: matrices N(0, 1/in), with the block outputs divided by sqrt(2
 // L) [GPT-2], embeddings N(0, 0.02^2), norms 1, biases 0. With `matched_attention` keys start proportional to queries,
 // so that a head attends to what resembles the query [mimetic initialization, arXiv:2305.09828], and smeared heads
-// alternate between looking at a token and at its right neighbour.
+// alternate between looking at a token and at its right neighbour. What a layer with a state keeps, and how it shifts
+// tokens, starts spread over its channels and heads (lib/model/state_layer_starts.h).
 std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint64_t seed, bool matched_attention);
 
 // A copy whose weights are leaves of their own that require gradients (fp32).

@@ -47,6 +47,10 @@ std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
            "gpt_neox_serial",
            "qwen2",
            "qwen3",
+           "rwkv7",
+           "tacit_window",
+           "tacit_rwkv7",
+           "tacit_log_linear",
        }) {
     const Json expected = read_json(fixtures / name / "expected.json", "test");
     out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,

@@ -87,7 +87,7 @@ def fixtures():
     pair = dict(tacit, num_attention_heads=2, num_key_value_heads=2, head_dim=8)
     yield "tacit_rwkv7", 11, Tacit, dict(pair, num_hidden_layers=3, layer_types=["rwkv7", "full_attention", "rwkv7"],
                                          rwkv7_low_rank=4, tie_word_embeddings=True)
-    yield "tacit_log_linear", 3, Tacit, dict(pair, layer_types=["log_linear", "full_attention"])
+    yield "tacit_log_linear", 31, Tacit, dict(pair, layer_types=["log_linear", "full_attention"])
     trm = dict(model_type="trm", vocab_size=23, hidden_size=16, num_heads=2, expansion=4, H_cycles=2, L_cycles=2, L_layers=2,
                seq_len=8, pos_encodings="rope", rope_theta=10000.0, rms_norm_eps=1e-5, halt_max_steps=4, mlp_t=False,
                num_puzzle_identifiers=1)

@@ -5,8 +5,8 @@
 namespace tacit {
 
 static const std::vector<Family>& families() {
-  static const std::vector<Family> all = {gpt2_family(),  gpt_neox_family(), llama_family(),
-                                          qwen2_family(), qwen3_family(),    tacit_family()};
+  static const std::vector<Family> all = {gpt2_family(),  gpt_neox_family(), llama_family(), qwen2_family(),
+                                          qwen3_family(), rwkv7_family(),    tacit_family()};
   return all;
 }
 
