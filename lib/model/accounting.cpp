@@ -46,6 +46,13 @@ std::string component(const std::string& name) {
   return part;  // embedding, positions, unembedding
 }
 
+// How often a block runs for one position: more than once where the model thinks in depth.
+int64_t runs(const ModelConfig& c, int64_t layer) {
+  const int64_t recurrences = c.depth.recurrences;
+  if (c.nested.high_cycles > 0) return times(recurrences, times(c.nested.high_cycles, plus(c.nested.low_cycles, 1)));
+  return layer >= c.depth.prelude && layer < c.layers - c.depth.coda ? recurrences : 1;
+}
+
 bool is_table(const std::string& name) {
   return name == slots::embedding || name == slots::positions || name == slots::unembedding;
 }
@@ -81,14 +88,18 @@ StepCost thought_cost(const ModelConfig& config, int64_t context) {
   StepCost cost;
   for (const WeightSlot& slot : weight_slots(config)) {
     if (is_table(slot.name)) continue;
-    const int64_t count = elements(slot);
+    const auto [layer, part] = place(slot.name);
+    const int64_t uses = layer >= 0 ? runs(config, layer) : part == "adapter.weight" ? config.depth.recurrences : 1;
+    const int64_t count = times(elements(slot), uses);
     cost.weights_read = plus(cost.weights_read, count);
     if (slot.shape.size() == 2) cost.flops = plus(cost.flops, times(2, count));
   }
   if (config.position == PositionKind::learned) cost.weights_read = plus(cost.weights_read, config.hidden_size);
   // Query times key and weights times values, two operations each.
   const int64_t attended = times(times(config.heads, config.head_size), context);
-  cost.flops = plus(cost.flops, times(4, times(config.layers, attended)));
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    cost.flops = plus(cost.flops, times(4, times(runs(config, layer), attended)));
+  }
   cost.memory_read = times(account(config).memory_values_per_token, context);
   return cost;
 }

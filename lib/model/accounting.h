@@ -26,7 +26,8 @@ struct Account {
 // Work of one step with `context` positions in memory, the step's own included.
 struct StepCost {
   int64_t flops = 0;         // a multiply-add counts two
-  int64_t weights_read = 0;  // parameters that must be read; of an embedding only the rows used
+  int64_t weights_read = 0;  // parameters that must be read, again in every run of a block; of an embedding only the
+                             // rows used
   int64_t memory_read = 0;   // values of the memory that must be read
 };
 
