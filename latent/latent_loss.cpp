@@ -198,6 +198,7 @@ Hidden run_with_constant_thoughts(const Transformer& model, const Batch& batch, 
 
 LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>& rows,
                        const LatentLossOptions& options) {
+  require(!model.config().bidirectional, "latent_loss", "expected a model that reads from left to right");
   const Batch batch = make_batch(model, rows);
   require(!options.through_thoughts || options.teacher_forcing == 0, "latent_loss",
           "expected no gradient through thoughts under teacher forcing");

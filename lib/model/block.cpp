@@ -3,14 +3,19 @@
 namespace tacit {
 
 Block::Block(const ModelConfig& c, int64_t number, const TakeWeight& take) : residual_(c.residual) {
-  const auto norm = [&](const std::string& name) { return take_norm(take, name, c.norm, c.hidden_size, c.norm_eps); };
+  const bool bare = residual_ == Residual::post;
   const bool sandwiched = residual_ == Residual::sandwich || residual_ == Residual::outer_sandwich;
-  mixer_norm_ = norm("attention_norm");
+  const auto norm = [&](const std::string& name) { return take_norm(take, name, c.norm, c.hidden_size, c.norm_eps); };
+  const auto before = [&](const std::string& name) { return bare ? NormLayer{NormKind::none} : norm(name); };
+  const auto after = [&](const std::string& name) {
+    return sandwiched ? norm(name) : NormLayer{bare ? c.norm : NormKind::none, c.norm_eps};
+  };
+  mixer_norm_ = before("attention_norm");
   mixer_ = make_mixer(c, number, take);
-  if (sandwiched) mixer_post_norm_ = norm("attention_post_norm");
-  feed_forward_norm_ = norm("mlp_norm");
+  mixer_post_norm_ = after("attention_post_norm");
+  feed_forward_norm_ = before("mlp_norm");
   feed_forward_ = make_feed_forward(c, number, take);
-  if (sandwiched) feed_forward_post_norm_ = norm("mlp_post_norm");
+  feed_forward_post_norm_ = after("mlp_post_norm");
 }
 
 at::Tensor Block::operator()(const at::Tensor& x, int64_t layer, Pass& pass) const {
@@ -29,7 +34,8 @@ at::Tensor Block::operator()(const at::Tensor& x, int64_t layer, Pass& pass) con
       const at::Tensor mixed = x + mixer_post_norm_(mix(x));
       return mixed + feed_forward_post_norm_(feed(mixed));
     }
-    case Residual::outer_sandwich: {
+    case Residual::outer_sandwich:
+    case Residual::post: {
       const at::Tensor mixed = mixer_post_norm_(x + mix(x));
       return feed_forward_post_norm_(mixed + feed(mixed));
     }

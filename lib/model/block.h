@@ -16,7 +16,7 @@ class Block {
  private:
   Residual residual_;
   NormLayer mixer_norm_, feed_forward_norm_;
-  NormLayer mixer_post_norm_, feed_forward_post_norm_;  // sandwiched blocks only
+  NormLayer mixer_post_norm_, feed_forward_post_norm_;  // pass their input on but in sandwiched and post-norm blocks
   std::shared_ptr<const Sublayer> mixer_, feed_forward_;
 };
 

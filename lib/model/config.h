@@ -9,7 +9,7 @@
 
 namespace tacit {
 
-enum class NormKind { layer, rms };
+enum class NormKind { none, layer, rms };  // none passes its input on
 enum class Activation { gelu, gelu_tanh, silu, relu, relu_squared };
 enum class PositionKind { none, learned, rotary };
 
@@ -41,6 +41,7 @@ enum class Residual {
   parallel,        // x + mixer(norm(x)) + mlp(norm'(x)), both of the block's input [GPT-NeoX, arXiv:2204.06745]
   sandwich,        // x + post_norm(f(norm(x))) [Ouro, arXiv:2510.25741]
   outer_sandwich,  // post_norm(x + f(norm(x))) [Huginn, arXiv:2502.05171]
+  post,            // post_norm(x + f(x)), norms without weights [TRM, arXiv:2510.04871]
 };
 
 struct LayerConfig {
@@ -85,10 +86,13 @@ struct DepthConfig {
   int64_t prelude = 0, coda = 0;
   int64_t recurrences = 1;    // >= 1; a session may ask for another number
   bool norm_between = false;  // the final norm stands after every recurrence, not only the last [Ouro]
-  bool exit_gate = false;     // a gate on every recurrence's normed output says whether to stop there [Ouro]
-  // A state starts from noise and every recurrence reads it beside the prelude's output through an adapter [Huginn].
+  bool exit_gate = false;     // a gate on every recurrence's normed output says whether to stop there [Ouro, TRM]
+  double exit_threshold = 1;  // a position's output is that of the first recurrence by whose end it has left with this
+                              // probability; all are computed; 1 = the last one's [Ouro]
+  // A state starts from noise, every recurrence reads it beside the prelude's output through an adapter, and the final
+  // norm follows the last recurrence as well as the coda [Huginn].
   bool injected = false;
-  double state_deviation = 0;  // of the state's start; 0 = zeros
+  double state_deviation = 0;  // of the state's start (lib/model/initial_state.h); 0 = zeros
 };
 
 // Nested loops over a grid that is read at once [TRM, arXiv:2510.04871]: a recurrence is one step of deep supervision.

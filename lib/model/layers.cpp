@@ -15,6 +15,7 @@ NormLayer take_norm(const TakeWeight& take, const std::string& name, NormKind ki
 }
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
+  if (kind == NormKind::none) return x;
   if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
   // In fp32 whatever the model's dtype, as the reference does.
   const at::Tensor wide = x.to(at::kFloat);

@@ -33,6 +33,7 @@ static MemoryLayer layer_memory(const ModelConfig& c, int64_t number) {
 }
 
 MemoryLayout memory_layout(const ModelConfig& c, int64_t recurrences) {
+  if (c.nested.high_cycles > 0) return {};  // a grid is read at once
   const int64_t coda = c.layers - c.depth.coda;
   MemoryLayout out;
   for (int64_t i = 0; i < c.depth.prelude; ++i) out.push_back(layer_memory(c, i));

@@ -17,10 +17,23 @@ at::Tensor normal(at::IntArrayRef shape, double deviation, Rng& rng) {
 }
 
 double deviation_of(const std::string& name, const std::vector<int64_t>& shape, const ModelConfig& config) {
-  if (name == slots::embedding || name == slots::positions || name == slots::unembedding) return embedding_deviation;
+  const DepthConfig& depth = config.depth;
+  const bool grid = config.nested.high_cycles > 0;
+  if (name == slots::embedding || name == slots::positions || name == slots::unembedding) {
+    return grid || depth.injected ? 1 / config.embedding_scale : embedding_deviation;
+  }
+  if (name == "high_start" || name == "low_start") return 1;
+  if (grid && name == "exit_gate.weight") return 0;
   const double fan_in = 1 / std::sqrt(static_cast<double>(shape.back()));
   const bool writes_to_residual = name.ends_with(".out.weight") || name.ends_with(".down.weight");
-  return writes_to_residual ? fan_in / std::sqrt(2.0 * static_cast<double>(config.layers)) : fan_in;
+  if (!writes_to_residual || config.residual == Residual::post) return fan_in;
+  const int64_t once = depth.prelude + depth.coda, runs = once + (config.layers - once) * depth.recurrences;
+  return fan_in / std::sqrt(2.0 * static_cast<double>(runs));
+}
+
+// Vectors that are neither norms nor biases.
+bool is_random(const WeightSlot& slot) {
+  return slot.shape.size() > 1 || slot.name == "high_start" || slot.name == "low_start";
 }
 
 // Keys equal to twice the queries (of a group's first head): a head starts by attending to what resembles the query,
@@ -47,12 +60,13 @@ std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint
     const bool norm = slot.name.find("norm.weight") != std::string::npos;
     if (norm) {
       weights[slot.name] = at::ones(slot.shape, at::kFloat);
-    } else if (slot.shape.size() == 1) {
-      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases; smear 0 is an even mix
-    } else {
+    } else if (is_random(slot)) {
       weights[slot.name] = normal(slot.shape, deviation_of(slot.name, slot.shape, config), rng);
+    } else {
+      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases; smear 0 is an even mix
     }
   }
+  if (config.nested.high_cycles > 0) weights["exit_gate.bias"].fill_(-5);
   if (matched_attention) match_attention(config, weights);
   return weights;
 }

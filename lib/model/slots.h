@@ -16,8 +16,11 @@ inline const std::string embedding = "embedding";      // [V, D]
 inline const std::string positions = "positions";      // [max_positions, D], learned positions only
 inline const std::string unembedding = "unembedding";  // [V, D], absent when tied
 inline std::string final_norm(std::string_view kind) { return "final_norm." + std::string(kind); }
-// In a layer: attention_norm, mlp_norm (.weight [D], .bias), query [H*E, D], key and value [G*E, D], out [D, H*E],
-// gate and up [F, D], down [D, F] (.weight, .bias), query_norm and key_norm (.weight [E]), smear [G].
+// Of models that think in depth: adapter.weight [D, 2D] (Huginn), exit_gate.weight [1, D] and .bias (Ouro; TRM: 2
+// outputs, halt and continue), high_start and low_start [D] (constants), prefix [prefix_values] (TRM).
+// In a layer: attention_norm, mlp_norm, attention_post_norm, mlp_post_norm (.weight [D], .bias), query [H*E, D], key
+// and value [G*E, D], out [D, H*E], gate and up [F, D], down [D, F] (.weight, .bias), query_norm and key_norm (.weight
+// [E]), smear [G].
 inline std::string in_layer(int64_t layer, std::string_view name) {
   return "layers." + std::to_string(layer) + "." + std::string(name);
 }

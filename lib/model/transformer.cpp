@@ -1,20 +1,31 @@
 #include "lib/model/transformer.h"
 
+#include <numbers>
+
 #include "lib/core/error.h"
+#include "lib/memory/grid_memory.h"
+#include "lib/model/initial_state.h"
 #include "lib/model/rotary.h"
 #include "lib/model/slots.h"
 
 namespace tacit {
 
+// A grid's prefix has positions of its own.
+static int64_t all_positions(const ModelConfig& c) { return c.max_positions + c.nested.prefix; }
+
 TransformerParts::TransformerParts(const ModelConfig& c, const TakeWeight& take) {
+  const bool grid = c.nested.high_cycles > 0;
   embedding_VD = take(slots::embedding, {c.vocab_size, c.hidden_size});
-  if (c.position == PositionKind::learned) positions_PD = take(slots::positions, {c.max_positions, c.hidden_size});
+  if (c.position == PositionKind::learned) positions_PD = take(slots::positions, {all_positions(c), c.hidden_size});
+  if (grid) nested = NestedLoops(c, take);
+  if (c.depth.injected) adapter = take_linear(take, "adapter", c.hidden_size, 2 * c.hidden_size, /*bias=*/false);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     blocks.emplace_back(c, layer, [&](const std::string& name, const std::vector<int64_t>& shape) {
       return take(slots::in_layer(layer, name), shape);
     });
   }
-  final_norm = take_norm(take, "final_norm", c.norm, c.hidden_size, c.norm_eps);
+  final_norm = grid ? NormLayer{NormKind::none} : take_norm(take, "final_norm", c.norm, c.hidden_size, c.norm_eps);
+  if (c.depth.exit_gate) exit_gate = take_linear(take, "exit_gate", grid ? 2 : 1, c.hidden_size, /*bias=*/true);
   unembedding_VD = c.tied_embeddings ? embedding_VD : take(slots::unembedding, {c.vocab_size, c.hidden_size});
 }
 
@@ -46,7 +57,7 @@ static TransformerParts bind_parts(const ModelConfig& config, const std::map<std
 Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights)
     : config_(std::move(config)), weights_(std::move(weights)), parts_(bind_parts(config_, weights_)) {
   if (config_.position == PositionKind::rotary) {
-    const RotaryTable table = rotary_table(config_.rotary, config_.max_positions);
+    const RotaryTable table = rotary_table(config_.rotary, all_positions(config_));
     cos_PE_ = table.cos_PE.to(device());
     sin_PE_ = table.sin_PE.to(device());
   }
@@ -57,31 +68,74 @@ at::Tensor Transformer::embed(const at::Tensor& ids) const {
   return config_.embedding_scale == 1 ? rows : rows * config_.embedding_scale;
 }
 
-at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
-                                int64_t recurrences) const {
-  at::Tensor x = x_BTD;
+Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const {
   Pass pass{.memory = memory, .position_BT = position_BT};
-  if (config_.position == PositionKind::learned) x = x + at::embedding(parts_.positions_PD, position_BT);
   if (config_.position == PositionKind::rotary) {
     const auto at_positions = [&](const at::Tensor& table_PE) {
-      return at::embedding(table_PE, position_BT).unsqueeze(1).to(x.scalar_type());
+      return at::embedding(table_PE, position_BT).unsqueeze(1).to(type);
     };
     pass.cos_B1TE = at_positions(cos_PE_);
     pass.sin_B1TE = at_positions(sin_PE_);
   }
+  return pass;
+}
+
+at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
+                                int64_t recurrences, DepthTrace* trace) const {
+  const DepthConfig& depth = config_.depth;
+  const int64_t coda = config_.layers - depth.coda, times = recurrences > 0 ? recurrences : depth.recurrences;
+  const bool leaves_early = depth.exit_gate && depth.exit_threshold < 1;
+  DepthTrace own;
+  if (!trace && leaves_early) trace = &own;
+  if (trace) *trace = {};
+  if (config_.nested.high_cycles > 0) return forward_grid(x_BTD, position_BT, memory, times, trace);
+  at::Tensor x = x_BTD;
+  Pass pass = make_pass(memory, position_BT, x.scalar_type());
+  if (config_.position == PositionKind::learned) x = x + at::embedding(parts_.positions_PD, position_BT);
   int64_t place = 0;  // in the memory
   const auto run = [&](int64_t from, int64_t to) {
     for (int64_t layer = from; layer < to; ++layer) x = parts_.blocks[layer](x, place++, pass);
   };
-  const DepthConfig& depth = config_.depth;
-  const int64_t coda = config_.layers - depth.coda, times = recurrences > 0 ? recurrences : depth.recurrences;
   run(0, depth.prelude);
+  const at::Tensor injected = x;
+  if (depth.injected) x = initial_state(position_BT, config_.hidden_size, depth.state_deviation, x.scalar_type());
   for (int64_t r = 0; r < times; ++r) {
     if (depth.norm_between && r > 0) x = final_norm(x);
+    if (depth.injected) x = parts_.adapter(at::cat({x, injected}, -1));
     run(depth.prelude, coda);
+    if (!trace) continue;
+    trace->hidden_BTD.push_back(x);
+    if (depth.exit_gate) trace->gate.push_back(parts_.exit_gate(final_norm(x)).squeeze(-1));
   }
+  if (leaves_early) x = hidden_at_exit(*trace, depth.exit_threshold);
+  if (depth.injected) x = final_norm(x);
   run(coda, config_.layers);
   return x;
+}
+
+// `memory` says which columns are real and stores nothing.
+at::Tensor Transformer::forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory,
+                                     int64_t steps, DepthTrace* trace) const {
+  Grid grid = parts_.nested.with_prefix(x_BTD, position_BT, memory.real_BT());
+  if (config_.position == PositionKind::learned) {  // the sum keeps the variance of its parts
+    const at::Tensor position_BSD = at::embedding(parts_.positions_PD, grid.position_BS) * config_.embedding_scale;
+    grid.input_BSD = (grid.input_BSD + position_BSD) / std::numbers::sqrt2;
+  }
+  GridMemory seen(grid.real_BS, x_BTD.size(0), grid.input_BSD.size(1), device());
+  Pass pass = make_pass(seen, grid.position_BS, x_BTD.scalar_type());
+  const auto stack = [&](at::Tensor z_BSD) {
+    for (const Block& block : parts_.blocks) z_BSD = block(z_BSD, /*layer=*/0, pass);
+    return z_BSD;
+  };
+  NestedState state = parts_.nested.start(grid);
+  for (int64_t step = 0; step < steps; ++step) {
+    state = parts_.nested.step(state, grid, stack);
+    if (!trace) continue;
+    trace->hidden_BTD.push_back(parts_.nested.without_prefix(state.high_BSD));
+    // Output 1, "continue", says nothing beside output 0.
+    trace->gate.push_back(parts_.exit_gate(parts_.nested.first(state.high_BSD, grid)).select(-1, 0));
+  }
+  return parts_.nested.without_prefix(state.high_BSD);
 }
 
 at::Tensor Transformer::logits(const at::Tensor& normed) const { return at::linear(normed, parts_.unembedding_VD); }

@@ -10,6 +10,8 @@
 #include "lib/memory/memory.h"
 #include "lib/model/block.h"
 #include "lib/model/config.h"
+#include "lib/model/depth_trace.h"
+#include "lib/model/nested_loops.h"
 
 namespace tacit {
 
@@ -28,6 +30,9 @@ struct TransformerParts {
   at::Tensor embedding_VD, positions_PD, unembedding_VD;
   std::vector<Block> blocks;
   NormLayer final_norm;
+  LinearLayer adapter;    // of an injected recurrence
+  LinearLayer exit_gate;  // where the config has one
+  NestedLoops nested;     // where the config has them
 };
 
 // Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.
@@ -45,9 +50,10 @@ class Transformer {
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
   at::Tensor embed(const at::Tensor& ids) const;
   // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
-  // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number.
-  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
-                     int64_t recurrences = 0) const;
+  // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number. What each of them
+  // left is written to `trace`, if given.
+  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, int64_t recurrences = 0,
+                     DepthTrace* trace = nullptr) const;
   at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }
   // hidden after the final norm [.., D] -> logits [.., V]
   at::Tensor logits(const at::Tensor& normed) const;
@@ -56,16 +62,22 @@ class Transformer {
   const at::Tensor& unembedding() const { return parts_.unembedding_VD; }
 
  private:
+  Pass make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const;
+  at::Tensor forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory, int64_t steps,
+                          DepthTrace* trace) const;
+
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
   TransformerParts parts_;
-  at::Tensor cos_PE_, sin_PE_;  // fp32 [max_positions, rotary.size]
+  at::Tensor cos_PE_, sin_PE_;  // fp32 [positions, rotary.size]
 };
 
 // Fresh weights from `seed`, the same on every machine: matrices N(0, 1/in), with the block outputs divided by sqrt(2
-// L) [GPT-2], embeddings N(0, 0.02^2), norms 1, biases 0. With `matched_attention` keys start proportional to queries,
-// so that a head attends to what resembles the query [mimetic initialization, arXiv:2305.09828], and smeared heads
-// alternate between looking at a token and at its right neighbour.
+// L) [GPT-2], L counting every run of a block, embeddings N(0, 0.02^2), norms 1, biases 0. Huginn and TRM start, as
+// published, with embeddings that are of deviation 1 once scaled; TRM also with a gate that says "not yet" and starts
+// N(0, 1). With `matched_attention` keys start proportional to queries, so that a head attends to what resembles the
+// query [mimetic initialization, arXiv:2305.09828], and smeared heads alternate between looking at a token and at its
+// right neighbour.
 std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint64_t seed, bool matched_attention);
 
 // A copy whose weights are leaves of their own that require gradients (fp32).

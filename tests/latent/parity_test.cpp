@@ -47,6 +47,9 @@ std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
            "gpt_neox_serial",
            "qwen2",
            "qwen3",
+           "universal",
+           "ouro",
+           "huginn",
        }) {
     const Json expected = read_json(fixtures / name / "expected.json", "test");
     out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,
@@ -86,8 +89,9 @@ TEST_CASE("bf16 stays within its row of the tolerance table") {
   for (const Parity& p : all(at::kBFloat16)) {
     INFO(p.name);
     Session session(p.model, {.rows = 1, .capacity = 32});
-    // 8 bits of mantissa, some ten roundings deep.
-    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < 0.04);
+    // 8 bits of mantissa, some ten roundings deep; thirty where a stack runs three times with no norm between.
+    const double tolerance = p.name == "universal" ? 0.06 : 0.04;
+    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < tolerance);
   }
 }
 

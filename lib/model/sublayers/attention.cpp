@@ -11,8 +11,8 @@ class Attention : public Sublayer {
  public:
   Attention(const ModelConfig& c, const TakeWeight& take)
       : head_size_(c.head_size), interleaved_(c.rotary.interleaved) {
-    query_ = take_linear(take, "query", c.heads * c.head_size, c.hidden_size, c.qkv_bias);
-    key_ = take_linear(take, "key", c.kv_heads * c.head_size, c.hidden_size, c.qkv_bias);
+    query_ = take_linear(take, "query", c.heads * c.head_size, c.hidden_size, c.qkv_bias || c.query_key_bias);
+    key_ = take_linear(take, "key", c.kv_heads * c.head_size, c.hidden_size, c.qkv_bias || c.query_key_bias);
     value_ = take_linear(take, "value", c.kv_heads * c.head_size, c.hidden_size, c.qkv_bias);
     out_ = take_linear(take, "out", c.hidden_size, c.heads * c.head_size, c.out_bias);
     if (c.smeared_keys) smear_G_ = take("smear", {c.kv_heads});
