@@ -146,6 +146,9 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
           "way to reason; 'latent' = the one the checkpoint was trained for (default latent)");
     } else if (name == "latents") {
       add("latents", "N", &common.latents, "thoughts before the answer (default: the checkpoint's own)", 0);
+    } else if (name == "recurrences") {
+      add("recurrences", "N", &common.recurrences,
+          "times that a model which thinks in depth runs its shared blocks (default: the checkpoint's own)", 1);
     } else if (name == "device") {
       add("device", "NAME", &common.device, "cpu, cuda or cuda:N (default cpu)");
     } else if (name == "dtype") {

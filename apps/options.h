@@ -29,6 +29,7 @@ struct CommonOptions {
   std::filesystem::path model;    // checkpoint directory
   std::string method = "latent";  // "latent" = the one that the checkpoint's config names
   int64_t latents = -1;           // -1 = the checkpoint's own
+  int64_t recurrences = 0;        // 0 = the checkpoint's own
   std::string device = "cpu";
   std::string dtype = "fp32";
   uint64_t seed = 0;
@@ -50,7 +51,7 @@ class Options {
   // the folder that holds models/.
   Options(std::string command, std::string description, std::string example);
 
-  // Any of model, method, latents, device, dtype, seed, batch, threads, json and config (the JSON file).
+  // Any of model, method, latents, recurrences, device, dtype, seed, batch, threads, json and config (the JSON file).
   void common(CommonOptions& common, std::initializer_list<std::string_view> names);
 
   // An option with a value; `value` names it in --help. Numbers below `low` are refused.

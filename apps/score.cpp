@@ -17,7 +17,7 @@ namespace {
 
 struct Scored {
   std::vector<int64_t> tokens;
-  std::vector<double> logprobs;  // of tokens 1, 2, ..
+  std::vector<double> logprobs;  // of tokens 1, 2, ..; empty where the model sees the token that it would predict
   std::vector<float> logits_last;
   std::vector<std::vector<float>> hidden;  // one vector a thought
 };
@@ -69,10 +69,10 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   require(count + thoughts <= model->config().max_positions, "score", "expected at most ",
           model->config().max_positions, " tokens and thoughts (the model's positions) but got ", count, " + ",
           thoughts);
-  Session session(model, {.rows = 1, .capacity = count + thoughts});
+  Session session(model, {.rows = 1, .capacity = count + thoughts, .recurrences = common.recurrences});
   const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
   Scored out;
-  out.logprobs = log_probabilities(logits_TV, tokens);
+  if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);
   out.logits_last = floats(logits_TV[-1]);
   if (think) {
     const Thoughts result = session.think(*think);
@@ -86,6 +86,7 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
 void print_json(const Scored& scored, bool with_hidden) {
   OrderedJson logprobs = OrderedJson::array({nullptr});
   for (double value : scored.logprobs) logprobs.push_back(value);
+  while (logprobs.size() < scored.tokens.size()) logprobs.push_back(nullptr);
   OrderedJson out = {{"tokens", scored.tokens}, {"logprobs", logprobs}, {"logits_last", scored.logits_last}};
   if (with_hidden) out["hidden"] = scored.hidden;
   std::cout << dump(out) << "\n";
@@ -97,14 +98,14 @@ void print_table(const Scored& scored, const Tokenizer* tokenizer) {
   double sum = 0;
   for (size_t i = 0; i < scored.tokens.size(); ++i) {
     const std::string text = shown(scored.tokens[i]);
-    if (i == 0) {
+    if (i == 0 || scored.logprobs.empty()) {
       std::printf("%8lld %12s%s\n", static_cast<long long>(scored.tokens[i]), "-", text.c_str());
     } else {
       sum += scored.logprobs[i - 1];
       std::printf("%8lld %12.4f%s\n", static_cast<long long>(scored.tokens[i]), scored.logprobs[i - 1], text.c_str());
     }
   }
-  std::printf("\nsum %.4f nats\n", sum);
+  if (!scored.logprobs.empty()) std::printf("\nsum %.4f nats\n", sum);
   for (size_t k = 0; k < scored.hidden.size(); ++k) {
     double square = 0;
     for (float value : scored.hidden[k]) square += static_cast<double>(value) * value;
@@ -134,7 +135,7 @@ int run_score(const std::vector<std::string>& args) {
   options.add("tokens", "IDS", &ids, "token ids, separated by commas");
   options.add("text", "S", &text, "text to tokenize instead; no BOS or EOS is added");
   options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0);
-  options.common(common, {"method", "device", "dtype", "threads", "json", "config"});
+  options.common(common, {"method", "recurrences", "device", "dtype", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   if (ids.has_value() == text.has_value()) options.reject("expected either '--tokens' or '--text'");

@@ -3,6 +3,7 @@
 #include "latent/session.h"
 #include "tests/apps/checkpoint.h"
 #include "tests/lib/core_support.h"
+#include "tests/support/fixture.h"
 
 using namespace tacit;
 using namespace tacit::test;
@@ -96,6 +97,25 @@ TEST_CASE("score: a checkpoint with markers inserts none of them, and --text equ
     const size_t steps = Json::parse(other.out).at("hidden").size();
     CHECK((method == "pause" ? steps == 2 : steps >= 1 && steps <= 2));
   }
+}
+
+TEST_CASE("score --recurrences: how long a model thinks in depth") {
+  for (const std::string name : {"universal", "huginn", "trm"}) {
+    INFO(name);
+    const Finished result =
+        run_tacit({"score", "--model", fixture(name), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
+    REQUIRE(result.code == 0);
+    const Json json = Json::parse(result.out);
+    Session session(load_model(fixture(name)), {.rows = 1, .capacity = 8, .recurrences = 2});
+    session.prefill({{3, 17, 4}});
+    CHECK(near(floats(json.at("logits_last")), floats(session.logits_BV()[0])));
+    REQUIRE(json.at("logprobs").size() == 3);
+    CHECK(json.at("logprobs")[1].is_null() == (name == "trm"));  // which sees the token that it would predict
+  }
+  const Finished refused =
+      run_tacit({"score", "--model", fixture("llama"), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
+  CHECK(refused.code == 1);
+  CHECK(holds(refused.err, "without recurrent depth but got 2"));
 }
 
 TEST_CASE("score: what cannot be scored gives one line and exit 1 or 2") {
