@@ -43,6 +43,8 @@ std::optional<std::string> bytes_of(std::string_view token) {
   return bytes;
 }
 
+bool never_in_utf8(unsigned char byte) { return byte == 0xC0 || byte == 0xC1 || byte >= 0xF5; }
+
 // The two strings of a merge rule, written "a b" or ["a", "b"].
 std::optional<std::pair<std::string, std::string>> merge_parts(const Json& rule) {
   if (rule.is_array() && rule.size() == 2 && rule[0].is_string() && rule[1].is_string()) {
@@ -96,11 +98,18 @@ void ByteLevelBpe::read_symbols(const JsonReader& model) {
     byte_ids_[byte] = static_cast<int32_t>(vocabulary.find_in_model(symbol).value_or(kMissing));
     complete = complete && byte_ids_[byte] != kMissing;
   }
-  if (complete) return;
+  if (!complete) read_unknown(model);
+}
+
+void ByteLevelBpe::read_unknown(const JsonReader& model) {
   if (model.boolean("byte_fallback", false))
     model.reject("byte_fallback", "to be false, or all 256 bytes in the vocabulary,");
-  if (!model.has("unk_token")) return;
-  const std::optional<int64_t> unknown = vocabulary.find_in_model(model.string("unk_token"));
+  if (!model.has("unk_token")) {
+    for (const unsigned char byte : {0xEF, 0xBF, 0xBD}) replacement_.push_back(byte_ids_[byte]);
+    if (std::ranges::find(replacement_, kMissing) != replacement_.end()) replacement_.clear();
+    return;
+  }
+  const std::optional<int64_t> unknown = pipeline_.vocabulary().find_in_model(model.string("unk_token"));
   if (!unknown) model.reject("unk_token", "to be in the vocabulary");
   unknown_ = static_cast<int32_t>(*unknown);
 }
@@ -142,17 +151,21 @@ void ByteLevelBpe::find_whole_words() {
   }
 }
 
-// As the reference does, a byte that the vocabulary lacks gives the unknown token or, when there is none, nothing.
+// As the reference does, a byte that the vocabulary lacks gives the unknown token or, when there is none, nothing. The
+// reference never sees a byte that UTF-8 does not use.
 std::vector<int32_t> ByteLevelBpe::symbols_of(std::string_view piece) const {
   std::vector<int32_t> symbols;
   symbols.reserve(piece.size());
   bool after_unknown = false;
-  for (const char byte : piece) {
-    const int32_t id = byte_ids_[static_cast<unsigned char>(byte)];
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned char>(c);
+    const int32_t id = byte_ids_[byte];
     if (id != kMissing)
       symbols.push_back(id);
     else if (unknown_ != kMissing && !(fuse_unknown_ && after_unknown))
       symbols.push_back(unknown_);
+    else if (unknown_ == kMissing && never_in_utf8(byte))
+      symbols.insert(symbols.end(), replacement_.begin(), replacement_.end());
     after_unknown = id == kMissing;
   }
   return symbols;
