@@ -141,9 +141,7 @@ int run_score(const std::vector<std::string>& args) {
   use_threads(common.threads);
 
   std::shared_ptr<const Tokenizer> tokenizer;
-  const bool has_tokenizer = std::filesystem::exists(common.model / "tokenizer.json") ||
-                             std::filesystem::exists(common.model / "tokenizer.model");
-  if (text || (!common.json && has_tokenizer)) tokenizer = load_tokenizer(common.model);
+  if (text || (!common.json && has_tokenizer(common.model))) tokenizer = load_tokenizer(common.model);
   const Scored scored = score(common, text ? tokenizer->encode(*text) : parse_ids(*ids, "tokens"));
   if (common.json) {
     print_json(scored, common.latents > 0);

@@ -15,10 +15,9 @@ struct ChatMessage {
 };
 
 struct ChatOptions {
-  bool generation_prompt = true;  // ends where the assistant's answer begins (HF's add_generation_prompt)
-  bool thinking = true;           // qwen3: false opens the answer with an empty thought (enable_thinking)
-  std::string date =
-      "26 Jul 2024";  // llama3.2: today, as in this default, which is what a template without a clock writes
+  bool generation_prompt = true;     // ends where the assistant's answer begins (HF's add_generation_prompt)
+  bool thinking = true;              // qwen3: false opens the answer with an empty thought (enable_thinking)
+  std::string date = "26 Jul 2024";  // llama3.2: the day it is told; the default is what its template has for no clock
 };
 
 // How a chat model was trained to see a conversation. Data, not a program: what a family's Jinja template does with

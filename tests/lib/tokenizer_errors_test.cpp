@@ -9,7 +9,8 @@ using namespace tacit;
 TEST_CASE("a folder without tokenizer: error names what was looked for") {
   const ScratchFolder folder;
   CHECK(error_of([&] { load_tokenizer(folder.path()); }) ==
-        "[load_tokenizer] expected tokenizer.json or tokenizer.model but got neither in " + folder.path().string());
+        "[load_tokenizer] expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in " +
+            folder.path().string());
 }
 
 TEST_CASE("a component that would give other ids is refused, naming it and the file") {
