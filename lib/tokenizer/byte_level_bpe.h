@@ -28,10 +28,8 @@ class ByteLevelBpe final : public Tokenizer {
  private:
   static constexpr int32_t kMissing = -1;
 
-  void read_options(const JsonReader& model);
   void read_symbols(const JsonReader& model);
   void read_unknown(const JsonReader& model);
-  void read_merges(const JsonReader& model, const std::string& source);
   void find_whole_words();
   std::vector<int32_t> symbols_of(std::string_view piece) const;
   void encode_piece(std::string_view piece, std::vector<int64_t>& ids) const;

@@ -87,7 +87,7 @@ class SentencePiece final : public Tokenizer {
       vocab_size_ = token.id + 1;  // in order of their ids
       tokens.push_back(std::move(token));
     }
-    added_ = AddedTokens(std::move(tokens), Normalizer::none);
+    added_ = AddedTokens(std::move(tokens));
   }
 
   void encode_part(std::string_view text, std::vector<int64_t>& ids) const {

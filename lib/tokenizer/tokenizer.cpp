@@ -1,7 +1,10 @@
 #include "lib/tokenizer/tokenizer.h"
 
+#include <algorithm>
+
 #include "lib/core/error.h"
 #include "lib/core/json.h"
+#include "lib/tokenizer/byte_fallback_bpe.h"
 #include "lib/tokenizer/byte_level_bpe.h"
 #include "lib/tokenizer/older_files.h"
 #include "lib/tokenizer/sentence_piece.h"
@@ -12,12 +15,21 @@ namespace {
 
 constexpr const char* kOperation = "load_tokenizer";
 
+bool holds_byte_level(const Json& pre_tokenizer) {
+  if (!pre_tokenizer.is_object()) return false;
+  if (pre_tokenizer.value("type", Json()) == "ByteLevel") return true;
+  const Json parts = pre_tokenizer.value("pretokenizers", Json::array());
+  return std::ranges::any_of(parts, holds_byte_level);
+}
+
 std::shared_ptr<const Tokenizer> from_json(const Json& json, const std::string& source) {
   const JsonReader file(json, kOperation, source);
   if (file.has("version") && file.string("version") != "1.0") file.reject("version", "to be \"1.0\"");
   const JsonReader model = file.object("model");
   // Early files name no type: only byte-pair encoding has merges.
   const std::string type = model.string("type", model.has("merges") ? "BPE" : "");
+  if (type == "BPE" && model.boolean("byte_fallback", false) && !holds_byte_level(json.value("pre_tokenizer", Json())))
+    return std::make_shared<const ByteFallbackBpe>(json, source);
   if (type == "BPE") return std::make_shared<const ByteLevelBpe>(json, source);
   if (type == "WordLevel") return std::make_shared<const WordLevel>(json, source);
   model.reject("type", "to be BPE or WordLevel");

@@ -33,9 +33,9 @@ class Tokenizer {
   int64_t require_id(std::string_view token, std::string_view operation) const;
 };
 
-// Reads tokenizer.json (models "BPE" with byte level, and "WordLevel") if the directory has one, else tokenizer.model
-// (SentencePiece), else vocab.json with merges.txt. Fails naming what was looked for, and on any component of
-// tokenizer.json that is not supported: a tokenizer that would silently give other ids is refused.
+// Reads tokenizer.json (models "BPE" with byte level or byte fallback, and "WordLevel") if the directory has one, else
+// tokenizer.model (SentencePiece), else vocab.json with merges.txt. Fails naming what was looked for, and on any
+// component of tokenizer.json that is not supported: a tokenizer that would silently give other ids is refused.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory);
 
 // Whether the directory has any of these files.

@@ -2,33 +2,10 @@
 
 #include <random>
 
-#include "lib/core/files.h"
 #include "lib/tokenizer/bpe_merges.h"
 #include "tests/lib/tokenizer_support.h"
 
 using namespace tacit;
-
-namespace {
-
-// The definition: join the pair of lowest rank, the leftmost of equals, until none has a rule.
-std::vector<int32_t> merged_one_by_one(const BpeMerges& rules, std::vector<int32_t> symbols) {
-  while (true) {
-    size_t best = 0;
-    BpeMerges::Merge merge;
-    for (size_t i = 0; i + 1 < symbols.size(); ++i) {
-      const BpeMerges::Merge found = rules.find(symbols[i], symbols[i + 1]);
-      if (found.rank < merge.rank) {
-        merge = found;
-        best = i;
-      }
-    }
-    if (merge.rank == BpeMerges::kNoRank) return symbols;
-    symbols[best] = merge.result;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-  }
-}
-
-}  // namespace
 
 TEST_CASE("merging gives what joining the best pair one at a time gives, at every length") {
   std::mt19937 random(3);
@@ -50,17 +27,10 @@ TEST_CASE("merging gives what joining the best pair one at a time gives, at ever
 }
 
 TEST_CASE("a piece that is looked up whole is what its bytes merge to") {
-  const std::filesystem::path path =
-      std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures/tokenizer/bpe.json";
-  const Json json = read_json(path, "test");
+  const Json json = fixture_json("bpe.json");
   const auto tokenizer = load_json(json);
   const auto id = [&](const std::string& token) { return static_cast<int32_t>(*tokenizer->id_of(token)); };
-  const Json& list = json["model"]["merges"];
-  BpeMerges rules(list.size());
-  for (size_t i = 0; i < list.size(); ++i) {
-    const auto left = list[i][0].get<std::string>(), right = list[i][1].get<std::string>();
-    rules.set(id(left), id(right), {static_cast<int32_t>(i), id(left + right)});
-  }
+  const BpeMerges rules = merges_of(json, *tokenizer);
   std::vector<std::string> words;  // tokens of small letters, which stay one piece when put together
   for (int64_t i = 0; i < tokenizer->vocab_size(); ++i) {
     const std::string word = tokenizer->token(i);

@@ -48,7 +48,7 @@ Loaded load(const Json& entry) {
   Loaded loaded{.name = entry.at("name").get<std::string>()};
   const std::string file = entry.at("file").is_null() ? "" : entry.at("file").get<std::string>();
   std::optional<std::filesystem::path> path = kFolder / file;
-  if (!file.empty() && file != "bpe.json") path = test::data("tokenizers/" + file);
+  if (file.find('/') != std::string::npos) path = test::data("tokenizers/" + file);
   if (!path) return loaded;
   if (!entry.contains("patch")) {
     const ScratchFolder folder;
@@ -59,7 +59,7 @@ Loaded load(const Json& entry) {
   Json json = file.empty() ? Json::object() : read_json(*path, "test");
   json.merge_patch(entry.at("patch"));
   loaded.tokenizer = load_json(json);
-  loaded.bytes = json["model"].contains("merges");
+  loaded.bytes = json["model"].contains("merges") && !json["model"].value("byte_fallback", false);
   loaded.lossless = loaded.bytes && (!json.contains("normalizer") || json["normalizer"].is_null());
   return loaded;
 }
@@ -117,6 +117,7 @@ TEST_CASE("every tokenizer gives the reference's ids on a mixed text, on every c
     CAPTURE(loaded.name);
     if (!loaded.tokenizer) continue;
     for (const auto& [name, text] : texts().text) {
+      if (!entry.contains(name)) continue;
       CAPTURE(name);
       const auto block = texts().ids["texts"][name]["block"].get<size_t>();
       CHECK(difference(*loaded.tokenizer, loaded.tokenizer->encode(text), entry[name], block) == "");
