@@ -1,5 +1,7 @@
 #include "lib/model/slots.h"
 
+#include <cmath>
+
 #include "lib/model/rotary.h"
 
 namespace tacit {
@@ -11,6 +13,12 @@ Activation read_activation(const JsonReader& in, std::string_view field, std::st
   if (name == "silu" || name == "swish") return Activation::silu;
   if (name == "relu") return Activation::relu;
   in.reject(field, "to be one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish, relu");
+}
+
+double read_norm_eps(const JsonReader& in, std::string_view field, double fallback) {
+  const double eps = in.number(field, fallback);
+  if (!(eps >= 0) || !std::isfinite(eps)) in.reject(field, "to be finite and at least 0");
+  return eps;
 }
 
 // YaRN as transformers reads it; `positions` is the config's own context.
@@ -76,8 +84,7 @@ ModelConfig read_rotary_decoder(const JsonReader& in) {
   c.head_size = in.integer("head_dim", c.hidden_size / c.heads);
   if (c.head_size < 2 || c.head_size % 2 != 0) in.reject("head_dim", "to be even and positive");
   c.mlp_size = in.integer_in("intermediate_size", 1, 1 << 24);
-  c.max_positions = in.integer("max_position_embeddings", 2048);
-  if (c.max_positions < 1) in.reject("max_position_embeddings", "to be positive");
+  c.max_positions = in.has("max_position_embeddings") ? in.integer_in("max_position_embeddings", 1, 1 << 24) : 2048;
   c.norm = NormKind::rms;
   c.position = PositionKind::rotary;
   c.rotary = read_rotary(in, c.head_size, c.max_positions);

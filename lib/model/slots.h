@@ -25,6 +25,8 @@ inline std::string in_layer(int64_t layer, std::string_view name) {
 
 // Parts that families share.
 Activation read_activation(const JsonReader& in, std::string_view field, std::string_view fallback);
+// What is added to the variance below the root; a negative one would give NaN.
+double read_norm_eps(const JsonReader& in, std::string_view field, double fallback);
 // `size` dimensions of each head are rotated; `positions` is the context that a scaling starts from if it names none.
 RotaryConfig read_rotary(const JsonReader& in, int64_t size, int64_t positions);
 // Fails where the config asks for a sliding window, which this build does not have.

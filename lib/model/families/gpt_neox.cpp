@@ -17,7 +17,7 @@ ModelConfig read_config(const JsonReader& in) {
   c.mlp_size = in.integer_in("intermediate_size", 1, 1 << 24);
   c.max_positions = in.integer_in("max_position_embeddings", 1, 1 << 24);
   c.norm = NormKind::layer;
-  c.norm_eps = in.number("layer_norm_eps", 1e-5);
+  c.norm_eps = read_norm_eps(in, "layer_norm_eps", 1e-5);
   double share = in.number("rotary_pct", 0.25);
   const bool named = in.has("rope_parameters");  // transformers 5
   if (named) share = in.object("rope_parameters").number("partial_rotary_factor", share);

@@ -11,7 +11,7 @@ namespace {
 //   smeared_keys      a key carries its left neighbour [Olsson et al. 2022, "In-context learning and induction heads"]
 ModelConfig read_config(const JsonReader& in) {
   ModelConfig c = read_rotary_decoder(in);
-  c.norm_eps = in.number("rms_norm_eps", 1e-6);
+  c.norm_eps = read_norm_eps(in, "rms_norm_eps", 1e-6);
   const double fraction = in.number("rotary_fraction", 1.0);
   if (fraction < 0 || fraction > 1) in.reject("rotary_fraction", "to lie in 0..1");
   c.rotary.size = static_cast<int64_t>(fraction * static_cast<double>(c.head_size)) / 2 * 2;
