@@ -159,6 +159,17 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
   write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
 }
 
+std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> files;
+  if (!std::filesystem::is_directory(directory)) return files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.filename() == "config.json" || path.stem() == "tokenizer" || path.extension() == ".safetensors")
+      files.push_back(path);
+  }
+  return files;
+}
+
 std::shared_ptr<const Transformer> make_model(const ModelConfig& config, uint64_t seed, bool matched_attention) {
   return std::make_shared<const Transformer>(config, random_weights(config, seed, matched_attention));
 }
