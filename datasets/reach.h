@@ -23,10 +23,12 @@ namespace tacit {
 // scrompus?".
 enum class ReachStyle { symbols, english };
 
+inline constexpr int64_t kMostLabels = 1 << 16;
+
 struct ReachOptions {
   GraphOptions graph;
   ReachStyle style = ReachStyle::symbols;
-  int64_t labels = 32;  // label words of the symbols; at least graph.max_nodes
+  int64_t labels = 32;  // label words of the symbols; graph.max_nodes to kMostLabels
 };
 
 // Example `index` of the endless data set named by `seed`: a pure function, the same on every machine.
