@@ -195,6 +195,8 @@ Hidden run_with_constant_thoughts(const Transformer& model, const Batch& batch, 
 
 }  // namespace
 
+void check_rows(const Transformer& model, const std::vector<TrainingRow>& rows) { make_batch(model, rows); }
+
 LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>& rows,
                        const LatentLossOptions& options) {
   const Batch batch = make_batch(model, rows);

@@ -106,7 +106,7 @@ void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& pro
   if (training_exists(directory)) {
     require(resume, "train", "expected a folder without a training but ", state.string(),
             " exists; resume it or choose another folder");
-    step = load_training_state(state, *model, optimizer, recipe);
+    step = load_training_state(state, *model, optimizer, recipe, options.schedule.steps);
     cut_metrics(metrics_path, step);
     // A kill may have come between the last state and its checkpoint.
     if (step == options.schedule.steps) save_model(directory, *model, config);
