@@ -1,5 +1,6 @@
 #include <ATen/ops/logsumexp.h>
 
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
@@ -44,6 +45,12 @@ std::vector<double> log_probabilities(const at::Tensor& logits_TV, const std::ve
   return out;
 }
 
+template <class Number>
+void require_finite(const std::vector<Number>& values, const char* what) {
+  for (const Number value : values)
+    require(std::isfinite(value), "score", "expected finite ", what, " but got ", value);
+}
+
 // How to think. No marker stands between the given tokens and the thoughts: what is scored is what was given.
 ThinkOptions thinking(const CommonOptions& common, const Transformer& model) {
   const std::string source = (common.model / "config.json").string();
@@ -79,6 +86,9 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
     for (int64_t k = 0; k < result.steps[0]; ++k) out.hidden.push_back(floats(result.trace_BKD[0][k]));
     out.logits_last = floats(session.logits_BV()[0]);
   }
+  require_finite(out.logprobs, "log probabilities");
+  for (const auto& hidden : out.hidden) require_finite(hidden, "thoughts");
+  require_finite(out.logits_last, "logits");
   out.tokens = std::move(tokens);
   return out;
 }
@@ -133,7 +143,8 @@ int run_score(const std::vector<std::string>& args) {
   options.common(common, {"model"});
   options.add("tokens", "IDS", &ids, "token ids, separated by commas");
   options.add("text", "S", &text, "text to tokenize instead; no BOS or EOS is added");
-  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0);
+  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0,
+              kMostThoughts);
   options.common(common, {"method", "device", "dtype", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");

@@ -98,6 +98,26 @@ TEST_CASE("score: a checkpoint with markers inserts none of them, and --text equ
   }
 }
 
+TEST_CASE("score: weights that are not numbers give an error, not a score") {
+  const ScratchFolder scratch;
+  const auto good = tiny_model();
+  for (const char* name : {"unembedding", "layers.0.query.weight"}) {
+    std::map<std::string, at::Tensor> weights = good->weights();
+    weights.at(name) = weights.at(name).clone();
+    weights.at(name)[7][0] = NAN;
+    save_model(scratch / "broken", Transformer(good->config(), std::move(weights)), tiny_config());
+    for (const bool json : {false, true}) {
+      std::vector<std::string> args = {"score", "--model", scratch / "broken", "--tokens", "1,2,3"};
+      if (json) args.push_back("--json");
+      const Finished result = run_tacit(args);
+      CAPTURE(result.err);
+      CHECK(result.code == 1);
+      CHECK(holds(result.err, "[score] expected finite "));
+      CHECK(result.out.empty());
+    }
+  }
+}
+
 TEST_CASE("score: what cannot be scored gives one line and exit 1 or 2") {
   const ScratchFolder scratch;
   write_plain_checkpoint(scratch / "plain");
