@@ -62,6 +62,10 @@ Walk walk_example(const ReachOptions& options, uint64_t seed, int64_t index, int
 // ends the text.
 std::vector<std::string> reach_vocabulary(int64_t labels);
 
+// JSON lines (datasets/example.h) of this task. Fails, naming file and line, where an id comes again, the answer is
+// empty or not the candidate that the root reaches, or meta.depth is not its distance.
+std::vector<Example> read_reach_examples(const std::filesystem::path& path);
+
 // ProsQA's JSON (facebookresearch/coconut data/prosqa_*.json), as its own English text or as symbols. Symbols are drawn
 // from `seed` per item as in reach_example. Fails naming file, item and field; checks that the target is reachable and
 // the other candidate is not.
