@@ -79,6 +79,7 @@ RunRecord Problems::record() const {
           options_,
           procedure_.method,
           task_->name,
+          task_->renders_data,
           latents,
           procedure_.think.max_steps,
           solve_options_.max_answer_tokens};
