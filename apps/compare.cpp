@@ -67,7 +67,7 @@ std::vector<bool> counting_thoughts(const CompareFlags& flags, const std::vector
 
 // What can be refused is refused before the first model has run for minutes: all are loaded, all have the problems
 // tokenised and their folders opened.
-NamedRuns evaluate_models(const CompareFlags& flags) {
+NamedRuns evaluate_models(const Options& options, const CompareFlags& flags) {
   const std::vector<std::string> names = row_names(flags);
   require(flags.baseline.empty() || std::find(names.begin(), names.end(), flags.baseline) != names.end(), "compare",
           "expected the baseline to be one of the models but got '", flags.baseline, "'",
@@ -77,7 +77,7 @@ NamedRuns evaluate_models(const CompareFlags& flags) {
   const ProgressCallback progress = progress_bar();
   std::deque<Evaluation> evaluations;
   for (size_t i = 0; i < models.size(); ++i) {
-    RunOptions run = flags.eval.run_options(models[i].settings);
+    RunOptions run = flags.eval.run_options(options, models[i].settings);
     if (!counted[i]) run.latents = -1;
     run.method = method_of(flags, i);
     run.command = flags.command;
@@ -127,18 +127,10 @@ void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!flags.runs.empty()) {
-    options.reject_given({"method",    "latents",
-                          "task",      "data",
-                          "count",     "limit",
-                          "shuffle",   "latency-problems",
-                          "device",    "dtype",
-                          "seed",      "batch",
-                          "style",     "labels",
-                          "kind",      "min-nodes",
-                          "max-nodes", "min-depth",
-                          "max-depth", "edges-per-node",
-                          "acyclic",   "balance-in-degree"},
+    options.reject_given({"method", "latents", "task", "data", "count", "limit", "shuffle", "latency-problems",
+                          "device", "dtype", "seed", "batch", "style", "labels"},
                          "runs");
+    ReachFlags::reject_generator(options, "runs");
   }
   flags.eval.check(options);
   if (flags.methods.size() == 1) flags.methods.resize(flags.models.size(), flags.methods[0]);
@@ -170,7 +162,7 @@ int run_compare(const std::vector<std::string>& args) {
   check_flags(options, flags);
   use_threads(flags.eval.common.threads);
 
-  const NamedRuns runs = flags.runs.empty() ? evaluate_models(flags) : read_runs(flags.runs);
+  const NamedRuns runs = flags.runs.empty() ? evaluate_models(options, flags) : read_runs(flags.runs);
   Comparison comparison = compare(runs, choose_baseline(flags, runs));
   set_commands(flags, runs, comparison.provenance);
   const std::string json = dump(to_json(comparison), 2) + "\n", markdown = markdown_table(comparison);
