@@ -1,7 +1,5 @@
-#include <ATen/Parallel.h>
-#include <torch/version.h>
-
 #include <algorithm>
+#include <deque>
 #include <iostream>
 
 #include "apps/commands.h"
@@ -10,10 +8,10 @@
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "eval/compare.h"
+#include "eval/evaluation.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
-#include "lib/core/version.h"
 
 namespace tacit {
 namespace {
@@ -49,42 +47,55 @@ std::string method_of(const CompareFlags& flags, size_t i) {
   return flags.methods.empty() ? "latent" : flags.methods[i];
 }
 
-// What can be refused is refused before the first model has run for minutes.
-void check_models(const CompareFlags& flags, const std::vector<std::string>& names) {
-  bool counted = false;
-  for (size_t i = 0; i < flags.models.size(); ++i) {
-    const ModelConfig config = read_model_config(flags.models[i]);
-    const std::string source = (std::filesystem::path(flags.models[i]) / "config.json").string();
-    counted |= method(method_of(flags, i), read_method_settings(config.raw, source)).counts_thoughts;
-  }
-  require(flags.eval.common.latents < 0 || counted, "compare",
+std::vector<LoadedModel> load_models(const CompareFlags& flags) {
+  const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
+  const at::Device device = parse_device(flags.eval.common.device);
+  std::vector<LoadedModel> models;
+  for (const std::string& model : flags.models) models.push_back(open_model(model, dtype, device));
+  return models;
+}
+
+// Which models have a number of thoughts, the only ones that --latents is for.
+std::vector<bool> counting_thoughts(const CompareFlags& flags, const std::vector<LoadedModel>& models) {
+  std::vector<bool> counted;
+  for (size_t i = 0; i < models.size(); ++i)
+    counted.push_back(method(method_of(flags, i), models[i].settings).counts_thoughts);
+  require(flags.eval.common.latents < 0 || std::find(counted.begin(), counted.end(), true) != counted.end(), "compare",
           "expected a method with a number of thoughts beside --latents but none of these has one");
+  return counted;
+}
+
+// What can be refused is refused before the first model has run for minutes: all are loaded, all have the problems
+// tokenised and their folders opened.
+NamedRuns evaluate_models(const Options& options, const CompareFlags& flags) {
+  const std::vector<std::string> names = row_names(flags);
   require(flags.baseline.empty() || std::find(names.begin(), names.end(), flags.baseline) != names.end(), "compare",
           "expected the baseline to be one of the models but got '", flags.baseline, "'",
           did_you_mean(flags.baseline, names));
-}
-
-NamedRuns evaluate_models(const CompareFlags& flags) {
-  const std::vector<std::string> names = row_names(flags);
-  const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
-  const at::Device device = parse_device(flags.eval.common.device);
-  check_models(flags, names);
-  NamedRuns runs;
+  const std::vector<LoadedModel> models = load_models(flags);
+  const std::vector<bool> counted = counting_thoughts(flags, models);
   const ProgressCallback progress = progress_bar();
-  for (size_t i = 0; i < flags.models.size(); ++i) {
-    const LoadedModel model = open_model(flags.models[i], dtype, device);
-    RunOptions run = flags.eval.run_options(model.settings);
-    if (!method(method_of(flags, i), model.settings).counts_thoughts) run.latents = -1;
+  std::deque<Evaluation> evaluations;
+  for (size_t i = 0; i < models.size(); ++i) {
+    RunOptions run = flags.eval.run_options(options, models[i].settings);
+    if (!counted[i]) run.latents = -1;
     run.method = method_of(flags, i);
     run.command = flags.command;
     if (!flags.out.empty()) run.out = flags.out / "runs" / names[i];
-    auto named = [&](Progress p) {
-      p.what = names[i] + " (" + std::to_string(i + 1) + " of " + std::to_string(flags.models.size()) + ")";
+    evaluations.emplace_back(models[i], run, [&, i](Progress p) {
+      p.what = names[i] + " (" + std::to_string(i + 1) + " of " + std::to_string(names.size()) + ")";
       return progress(p);
-    };
-    runs.emplace_back(names[i], evaluate(model, run, named));
+    });
   }
-  return runs;
+  std::vector<std::pair<std::string, OrderedJson>> records;
+  for (size_t i = 0; i < names.size(); ++i) records.emplace_back(names[i], evaluations[i].record());
+  require_same_problems(records);
+  for (Evaluation& evaluation : evaluations) evaluation.open();
+  for (Evaluation& evaluation : evaluations) evaluation.solve();
+  const std::vector<Run> runs = finish(evaluations, progress);
+  NamedRuns named;
+  for (size_t i = 0; i < runs.size(); ++i) named.emplace_back(names[i], runs[i]);
+  return named;
 }
 
 NamedRuns read_runs(const std::vector<std::string>& folders) {
@@ -102,35 +113,27 @@ std::string choose_baseline(const CompareFlags& flags, const NamedRuns& runs) {
   return "";
 }
 
-OrderedJson provenance(const CompareFlags& flags) {
-  OrderedJson out = {{"command", flags.command}};
-  if (flags.runs.empty()) {
-    out["seed"] = flags.eval.common.seed;
-    if (!flags.eval.data.empty()) out["data"] = valid_utf8(flags.eval.data.string());
-    out["dtype"] = flags.eval.common.dtype;
-    out["device"] = flags.eval.common.device;
-    out["threads"] = at::get_num_threads();
+// The command that was typed, and those of the runs where they are others.
+void set_commands(const CompareFlags& flags, const NamedRuns& runs, OrderedJson& provenance) {
+  OrderedJson others = OrderedJson::array();
+  for (const auto& [name, run] : runs) {
+    const OrderedJson command = run.record.is_object() ? run.record.value("command", OrderedJson()) : OrderedJson();
+    if (command.is_null() || command == flags.command) continue;
+    if (std::find(others.begin(), others.end(), command) == others.end()) others.push_back(command);
   }
-  out["versions"] = {{"tacit", version}, {"torch", TORCH_VERSION}};
-  return out;
+  if (!provenance.is_object()) provenance = OrderedJson::object();
+  provenance["command"] = flags.command;
+  if (!others.empty()) provenance["run_commands"] = std::move(others);
 }
 
 void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!flags.runs.empty()) {
-    options.reject_given({"method",    "latents",
-                          "task",      "data",
-                          "count",     "limit",
-                          "shuffle",   "latency-problems",
-                          "device",    "dtype",
-                          "seed",      "batch",
-                          "style",     "labels",
-                          "kind",      "min-nodes",
-                          "max-nodes", "min-depth",
-                          "max-depth", "edges-per-node",
-                          "acyclic",   "balance-in-degree"},
+    options.reject_given({"method", "latents", "task", "data", "count", "limit", "shuffle", "latency-problems",
+                          "device", "dtype", "seed", "batch", "style", "labels"},
                          "runs");
+    ReachFlags::reject_generator(options, "runs");
   }
   flags.eval.check(options);
   if (flags.methods.size() == 1) flags.methods.resize(flags.models.size(), flags.methods[0]);
@@ -155,16 +158,16 @@ int run_compare(const std::vector<std::string>& args) {
   options.add("out", "DIR", &flags.out, "folder to write: compare.json, compare.md and the run folders");
   options.add("latents", "N", &flags.eval.common.latents,
               "thoughts before the answer, of the methods that have a number of them (default: each checkpoint's own)",
-              0);
+              0, kMostThoughts);
   flags.eval.add(options);
   options.flag("markdown", &flags.markdown, "print Markdown");
   if (!options.parse(args)) return kDone;
   check_flags(options, flags);
   use_threads(flags.eval.common.threads);
 
-  const NamedRuns runs = flags.runs.empty() ? evaluate_models(flags) : read_runs(flags.runs);
+  const NamedRuns runs = flags.runs.empty() ? evaluate_models(options, flags) : read_runs(flags.runs);
   Comparison comparison = compare(runs, choose_baseline(flags, runs));
-  comparison.provenance = provenance(flags);
+  set_commands(flags, runs, comparison.provenance);
   const std::string json = dump(to_json(comparison), 2) + "\n", markdown = markdown_table(comparison);
   if (!flags.out.empty()) {
     std::filesystem::create_directories(flags.out);

@@ -43,6 +43,7 @@ int data_generate(const std::vector<std::string>& args) {
 
   ReachOptions reach;
   flags.apply(reach);
+  flags.check(options, ReachSource::generator, reach.style);
   const ProgressCallback progress = progress_bar();
   std::vector<Example> examples;
   for (int64_t i = 0; i < count; ++i) {
@@ -72,6 +73,7 @@ int data_convert(const std::vector<std::string>& args) {
 
   ReachOptions reach;
   flags.apply(reach);
+  flags.check(options, ReachSource::prosqa, reach.style);
   write_to(out, read_prosqa(input, reach.style, reach.labels, seed));
   return kDone;
 }

@@ -85,6 +85,7 @@ int data_show(const std::vector<std::string>& args) {
   ReachOptions reach;
   reach.style = ReachStyle::english;  // ProsQA as published, unless asked
   flags.apply(reach);
+  flags.check(options, reach_source(file), reach.style);
   const std::vector<Example> examples = read_reach_file(file, reach, seed);
   require(index < std::ssize(examples), "show", "expected an index below ", examples.size(), " but got ", index, " in ",
           file);
@@ -107,20 +108,21 @@ int data_audit(const std::vector<std::string>& args) {
                   "tacit data audit reach --count 500 --seed 7");
   options.positional("SOURCE", &source, "a file (JSON lines or ProsQA's JSON), or 'reach' for generated problems");
   options.add("count", "N", &count, "reach: problems (default 1000)", 1);
-  options.add("seed", "N", &seed, "reach: seed (default 0)");
+  options.add("seed", "N", &seed, "of generated problems, or of ProsQA's labels in symbols (default 0)");
   flags.add_text(options);
   flags.add_generator(options);
   options.flag("json", &json, "print JSON");
   if (!options.parse(args)) return kDone;
   ReachOptions reach;
   flags.apply(reach);
+  const bool generated = source == "reach";
+  flags.check(options, generated ? ReachSource::generator : reach_source(source), reach.style);
   std::vector<Example> examples;
-  if (source == "reach") {
+  if (generated) {
     for (int64_t i = 0; i < count; ++i) examples.push_back(reach_example(reach, seed, i));
   } else {
-    options.reject_given({"count", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node",
-                          "acyclic", "balance-in-degree"},
-                         "SOURCE file");
+    options.reject_given({"count"}, "SOURCE file");
+    ReachFlags::reject_generator(options, "SOURCE file");
     examples = read_reach_file(source, reach, seed);
   }
   require(!examples.empty(), "audit", "expected at least one example but got none in ", source);

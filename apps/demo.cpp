@@ -1,6 +1,5 @@
-#include <torch/version.h>
-
 #include <algorithm>
+#include <deque>
 #include <iostream>
 
 #include "apps/commands.h"
@@ -12,8 +11,8 @@
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "eval/compare.h"
+#include "eval/evaluation.h"
 #include "lib/core/error.h"
-#include "lib/core/version.h"
 
 namespace tacit {
 namespace {
@@ -35,12 +34,12 @@ struct Choice {
   int64_t thoughts_only = 0, words_only = 0;  // of all problems: those that only one side gets right
 };
 
-Choice choose(const Run& words, const Run& thoughts) {
+Choice choose(const std::vector<Sample>& words, const std::vector<Sample>& thoughts) {
   Choice choice;
-  const int64_t count = std::ssize(words.samples);
+  const int64_t count = std::ssize(words);
   choice.index = -1;
   for (int64_t i = 0; i < count; ++i) {
-    const bool right_in_words = words.samples[i].correct, right_in_thoughts = thoughts.samples[i].correct;
+    const bool right_in_words = words[i].correct, right_in_thoughts = thoughts[i].correct;
     choice.thoughts_only += right_in_thoughts && !right_in_words;
     choice.words_only += right_in_words && !right_in_thoughts;
     if (choice.index < 0 && right_in_thoughts && !right_in_words) choice.index = i;
@@ -67,22 +66,20 @@ class Demo {
       require(asks_about_graphs(models_.back()), kOperation, "expected models of task 'reach' in symbols but got ",
               models_.back().loaded.directory.string());
     }
-    runs_.resize(models_.size());
     reach_.labels = models_[0].loaded.settings.labels;
     width_ = output_width();
     colour_ = !options.common.json && output_has_colour();
   }
 
   void run() {
-    for (const std::string_view name : {kWords, kThoughts}) measure(place(name));
-    choice_ = choose(runs_[place(kWords)], runs_[place(kThoughts)]);
+    for (const Thinker& model : models_) evaluations_.emplace_back(model.loaded, problems(), progress_);
+    for (const std::string_view name : {kWords, kThoughts}) evaluations_[place(name)].solve();
+    choice_ = choose(evaluations_[place(kWords)].samples(), evaluations_[place(kThoughts)].samples());
     question_ = parse_graph_question(reach_example(reach_, options_.common.seed, choice_.index).question, kOperation);
     in_words_ = ask(models_[place(kWords)], question_.text());
     in_thoughts_ = ask(models_[place(kThoughts)], question_.text());
     if (!options_.common.json) show_problem();
-    for (size_t i = 0; i < models_.size(); ++i) {
-      if (runs_[i].samples.empty()) measure(i);
-    }
+    for (Evaluation& evaluation : evaluations_) evaluation.solve();
     const Comparison table = compare_all();
     if (options_.common.json) {
       std::cout << dump(report(table), 2) << "\n";
@@ -96,14 +93,14 @@ class Demo {
     return std::find(kEmbeddedModels.begin(), kEmbeddedModels.end(), name) - kEmbeddedModels.begin();
   }
 
-  void measure(size_t i) {
+  RunOptions problems() const {
     RunOptions run;
     run.task = "reach";
     run.task_options.reach = reach_;
     run.task_options.seed = options_.common.seed;
     run.task_options.count = options_.count;
     run.batch = options_.common.batch;
-    runs_[i] = evaluate(models_[i].loaded, run, progress_);
+    return run;
   }
 
   void show_problem() const {
@@ -119,12 +116,13 @@ class Demo {
     std::cout << std::flush;
   }
 
-  Comparison compare_all() const {
+  Comparison compare_all() {
+    const std::vector<Run> runs = finish(evaluations_, progress_);
     std::vector<std::pair<std::string, Run>> named;
-    for (size_t i = 0; i < runs_.size(); ++i) named.emplace_back(kEmbeddedModels[i], runs_[i]);
+    for (size_t i = 0; i < runs.size(); ++i) named.emplace_back(kEmbeddedModels[i], runs[i]);
     Comparison table = compare(named, std::string(kWords));
     table.title = "fresh problems of ProsQA's size, generator seed " + std::to_string(options_.common.seed);
-    table.provenance = {{"command", options_.command}, {"versions", {{"tacit", version}, {"torch", TORCH_VERSION}}}};
+    table.provenance["command"] = options_.command;
     return table;
   }
 
@@ -170,8 +168,8 @@ class Demo {
 
   DemoOptions options_;
   ProgressCallback progress_;
-  std::vector<Thinker> models_;  // in the order of kEmbeddedModels
-  std::vector<Run> runs_;
+  std::vector<Thinker> models_;         // in the order of kEmbeddedModels
+  std::deque<Evaluation> evaluations_;  // of the same
   ReachOptions reach_;
   int64_t width_ = 100;
   bool colour_ = false;

@@ -30,7 +30,7 @@ int run_eval(const std::vector<std::string>& args) {
   use_threads(common.threads);
 
   const LoadedModel model = open_model(common.model, dtype, device);
-  RunOptions run = flags.run_options(model.settings);
+  RunOptions run = flags.run_options(options, model.settings);
   run.method = common.method;
   run.out = out;
   run.command = command_line("eval", args);

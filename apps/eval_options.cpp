@@ -17,7 +17,7 @@ void EvalFlags::add(Options& options) {
   reach.add_generator(options);
 }
 
-RunOptions EvalFlags::run_options(const MethodSettings& settings) const {
+RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& settings) const {
   RunOptions out;
   out.latents = common.latents;
   out.task = task;
@@ -26,6 +26,7 @@ RunOptions EvalFlags::run_options(const MethodSettings& settings) const {
   out.task_options.seed = common.seed;
   out.task_options.count = count;
   reach.apply(out.task_options.reach);
+  check_problem_options(options, reach, out.task_options, task.empty() ? settings.task : task);
   out.batch = common.batch;
   out.shuffle = shuffle;
   out.limit = limit;
@@ -37,9 +38,16 @@ void EvalFlags::check(const Options& options) const {
   if (!task.empty()) tacit::task(task);
   if (data.empty()) return;
   require(std::filesystem::is_regular_file(data), "evaluate", "expected a data file but got ", data.string());
-  options.reject_given({"count", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node",
-                        "acyclic", "balance-in-degree"},
-                       "data");
+  options.reject_given({"count"}, "data");
+  ReachFlags::reject_generator(options, "data");
+}
+
+void check_problem_options(const Options& options, const ReachFlags& flags, const TaskOptions& of,
+                           const std::string& name) {
+  if (name.empty()) return;  // which fails later
+  const bool told = tacit::task(name).renders_data;
+  const ReachSource source = of.data.empty() ? ReachSource::generator : told ? ReachSource::prosqa : ReachSource::text;
+  flags.check(options, source, of.reach.style);
 }
 
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args) {

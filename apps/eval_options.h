@@ -20,12 +20,17 @@ struct EvalFlags {
   ReachFlags reach;
 
   void add(Options& options);
-  // For a checkpoint: its own style and labels unless others were given.
-  RunOptions run_options(const MethodSettings& settings) const;
+  // For a checkpoint: its own task, style and labels unless others were given. UsageError when an option is given that
+  // does nothing to them.
+  RunOptions run_options(const Options& options, const MethodSettings& settings) const;
   // Fails, before a model is loaded, on an unknown task, a data file that is not there, or generator options beside
   // one.
   void check(const Options& options) const;
 };
+
+// UsageError when an option is given that does nothing to the problems of the task called `name`, "" = not known yet.
+void check_problem_options(const Options& options, const ReachFlags& flags, const TaskOptions& of,
+                           const std::string& name);
 
 // The command line, for run.json and reports.
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <numeric>
 
 #include "apps/commands.h"
 #include "apps/options.h"
@@ -16,12 +17,25 @@ constexpr int64_t kFp32Bytes = 4, kBf16Bytes = 2;
 
 OrderedJson bytes_json(int64_t values) { return {{"fp32", kFp32Bytes * values}, {"bf16", kBf16Bytes * values}}; }
 
-double floor_ms(const StepCost& cost, int64_t bytes, double gb_per_s) {
-  return static_cast<double>(bytes * (cost.weights_read + cost.memory_read)) / (gb_per_s * 1e9) * 1e3;
+OrderedJson bytes_json(const StepCost& cost) {
+  return {{"fp32", cost.bytes(kFp32Bytes)}, {"bf16", cost.bytes(kBf16Bytes)}};
+}
+
+double floor_ms(const StepCost& cost, int64_t bytes_per_value, double gb_per_s) {
+  return static_cast<double>(cost.bytes(bytes_per_value)) / (gb_per_s * 1e9) * 1e3;
 }
 
 OrderedJson floor_json(const StepCost& cost, double gb_per_s) {
   return {{"fp32", floor_ms(cost, kFp32Bytes, gb_per_s)}, {"bf16", floor_ms(cost, kBf16Bytes, gb_per_s)}};
+}
+
+const char* kind_name(MemoryLayer::Kind kind) {
+  switch (kind) {
+    case MemoryLayer::Kind::full: return "full";
+    case MemoryLayer::Kind::window: return "window";
+    case MemoryLayer::Kind::state: return "state";
+  }
+  return "";
 }
 
 struct Inspection {
@@ -30,15 +44,25 @@ struct Inspection {
   Account account;
   StepCost thought, token;
   int64_t context = 1, prompt_flops = 0;
-  std::optional<double> bandwidth;  // GB/s
+  std::array<int64_t, 3> memory_fp32 = {}, memory_bf16 = {};  // bytes at that context
+  std::optional<double> bandwidth;                            // GB/s
 };
+
+int64_t sum(const std::array<int64_t, 3>& bytes) { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
 
 void print_json(const Inspection& in) {
   OrderedJson components = OrderedJson::object();
   for (const auto& [name, count] : in.account.by_component) components[name] = count;
+  OrderedJson memory = OrderedJson::object();
+  for (const MemoryAccount& kept : in.account.memory) {
+    memory[kind_name(kept.kind)] = {
+        {"layers", kept.layers}, {"values_per_token", kept.values_per_token}, {"fixed_values", kept.fixed_values}};
+  }
+  memory["bytes"] = {{"fp32", sum(in.memory_fp32)}, {"bf16", sum(in.memory_bf16)}};
   OrderedJson out = {
       {"file", in.file.string()},
       {"family", in.config.family},
+      {"recurrences", in.config.depth.recurrences},
       {"parameters",
        {{"total", in.account.parameters},
         {"active_per_token", in.account.active_per_token},
@@ -50,11 +74,10 @@ void print_json(const Inspection& in) {
       {"memory_per_token",
        {{"values", in.account.memory_values_per_token}, {"bytes", bytes_json(in.account.memory_values_per_token)}}},
       {"context", in.context},
+      {"memory", memory},
       {"flops",
        {{"prompt_token", in.prompt_flops}, {"generated_token", in.token.flops}, {"thought", in.thought.flops}}},
-      {"bytes_read",
-       {{"generated_token", bytes_json(in.token.weights_read + in.token.memory_read)},
-        {"thought", bytes_json(in.thought.weights_read + in.thought.memory_read)}}}};
+      {"bytes_read", {{"generated_token", bytes_json(in.token)}, {"thought", bytes_json(in.thought)}}}};
   if (in.bandwidth) {
     out["bandwidth_gb_per_s"] = *in.bandwidth;
     out["time_floor_ms"] = {{"generated_token", floor_json(in.token, *in.bandwidth)},
@@ -78,34 +101,76 @@ std::string scaled(double value, const char* unit) {
   return text;
 }
 
-void print_table(const Inspection& in) {
+std::string both(int64_t fp32_bytes, int64_t bf16_bytes) {
+  return scaled(static_cast<double>(fp32_bytes), "B") + " fp32, " + scaled(static_cast<double>(bf16_bytes), "B") +
+         " bf16";
+}
+
+void print_shape(const Inspection& in) {
   const ModelConfig& c = in.config;
-  std::printf(
-      "%s: %s, %lld layers of width %lld, %lld heads (%lld key/value) of %lld, MLP %lld, vocabulary %lld%s\n\n",
-      in.file.c_str(), c.family.c_str(), static_cast<long long>(c.layers), static_cast<long long>(c.hidden_size),
-      static_cast<long long>(c.heads), static_cast<long long>(c.kv_heads), static_cast<long long>(c.head_size),
-      static_cast<long long>(c.mlp_size), static_cast<long long>(c.vocab_size), c.tied_embeddings ? " (tied)" : "");
-  std::printf("parameters %21s\n", grouped(in.account.parameters).c_str());
-  for (const auto& [name, count] : in.account.by_component) {
-    const double share = static_cast<double>(count) / static_cast<double>(in.account.parameters);
-    std::printf("  %-12s %17s  %5.1f %%  %s\n", name.c_str(), grouped(count).c_str(), 100 * share,
-                bar(share, 32).c_str());
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  std::string text = in.file.string() + ": " + c.family + ", " + number(c.layers) + " layers of width " +
+                     number(c.hidden_size) + ", " + number(c.heads) + " heads";
+  if (c.kv_heads != c.heads) text += " (" + number(c.kv_heads) + " key/value)";
+  text += " of " + number(c.head_size) + ", MLP " + number(c.mlp_size);
+  if (c.experts.count > 0) {
+    text += ", " + number(c.experts.count) + " experts of " + number(c.experts.mlp_size) + " (a token takes " +
+            number(c.experts.chosen) + ")";
   }
-  const auto [least, most] = std::minmax_element(in.account.by_layer.begin(), in.account.by_layer.end());
-  std::printf("  %-12s %17s%s\n", "a layer", grouped(*most).c_str(),
-              *least == *most ? "" : (" (the smallest " + grouped(*least) + ")").c_str());
-  auto both = [](int64_t values) {
-    return scaled(static_cast<double>(kFp32Bytes * values), "B") + " fp32, " +
-           scaled(static_cast<double>(kBf16Bytes * values), "B") + " bf16";
+  text += ", vocabulary " + number(c.vocab_size) + (c.tied_embeddings ? " (tied)" : "");
+  if (c.depth.recurrences > 1) text += ", " + number(c.depth.recurrences) + " recurrences";
+  std::printf("%s\n\n", text.c_str());
+}
+
+void print_parameters(const Account& account) {
+  std::printf("parameters %23s\n", grouped(account.parameters).c_str());
+  const auto line = [&](const char* name, int64_t count) {
+    const double share = static_cast<double>(count) / static_cast<double>(account.parameters);
+    std::printf("  %-14s %17s  %5.1f %%  %s\n", name, grouped(count).c_str(), 100 * share, bar(share, 32).c_str());
   };
-  std::printf("\nweights          %s\n", both(in.account.parameters).c_str());
-  std::printf("memory a token   %s (%s values)\n\n", both(in.account.memory_values_per_token).c_str(),
-              grouped(in.account.memory_values_per_token).c_str());
-  std::printf("with %lld tokens of context:\n", static_cast<long long>(in.context));
+  for (const auto& [name, count] : account.by_component) line(name.c_str(), count);
+  if (account.active_per_token < account.parameters) line("active a token", account.active_per_token);
+  const auto [least, most] = std::minmax_element(account.by_layer.begin(), account.by_layer.end());
+  std::printf("  %-14s %17s%s\n\n", "a layer", grouped(*most).c_str(),
+              *least == *most ? "" : (" (the smallest " + grouped(*least) + ")").c_str());
+}
+
+void print_memory(const Inspection& in) {
+  const Account& account = in.account;
+  std::printf("memory a token   %s (%s values)\n",
+              both(kFp32Bytes * account.memory_values_per_token, kBf16Bytes * account.memory_values_per_token).c_str(),
+              grouped(account.memory_values_per_token).c_str());
+  for (const MemoryAccount& kept : account.memory) {
+    if (kept.layers == 0) continue;
+    const bool grows = kept.kind == MemoryLayer::Kind::full;
+    std::printf("  %-6s %6lld layers %17s values %s\n", kind_name(kept.kind), static_cast<long long>(kept.layers),
+                grouped(grows ? kept.values_per_token : kept.fixed_values).c_str(), grows ? "a token" : "in all");
+  }
+}
+
+void print_memory_at_context(const Inspection& in) {
+  const int64_t all = sum(in.memory_bf16);
+  std::printf("  memory             %s\n", both(sum(in.memory_fp32), all).c_str());
+  if (std::ranges::count(in.memory_bf16, 0) == 2) return;  // of one kind
+  for (const MemoryAccount& kept : in.account.memory) {
+    const int64_t bytes = in.memory_bf16[static_cast<size_t>(kept.kind)];
+    const double share = static_cast<double>(bytes) / static_cast<double>(all);
+    if (bytes > 0) std::printf("    %-16s %5.1f %%  %s\n", kind_name(kept.kind), 100 * share, bar(share, 32).c_str());
+  }
+}
+
+void print_table(const Inspection& in) {
+  print_shape(in);
+  print_parameters(in.account);
+  std::printf("weights          %s\n",
+              both(kFp32Bytes * in.account.parameters, kBf16Bytes * in.account.parameters).c_str());
+  print_memory(in);
+  std::printf("\nwith %lld tokens of context:\n", static_cast<long long>(in.context));
+  print_memory_at_context(in);
   std::printf("  a prompt token     %s\n", scaled(static_cast<double>(in.prompt_flops), "FLOP").c_str());
   auto step = [&](const char* name, const StepCost& cost) {
     std::printf("  %-18s %s, reads %s", name, scaled(static_cast<double>(cost.flops), "FLOP").c_str(),
-                both(cost.weights_read + cost.memory_read).c_str());
+                both(cost.bytes(kFp32Bytes), cost.bytes(kBf16Bytes)).c_str());
     if (in.bandwidth) {
       std::printf("; at least %.3f ms fp32, %.3f ms bf16 at %g GB/s", floor_ms(cost, kFp32Bytes, *in.bandwidth),
                   floor_ms(cost, kBf16Bytes, *in.bandwidth), *in.bandwidth);
@@ -141,6 +206,8 @@ int run_inspect(const std::vector<std::string>& args) {
   in.thought = thought_cost(in.config, in.context);
   in.token = token_cost(in.config, in.context);
   in.prompt_flops = prompt_flops_per_token(in.config, in.context);
+  in.memory_fp32 = memory_bytes(in.config, in.context, kFp32Bytes);
+  in.memory_bf16 = memory_bytes(in.config, in.context, kBf16Bytes);
   if (bandwidth > 0) in.bandwidth = bandwidth;
   if (json) {
     print_json(in);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iostream>
 
+#include "latent/method.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -16,6 +17,7 @@ namespace tacit {
 namespace {
 
 constexpr unsigned kHelpColumns = 100;
+constexpr int64_t kMostThreads = 1024;
 
 template <class Number>
 std::optional<Number> parse_number(const std::string& text) {
@@ -64,12 +66,13 @@ void Options::add(const std::string& name, const std::string& value, std::filesy
           }});
 }
 
-void Options::add(const std::string& name, const std::string& value, int64_t* to, const std::string& help,
-                  int64_t low) {
-  declare(name, value, help, {.set = [this, name, to, low](const std::string& text) {
+void Options::add(const std::string& name, const std::string& value, int64_t* to, const std::string& help, int64_t low,
+                  int64_t high) {
+  declare(name, value, help, {.set = [this, name, to, low, high](const std::string& text) {
             const auto number = parse_number<int64_t>(text);
             if (!number) reject_value(name, "a whole number", text);
             if (*number < low) reject_value(name, "at least " + std::to_string(low), text);
+            if (*number > high) reject_value(name, "at most " + std::to_string(high), text);
             *to = *number;
           }});
 }
@@ -145,7 +148,11 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
       add("method", "NAME", &common.method,
           "way to reason; 'latent' = the one the checkpoint was trained for (default latent)");
     } else if (name == "latents") {
-      add("latents", "N", &common.latents, "thoughts before the answer (default: the checkpoint's own)", 0);
+      add("latents", "N", &common.latents, "thoughts before the answer (default: the checkpoint's own)", 0,
+          kMostThoughts);
+    } else if (name == "recurrences") {
+      add("recurrences", "N", &common.recurrences,
+          "times that a model which thinks in depth runs its shared blocks (default: the checkpoint's own)", 1);
     } else if (name == "device") {
       add("device", "NAME", &common.device, "cpu, cuda or cuda:N (default cpu)");
     } else if (name == "dtype") {
@@ -155,7 +162,7 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
     } else if (name == "batch") {
       add("batch", "N", &common.batch, "rows computed together (default " + std::to_string(common.batch) + ")", 1);
     } else if (name == "threads") {
-      add("threads", "N", &common.threads, "CPU threads (default: one a core)", 1);
+      add("threads", "N", &common.threads, "CPU threads (default: one a core)", 1, kMostThreads);
     } else if (name == "json") {
       flag("json", &common.json, "print JSON");
     } else if (name == "config") {
@@ -285,6 +292,12 @@ void Options::reject_given(std::initializer_list<std::string_view> names, std::s
   for (const std::string_view name : names) {
     if (given(std::string(name)))
       reject("expected '--" + std::string(name) + "' without '--" + std::string(beside) + "'");
+  }
+}
+
+void Options::reject_useless(std::initializer_list<std::string_view> names, std::string_view use) const {
+  for (const std::string_view name : names) {
+    if (given(std::string(name))) reject("expected '--" + std::string(name) + "' only with " + std::string(use));
   }
 }
 

@@ -29,6 +29,7 @@ struct CommonOptions {
   std::filesystem::path model;    // checkpoint directory
   std::string method = "latent";  // "latent" = the one that the checkpoint's config names
   int64_t latents = -1;           // -1 = the checkpoint's own
+  int64_t recurrences = 0;        // 0 = the checkpoint's own
   std::string device = "cpu";
   std::string dtype = "fp32";
   uint64_t seed = 0;
@@ -50,14 +51,14 @@ class Options {
   // the folder that holds models/.
   Options(std::string command, std::string description, std::string example);
 
-  // Any of model, method, latents, device, dtype, seed, batch, threads, json and config (the JSON file).
+  // Any of model, method, latents, recurrences, device, dtype, seed, batch, threads, json and config (the JSON file).
   void common(CommonOptions& common, std::initializer_list<std::string_view> names);
 
-  // An option with a value; `value` names it in --help. Numbers below `low` are refused.
+  // An option with a value; `value` names it in --help. Numbers below `low` or above `high` are refused.
   void add(const std::string& name, const std::string& value, std::string* to, const std::string& help);
   void add(const std::string& name, const std::string& value, std::filesystem::path* to, const std::string& help);
   void add(const std::string& name, const std::string& value, int64_t* to, const std::string& help,
-           int64_t low = std::numeric_limits<int64_t>::min());
+           int64_t low = std::numeric_limits<int64_t>::min(), int64_t high = std::numeric_limits<int64_t>::max());
   void add(const std::string& name, const std::string& value, uint64_t* to, const std::string& help);
   void add(const std::string& name, const std::string& value, double* to, const std::string& help,
            double low = std::numeric_limits<double>::lowest());
@@ -80,6 +81,8 @@ class Options {
   void require_option(const std::string& name) const;  // UsageError unless given
   // UsageError when one of `names` is given, which has no meaning beside option `beside`.
   void reject_given(std::initializer_list<std::string_view> names, std::string_view beside) const;
+  // UsageError when one of `names` is given, which would do nothing but for `use`.
+  void reject_useless(std::initializer_list<std::string_view> names, std::string_view use) const;
   [[noreturn]] void reject(const std::string& what) const;  // UsageError("[command] what")
   std::string help() const;
 

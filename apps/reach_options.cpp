@@ -8,7 +8,7 @@ namespace tacit {
 
 void ReachFlags::add_text(Options& options) {
   options.choice("style", {"symbols", "english"}, &style, "how a graph is told");
-  options.add("labels", "N", &labels, "label words of the symbols", 2);
+  options.add("labels", "N", &labels, "label words of the symbols", 2, kMostLabels);
 }
 
 void ReachFlags::add_generator(Options& options) {
@@ -31,12 +31,31 @@ void ReachFlags::apply(ReachOptions& to) const {
   if (!balance.empty()) to.graph.balance_in_degree = balance == "true";
 }
 
-std::vector<Example> read_reach_file(const std::filesystem::path& path, const ReachOptions& options, uint64_t seed) {
+void ReachFlags::reject_generator(const Options& options, std::string_view beside) {
+  options.reject_given(
+      {"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic", "balance-in-degree"},
+      beside);
+}
+
+void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style) const {
+  if (source == ReachSource::text)
+    options.reject_useless({"style", "labels", "seed"}, "problems that are generated or ProsQA's own file");
+  if (style == ReachStyle::english) options.reject_useless({"labels"}, "style symbols");
+  if (source == ReachSource::prosqa && style == ReachStyle::english) options.reject_useless({"seed"}, "style symbols");
+  if (source == ReachSource::generator && kind != "random")
+    options.reject_useless({"edges-per-node", "acyclic"}, "kind random");
+}
+
+ReachSource reach_source(const std::filesystem::path& path) {
   std::ifstream file(path);
   char first = 0;
   file >> first;  // skips white space
-  if (file && first == '[') return read_prosqa(path, options.style, options.labels, seed);
-  return read_examples(path);
+  return file && first == '[' ? ReachSource::prosqa : ReachSource::text;
+}
+
+std::vector<Example> read_reach_file(const std::filesystem::path& path, const ReachOptions& options, uint64_t seed) {
+  if (reach_source(path) == ReachSource::text) return read_reach_examples(path);
+  return read_prosqa(path, options.style, options.labels, seed);
 }
 
 }  // namespace tacit

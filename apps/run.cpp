@@ -2,9 +2,8 @@
 #include <iostream>
 
 #include "apps/commands.h"
+#include "apps/eval_options.h"
 #include "apps/interrupt.h"
-#include "apps/options.h"
-#include "apps/reach_options.h"
 #include "apps/reply.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
@@ -19,16 +18,11 @@ struct Question {
   std::string expected;  // "" when unknown
 };
 
-Question question_of_task(const std::string& name, const std::filesystem::path& data, int64_t index, uint64_t seed,
-                          const ReachFlags& flags, const MethodSettings& settings) {
-  TaskOptions options = task_options_of(settings);
-  flags.apply(options.reach);
-  if (name == "reach" && data.empty()) {
-    const Example example = reach_example(options.reach, seed, index);
+Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
+  if (name == "reach" && options.data.empty()) {
+    const Example example = reach_example(options.reach, options.seed, index);
     return {example.question, example.answer};
   }
-  options.data = data;
-  options.seed = seed;
   const std::vector<Example> examples = task(name).load(options);
   require(index < std::ssize(examples), "run", "expected an index below ", examples.size(), " but got ", index,
           " in task '", name, "'");
@@ -112,10 +106,11 @@ int run_run(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   if (question && task_name) options.reject("expected either '--question' or '--task'");
-  if (question)
-    options.reject_given({"data", "index", "seed", "style", "labels", "kind", "min-nodes", "max-nodes", "min-depth",
-                          "max-depth", "edges-per-node", "acyclic", "balance-in-degree"},
-                         "question");
+  if (question) {
+    options.reject_given({"data", "index", "seed", "style", "labels"}, "question");
+    ReachFlags::reject_generator(options, "question");
+  }
+  if (!data.empty()) ReachFlags::reject_generator(options, "data");
   use_threads(common.threads);
 
   const Thinker thinker = make_thinker(open_model(common.model, parse_dtype(common.dtype), parse_device(common.device)),
@@ -125,8 +120,17 @@ int run_run(const std::vector<std::string>& args) {
     if (settings.task.empty()) options.reject("expected either '--question' or '--task'");
     task_name = settings.task;
   }
-  const Question asked =
-      question ? Question{*question, ""} : question_of_task(*task_name, data, index, common.seed, flags, settings);
+  Question asked;
+  if (question) {
+    asked.text = *question;
+  } else {
+    TaskOptions of = task_options_of(settings);
+    flags.apply(of.reach);
+    of.data = data;
+    of.seed = common.seed;
+    check_problem_options(options, flags, of, *task_name);
+    asked = question_of_task(*task_name, of, index);
+  }
   if (asks_about_graphs(thinker)) parse_graph_question(asked.text, "run");  // refused before the model thinks
   clear_interrupt();
   const Reply reply = ask(thinker, asked.text);

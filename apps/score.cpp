@@ -1,5 +1,6 @@
 #include <ATen/ops/logsumexp.h>
 
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
@@ -17,7 +18,7 @@ namespace {
 
 struct Scored {
   std::vector<int64_t> tokens;
-  std::vector<double> logprobs;  // of tokens 1, 2, ..
+  std::vector<double> logprobs;  // of tokens 1, 2, ..; empty where the model sees the token that it would predict
   std::vector<float> logits_last;
   std::vector<std::vector<float>> hidden;  // one vector a thought
 };
@@ -42,6 +43,12 @@ std::vector<double> log_probabilities(const at::Tensor& logits_TV, const std::ve
     out.insert(out.end(), host_T.const_data_ptr<double>(), host_T.const_data_ptr<double>() + size);
   }
   return out;
+}
+
+template <class Number>
+void require_finite(const std::vector<Number>& values, const char* what) {
+  for (const Number value : values)
+    require(std::isfinite(value), "score", "expected finite ", what, " but got ", value);
 }
 
 // How to think. No marker stands between the given tokens and the thoughts: what is scored is what was given.
@@ -69,16 +76,19 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   require(count + thoughts <= model->config().max_positions, "score", "expected at most ",
           model->config().max_positions, " tokens and thoughts (the model's positions) but got ", count, " + ",
           thoughts);
-  Session session(model, {.rows = 1, .capacity = count + thoughts});
+  Session session(model, {.rows = 1, .capacity = count + thoughts, .recurrences = common.recurrences});
   const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
   Scored out;
-  out.logprobs = log_probabilities(logits_TV, tokens);
+  if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);
   out.logits_last = floats(logits_TV[-1]);
   if (think) {
     const Thoughts result = session.think(*think);
     for (int64_t k = 0; k < result.steps[0]; ++k) out.hidden.push_back(floats(result.trace_BKD[0][k]));
     out.logits_last = floats(session.logits_BV()[0]);
   }
+  require_finite(out.logprobs, "log probabilities");
+  for (const auto& hidden : out.hidden) require_finite(hidden, "thoughts");
+  require_finite(out.logits_last, "logits");
   out.tokens = std::move(tokens);
   return out;
 }
@@ -86,6 +96,7 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
 void print_json(const Scored& scored, bool with_hidden) {
   OrderedJson logprobs = OrderedJson::array({nullptr});
   for (double value : scored.logprobs) logprobs.push_back(value);
+  while (logprobs.size() < scored.tokens.size()) logprobs.push_back(nullptr);
   OrderedJson out = {{"tokens", scored.tokens}, {"logprobs", logprobs}, {"logits_last", scored.logits_last}};
   if (with_hidden) out["hidden"] = scored.hidden;
   std::cout << dump(out) << "\n";
@@ -97,14 +108,14 @@ void print_table(const Scored& scored, const Tokenizer* tokenizer) {
   double sum = 0;
   for (size_t i = 0; i < scored.tokens.size(); ++i) {
     const std::string text = shown(scored.tokens[i]);
-    if (i == 0) {
+    if (i == 0 || scored.logprobs.empty()) {
       std::printf("%8lld %12s%s\n", static_cast<long long>(scored.tokens[i]), "-", text.c_str());
     } else {
       sum += scored.logprobs[i - 1];
       std::printf("%8lld %12.4f%s\n", static_cast<long long>(scored.tokens[i]), scored.logprobs[i - 1], text.c_str());
     }
   }
-  std::printf("\nsum %.4f nats\n", sum);
+  if (!scored.logprobs.empty()) std::printf("\nsum %.4f nats\n", sum);
   for (size_t k = 0; k < scored.hidden.size(); ++k) {
     double square = 0;
     for (float value : scored.hidden[k]) square += static_cast<double>(value) * value;
@@ -133,17 +144,16 @@ int run_score(const std::vector<std::string>& args) {
   options.common(common, {"model"});
   options.add("tokens", "IDS", &ids, "token ids, separated by commas");
   options.add("text", "S", &text, "text to tokenize instead; no BOS or EOS is added");
-  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0);
-  options.common(common, {"method", "device", "dtype", "threads", "json", "config"});
+  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0,
+              kMostThoughts);
+  options.common(common, {"method", "recurrences", "device", "dtype", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   if (ids.has_value() == text.has_value()) options.reject("expected either '--tokens' or '--text'");
   use_threads(common.threads);
 
   std::shared_ptr<const Tokenizer> tokenizer;
-  const bool has_tokenizer = std::filesystem::exists(common.model / "tokenizer.json") ||
-                             std::filesystem::exists(common.model / "tokenizer.model");
-  if (text || (!common.json && has_tokenizer)) tokenizer = load_tokenizer(common.model);
+  if (text || (!common.json && has_tokenizer(common.model))) tokenizer = load_tokenizer(common.model);
   const Scored scored = score(common, text ? tokenizer->encode(*text) : parse_ids(*ids, "tokens"));
   if (common.json) {
     print_json(scored, common.latents > 0);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "datasets/graph.h"
+#include "datasets/reach_text.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -65,32 +66,6 @@ bool label_less(const std::string& a, const std::string& b) {
   return a < b;
 }
 
-struct Item {
-  GraphProblem problem;
-  std::vector<std::string> candidates;  // in the question's order
-  bool target_first = false;
-};
-
-Item read_item(const Example& example) {
-  const std::string operation = "audit_reach", source = "example " + example.id;
-  const Json meta = example.meta;
-  if (!meta.is_object()) fail(operation, "expected 'meta' with a graph but got ", meta.type_name(), " in ", source);
-  const JsonReader reader(meta, operation, source);
-  Item item;
-  item.problem = graph_from_json(reader.object("graph").json(), operation, source);
-  const std::vector<std::string> labels = reader.strings("labels");
-  if (std::ssize(labels) != item.problem.nodes) {
-    reader.reject("labels", "to hold a label for each of " + std::to_string(item.problem.nodes) + " nodes");
-  }
-  item.candidates = reader.strings("candidates");
-  const std::string &target = labels[item.problem.target], &negative = labels[item.problem.neg_target];
-  item.target_first = item.candidates == std::vector{target, negative};
-  if (!item.target_first && item.candidates != std::vector{negative, target}) {
-    reader.reject("candidates", "to be \"" + target + "\" and \"" + negative + "\"");
-  }
-  return item;
-}
-
 int64_t count_shared_neighbours(const GraphProblem& problem, int64_t node) {
   std::set<int64_t> of_root, of_node;
   for (const auto& [from, to] : problem.edges) {
@@ -103,7 +78,7 @@ int64_t count_shared_neighbours(const GraphProblem& problem, int64_t node) {
 }
 
 // Target first, then the other one, whatever the question's order.
-std::array<Candidate, 2> describe(const Item& item, const std::string& question) {
+std::array<Candidate, 2> describe(const ReachMeta& item, const std::string& question) {
   const int64_t nodes[] = {item.problem.target, item.problem.neg_target};
   std::array<Candidate, 2> described;
   for (int i = 0; i < 2; ++i) {
@@ -135,7 +110,7 @@ Audit audit_reach(const std::vector<Example>& examples) {
   std::set<std::string_view> questions;
   int64_t node_sum = 0, edge_sum = 0;
   for (const Example& example : examples) {
-    const Item item = read_item(example);
+    const ReachMeta item = read_reach_meta(example, "audit_reach", "example " + example.id);
     const int64_t nodes = item.problem.nodes, edges = std::ssize(item.problem.edges);
     const bool first = &example == &examples.front();
     audit.min_nodes = first ? nodes : std::min(audit.min_nodes, nodes);

@@ -44,7 +44,8 @@ std::string excerpt(std::string_view text) {
        cause);
 }
 
-Example parse_line(std::string_view text, int64_t number, const std::filesystem::path& path) {
+Example parse_line(std::string_view text, int64_t number, const std::filesystem::path& path,
+                   const ExampleCheck& check) {
   const std::string operation = "read_examples";
   const std::string source = path.string() + ", line " + std::to_string(number);
   Json json;
@@ -58,16 +59,17 @@ Example parse_line(std::string_view text, int64_t number, const std::filesystem:
   Example example = example_from_json(json, operation, source);
   // Json sorts its keys; parsing again keeps their order, so that writing what was read gives the same bytes.
   if (!example.meta.empty()) example.meta = std::move(OrderedJson::parse(text).at("meta"));
+  if (check) check(example, source);
   return example;
 }
 
 }  // namespace
 
-std::vector<Example> read_examples(const std::filesystem::path& path) {
+std::vector<Example> read_examples(const std::filesystem::path& path, const ExampleCheck& check) {
   std::vector<Example> examples;
   for_each_line(path, "read_examples", [&](std::string_view text, int64_t number) {
     if (text.find_first_not_of(" \t") == std::string_view::npos) return;
-    examples.push_back(parse_line(text, number, path));
+    examples.push_back(parse_line(text, number, path, check));
   });
   return examples;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ Example example_from_json(const Json& json, const std::string& operation, const 
 
 // JSON lines, one example a line; empty lines are skipped. Reading names the file and the line of the first broken one,
 // and keeps the order of the names in `meta`: writing what was read gives the same bytes. Writing is atomic.
-std::vector<Example> read_examples(const std::filesystem::path& path);
+// `check` sees every example as it is read; `source` is its file and line.
+using ExampleCheck = std::function<void(const Example& example, const std::string& source)>;
+std::vector<Example> read_examples(const std::filesystem::path& path, const ExampleCheck& check = {});
 void write_examples(const std::filesystem::path& path, const std::vector<Example>& examples);
 
 }  // namespace tacit

@@ -188,6 +188,9 @@ GraphProblem draw_graph(const GraphOptions& options, Rng& rng) {
 GraphProblem generate_graph(const GraphOptions& options, Rng& rng) {
   constexpr int kDraws = 10'000;
   check(options);
+  require(options.min_depth <= options.min_nodes - 2, "generate_graph", "expected a min_depth of at most ",
+          options.min_nodes - 2, ", for a path and another candidate in ", options.min_nodes, " nodes, but got ",
+          options.min_depth);
   GraphProblem problem;
   problem.nodes = rng.between(options.min_nodes, options.max_nodes);
   for (int draw = 0; draw < kDraws; ++draw) {

@@ -12,8 +12,8 @@ namespace tacit {
 
 void check_reach_options(const ReachOptions& options, const char* operation) {
   if (options.style == ReachStyle::symbols) {
-    require(options.labels >= options.graph.max_nodes, operation, "expected at least ", options.graph.max_nodes,
-            " labels (graph.max_nodes) but got ", options.labels);
+    require(options.labels >= options.graph.max_nodes && options.labels <= kMostLabels, operation, "expected ",
+            options.graph.max_nodes, " labels (graph.max_nodes) to ", kMostLabels, " but got ", options.labels);
   } else {
     require(options.graph.max_nodes <= std::ssize(concept_words()), operation, "expected at most ",
             concept_words().size(), " nodes in English but got graph.max_nodes ", options.graph.max_nodes);
@@ -181,7 +181,8 @@ Example reach_example(const ReachOptions& options, uint64_t seed, int64_t index)
 }
 
 std::vector<std::string> reach_vocabulary(int64_t labels) {
-  require(labels >= 1, "reach_vocabulary", "expected at least 1 label but got ", labels);
+  require(labels >= 1 && labels <= kMostLabels, "reach_vocabulary", "expected 1 to ", kMostLabels, " labels but got ",
+          labels);
   std::vector<std::string> words;
   for (int64_t label = 0; label < labels; ++label) words.push_back(std::to_string(label));
   for (const char* mark : {"|", "[Q]", "[R]", "[A]", "[T]", "[P]", ";", "[E]"}) words.emplace_back(mark);

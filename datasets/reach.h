@@ -23,10 +23,12 @@ namespace tacit {
 // scrompus?".
 enum class ReachStyle { symbols, english };
 
+inline constexpr int64_t kMostLabels = 1 << 16;
+
 struct ReachOptions {
   GraphOptions graph;
   ReachStyle style = ReachStyle::symbols;
-  int64_t labels = 32;  // label words of the symbols; at least graph.max_nodes
+  int64_t labels = 32;  // label words of the symbols; graph.max_nodes to kMostLabels
 };
 
 // Example `index` of the endless data set named by `seed`: a pure function, the same on every machine.
@@ -59,6 +61,10 @@ Walk walk_example(const ReachOptions& options, uint64_t seed, int64_t index, int
 // "[E]". [A] asks for the answer, [T] opens a written chain of thought, [P] is the pause token, ';' ends a level, [E]
 // ends the text.
 std::vector<std::string> reach_vocabulary(int64_t labels);
+
+// JSON lines (datasets/example.h) of this task. Fails, naming file and line, where an id comes again, the answer is
+// empty or not the candidate that the root reaches, or meta.depth is not its distance.
+std::vector<Example> read_reach_examples(const std::filesystem::path& path);
 
 // ProsQA's JSON (facebookresearch/coconut data/prosqa_*.json), as its own English text or as symbols. Symbols are drawn
 // from `seed` per item as in reach_example. Fails naming file, item and field; checks that the target is reachable and

@@ -23,6 +23,16 @@ std::string symbol_edges(const std::vector<std::pair<int64_t, int64_t>>& edges, 
 OrderedJson reach_meta(const GraphProblem& problem, const std::vector<std::string>& words,
                        const std::vector<int64_t>& order, bool target_first);
 
+// That meta read back and checked: a graph problem, a label for every node, its two candidates. Fails with `operation`,
+// naming the field and `source`.
+struct ReachMeta {
+  GraphProblem problem;
+  std::vector<std::string> labels;      // of node i
+  std::vector<std::string> candidates;  // in the question's order
+  bool target_first = false;
+};
+ReachMeta read_reach_meta(const Example& example, const std::string& operation, const std::string& source);
+
 // Places of words in alphabetical order.
 std::vector<int64_t> alphabetical(const std::vector<std::string>& words);
 

@@ -11,8 +11,7 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
   std::vector<Decoded> out(session.rows());
   std::vector<char> done(session.rows(), 0);
   for (int64_t step = 0; step < options.max_tokens; ++step) {
-    const at::Tensor ids_B = session.logits_BV().argmax(-1).to(at::kCPU).contiguous();
-    const int64_t* ids = ids_B.const_data_ptr<int64_t>();
+    const std::vector<int64_t> ids = likeliest_tokens(session.logits_BV(), "decode");
     TokenRows next(session.rows());
     for (int64_t b = 0; b < session.rows(); ++b) {
       if (!done[b] && options.stop_token && ids[b] == *options.stop_token) out[b].stopped = true, done[b] = 1;

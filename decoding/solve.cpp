@@ -25,8 +25,9 @@ class Stopwatch {
 }  // namespace
 
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options) {
-  return prompt_tokens + std::ssize(procedure.prompt_suffix) + procedure.think.max_steps +
-         std::ssize(procedure.answer_marker) + options.max_answer_tokens;
+  constexpr int64_t kMany = int64_t{1} << 32;  // more than any model has; the sum stays exact
+  return prompt_tokens + std::ssize(procedure.prompt_suffix) + std::min(procedure.think.max_steps, kMany) +
+         std::ssize(procedure.answer_marker) + std::min(options.max_answer_tokens, kMany);
 }
 
 Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,

@@ -35,6 +35,56 @@ void check_runs(const std::vector<NamedRun>& runs, const std::string& baseline) 
           "expected the baseline to be one of the runs but got '", baseline, "'", did_you_mean(baseline, names));
 }
 
+OrderedJson field(const OrderedJson& record, const char* name) {
+  const auto found = record.is_object() ? record.find(name) : record.end();
+  return found == record.end() ? OrderedJson() : *found;
+}
+
+// Recorded fields that only say by another name what a report says anyhow.
+bool is_repetition(const std::string& name) {
+  static const std::vector<std::string> all = {
+      "command", "model", "model_path", "data_path", "settings", "config_sha256", "tokenizer_sha256", "method", "task"};
+  return std::find(all.begin(), all.end(), name) != all.end();
+}
+
+OrderedJson merge_records(const std::vector<NamedRun>& runs) {
+  OrderedJson merged = OrderedJson::object(), by_row = OrderedJson::object();
+  for (const auto& [name, run] : runs) {
+    if (!run.record.is_object()) return nullptr;
+    for (const auto& [key, value] : run.record.items()) {
+      if (is_repetition(key)) continue;
+      if (!merged.contains(key)) merged[key] = value;
+      if (merged[key] != value) by_row[key] = nullptr;
+    }
+  }
+  for (const auto& [key, none] : by_row.items()) {
+    merged.erase(key);
+    for (const auto& [name, run] : runs) by_row[key][name] = field(run.record, key.c_str());
+  }
+  if (!by_row.empty()) merged["by_row"] = std::move(by_row);
+  return merged;
+}
+
+// What lets accuracies differ by rounding and times by much.
+std::vector<std::string> find_notes(const std::vector<NamedRun>& runs) {
+  constexpr std::pair<const char*, const char*> kConditions[] = {
+      {"dtype", "dtype differs"},    {"device", "device differs"}, {"cpu", "CPU differs"},
+      {"threads", "threads differ"}, {"batch", "batch differs"},   {"versions", "versions differ"}};
+  std::vector<std::string> notes;
+  for (const auto& [what, title] : kConditions) {
+    std::string each;
+    bool same = true;
+    for (const auto& [name, run] : runs) {
+      if (run.record.is_null()) return {};
+      const OrderedJson value = field(run.record, what);
+      same = same && value == field(runs[0].second.record, what);
+      each += (each.empty() ? "" : ", ") + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    if (!same) notes.push_back(std::string(title) + ": " + each);
+  }
+  return notes;
+}
+
 void check_same_problem(const Sample& a, const std::string& name_a, const Sample& b, const std::string& name_b) {
   require(a.expected == b.expected && a.depth == b.depth, "compare", "expected '", a.id,
           "' to be the same problem in all runs but its "
@@ -71,8 +121,29 @@ void test_against(const std::vector<Sample>& baseline, const std::vector<Sample>
 
 }  // namespace
 
+// Task, data, seed and style; of a generator not how many problems it made.
+void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records) {
+  const auto value = [](const OrderedJson& record, const char* name) {
+    OrderedJson found = field(record, name);
+    if (found.is_object()) found.erase("count");
+    return found;
+  };
+  for (const auto& [name, record] : records) {
+    const auto& [first_name, first] = records[0];
+    if (first.is_null() || record.is_null()) continue;
+    for (const char* what : {"task", "data_sha256", "generator", "style", "labels", "seed"}) {
+      const OrderedJson a = value(first, what), b = value(record, what);
+      require(a == b, "compare", "expected runs on the same problems but got '", what, "' of ", a.dump(), " (",
+              first_name, ") and ", b.dump(), " (", name, ")");
+    }
+  }
+}
+
 Comparison compare(const std::vector<NamedRun>& runs, const std::string& baseline) {
   check_runs(runs, baseline);
+  std::vector<std::pair<std::string, OrderedJson>> records;
+  for (const auto& [name, run] : runs) records.emplace_back(name, run.record);
+  require_same_problems(records);
   const std::vector<std::vector<Sample>> samples = common_samples(runs);
   Comparison out;
   out.task = out.title = runs[0].second.metrics.task;
@@ -89,6 +160,8 @@ Comparison compare(const std::vector<NamedRun>& runs, const std::string& baselin
     if (!whole) row.metrics.heuristics.clear();
     out.rows.push_back(std::move(row));
   }
+  out.notes = find_notes(runs);
+  out.provenance = merge_records(runs);
   return out;
 }
 
@@ -110,6 +183,7 @@ OrderedJson to_json(const Comparison& comparison) {
           {"baseline", comparison.baseline},
           {"rows", rows},
           {"heuristics", to_json(comparison.heuristics)},
+          {"notes", comparison.notes},
           {"provenance", comparison.provenance}};
 }
 

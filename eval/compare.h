@@ -23,11 +23,18 @@ struct Comparison {
   int64_t examples = 0;
   std::vector<ComparisonRow> rows;
   std::vector<Heuristic> heuristics;  // on the same examples; empty when no run has them
-  OrderedJson provenance;             // command, seeds, versions: the caller's
+  std::vector<std::string> notes;     // what a reader must know to compare rows: "dtype differs: a fp32, b bf16"
+  // What the runs record (eval/run_record.cpp): data, seeds, weights, machine, versions; in `by_row` by name what they
+  // differ in. The caller adds `command`, its own, and `run_commands`, those of the runs where they are others.
+  OrderedJson provenance;
 };
 
-// `runs` must share their examples (compared by id; the common ones are used) and their task. Fails when the same id is
-// another problem in two runs. The baseline is the row called `baseline`; empty = no test.
+// Fails where runs, by name, record that they are of other tasks or other problems (Run::record; null = unknown).
+void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records);
+
+// `runs` must share their examples (compared by id; the common ones are used), their task and, as far as they record
+// it, their data. Fails when the same id is another problem in two runs. The baseline is the row called `baseline`;
+// empty = no test.
 Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline);
 
 // Fitted to `width` columns as far as names and accuracies allow: the bars shrink first, then columns go, the least

@@ -10,7 +10,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   require(!samples.empty(), "score_samples", "expected at least one sample");
   Metrics m = std::move(known);
   m.examples = std::ssize(samples);
-  m.correct = m.not_extracted = 0;
+  m.correct = m.not_extracted = m.cut_off = 0;
   std::vector<double> right;
   std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
   double ms = 0;
@@ -21,6 +21,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     right.push_back(s.correct);
     steps += s.steps;
     tokens += s.tokens;
+    m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
     if (s.depth == 0) continue;
     by_depth[s.depth].first += s.correct;
@@ -28,13 +29,13 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   }
   const double count = static_cast<double>(m.examples);
   m.accuracy = static_cast<double>(m.correct) / count;
-  m.accuracy_ci = bootstrap_mean(right);
+  m.accuracy_ci = share_interval(right);
   m.mean_steps = static_cast<double>(steps) / count;
   m.mean_tokens = static_cast<double>(tokens) / count;
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
   m.accuracy_by_depth.clear();
   for (const auto& [depth, n] : by_depth) {
-    m.accuracy_by_depth.emplace_back(depth, static_cast<double>(n.first) / static_cast<double>(n.second));
+    m.accuracy_by_depth.push_back({depth, n.second, static_cast<double>(n.first) / static_cast<double>(n.second)});
   }
   return m;
 }
@@ -49,8 +50,8 @@ OrderedJson to_json(const std::vector<Heuristic>& heuristics) {
 
 OrderedJson to_json(const Metrics& m) {
   OrderedJson depths = OrderedJson::array();
-  for (const auto& [depth, accuracy] : m.accuracy_by_depth)
-    depths.push_back({{"depth", depth}, {"accuracy", accuracy}});
+  for (const DepthAccuracy& d : m.accuracy_by_depth)
+    depths.push_back({{"depth", d.depth}, {"examples", d.examples}, {"accuracy", d.accuracy}});
   return {{"model", m.model},
           {"method", m.method},
           {"task", m.task},
@@ -61,6 +62,7 @@ OrderedJson to_json(const Metrics& m) {
           {"accuracy_ci", OrderedJson::array_t{m.accuracy_ci.low, m.accuracy_ci.high}},
           {"mean_steps", m.mean_steps},
           {"mean_tokens", m.mean_tokens},
+          {"cut_off", m.cut_off},
           {"ms_median", m.ms_median},
           {"ms_p95", m.ms_p95},
           {"ms_prefill", m.ms_prefill},
@@ -104,6 +106,7 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   }
   m.mean_steps = in.number("mean_steps", 0);
   m.mean_tokens = in.number("mean_tokens", 0);
+  m.cut_off = in.integer("cut_off", 0);
   m.ms_median = in.number("ms_median", 0);
   m.ms_p95 = in.number("ms_p95", 0);
   m.ms_prefill = in.number("ms_prefill", 0);
@@ -111,7 +114,7 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   m.ms_answer = in.number("ms_answer", 0);
   m.problems_per_s = in.number("problems_per_s", 0);
   for (const JsonReader& item : read_list(in, json, "accuracy_by_depth", operation, source)) {
-    m.accuracy_by_depth.emplace_back(item.integer("depth"), item.number("accuracy"));
+    m.accuracy_by_depth.push_back({item.integer("depth"), item.integer("examples"), item.number("accuracy")});
   }
   for (const JsonReader& item : read_list(in, json, "heuristics", operation, source)) {
     m.heuristics.push_back(

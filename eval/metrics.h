@@ -12,16 +12,22 @@
 
 namespace tacit {
 
+struct DepthAccuracy {
+  int64_t depth = 0, examples = 0;
+  double accuracy = 0;
+};
+
 struct Metrics {
   std::string model, method, task;
   int64_t examples = 0, correct = 0, not_extracted = 0;
   double accuracy = 0;
-  Interval accuracy_ci;  // 95 % bootstrap over examples
+  Interval accuracy_ci;  // 95 %, share_interval() over examples
   double mean_steps = 0, mean_tokens = 0;
+  int64_t cut_off = 0;  // written chains that ran into the cap on words
   // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured.
   double ms_median = 0, ms_p95 = 0, ms_prefill = 0, ms_think = 0, ms_answer = 0;
   double problems_per_s = 0;  // in batches
-  std::vector<std::pair<int64_t, double>> accuracy_by_depth;
+  std::vector<DepthAccuracy> accuracy_by_depth;
   std::vector<Heuristic> heuristics;  // label-blind rules on the same examples, graph tasks only
 };
 OrderedJson to_json(const Metrics& metrics);

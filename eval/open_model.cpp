@@ -14,8 +14,7 @@ LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dt
   LoadedModel out;
   out.directory = directory;
   out.settings = read_method_settings(read_json(config, "open_model"), config.string());
-  const bool has_tokenizer = exists(directory / "tokenizer.json") || exists(directory / "tokenizer.model");
-  if (has_tokenizer) out.tokenizer = load_tokenizer(directory);
+  if (has_tokenizer(directory)) out.tokenizer = load_tokenizer(directory);
   out.model = load_model(directory, {.dtype = dtype, .device = device});
   return out;
 }

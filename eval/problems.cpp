@@ -79,6 +79,7 @@ RunRecord Problems::record() const {
           options_,
           procedure_.method,
           task_->name,
+          task_->renders_data,
           latents,
           procedure_.think.max_steps,
           solve_options_.max_answer_tokens};
@@ -128,6 +129,7 @@ Sample Problems::sample(int64_t i, const Solution& solution, int64_t row) const 
   s.correct = s.extracted && task_->correct(example, s.answer);
   s.steps = solution.thoughts.steps[row];
   s.tokens = std::ssize(solution.answers[row].tokens);
+  s.cut_off = procedure_.in_words && !solution.thoughts.halted[row];
   s.depth = depth_of(example);
   s.ms_prefill = rounded_ms(solution.ms.prefill / rows);
   s.ms_think = rounded_ms(solution.ms.think / rows);

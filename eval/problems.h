@@ -16,6 +16,7 @@ class Problems {
 
   int64_t size() const { return std::ssize(examples_); }
   const Example& example(int64_t i) const { return examples_[i]; }
+  int64_t prompt_tokens(int64_t i) const { return std::ssize(prompts_[i]); }
   const std::string& task_name() const { return task_->name; }
   const std::string& method_name() const { return procedure_.method; }
   RunRecord record() const;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <set>
+#include <map>
 
 namespace tacit {
 namespace {
@@ -55,6 +55,11 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     }));
   }
   out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed(r.metrics.mean_steps, 1); }));
+  if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
+    out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {
+      return percent(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
+    }));
+  }
   out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed(r.metrics.mean_tokens, 1); }));
   out.push_back(column("ms/problem", 8, [](const ComparisonRow& r) { return measured(r.metrics.ms_median); }));
   out.push_back(column("p95", 2, [](const ComparisonRow& r) { return measured(r.metrics.ms_p95); }));
@@ -63,20 +68,20 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
 }
 
 std::vector<ReportColumn> depth_columns(const Comparison& comparison) {
-  std::set<int64_t> depths;
+  std::map<int64_t, int64_t> depths;  // and their problems, the same ones in every row
   for (const ComparisonRow& row : comparison.rows) {
-    for (const auto& [depth, accuracy] : row.metrics.accuracy_by_depth) depths.insert(depth);
+    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth] = d.examples;
   }
   if (depths.empty()) return {};
   std::vector<ReportColumn> out{{.head = "accuracy % by depth", .cells = {}, .right = false}};
   for (const ComparisonRow& row : comparison.rows) out[0].cells.push_back(row.name);
-  for (int64_t depth : depths) {
-    ReportColumn column{.head = std::to_string(depth), .cells = {}};
+  for (const auto& [depth, examples] : depths) {
+    ReportColumn column{.head = std::to_string(depth) + " (n " + std::to_string(examples) + ")", .cells = {}};
     for (const ComparisonRow& row : comparison.rows) {
       const auto& by_depth = row.metrics.accuracy_by_depth;
-      const auto found =
-          std::find_if(by_depth.begin(), by_depth.end(), [&](const auto& d) { return d.first == depth; });
-      column.cells.push_back(found == by_depth.end() ? kNone : percent(found->second));
+      const auto found = std::find_if(by_depth.begin(), by_depth.end(),
+                                      [depth = depth](const DepthAccuracy& d) { return d.depth == depth; });
+      column.cells.push_back(found == by_depth.end() ? kNone : percent(found->accuracy));
     }
     out.push_back(std::move(column));
   }

@@ -15,13 +15,16 @@ struct ReportColumn {
   int importance = 10;             // a narrow terminal drops the lowest first; 10 stays
 };
 
-// Model, method (unless it only repeats the model's name), accuracy, interval, p, steps, tokens, ms a problem, p95,
-// problems/s.
+// Model, method (unless it only repeats the model's name), accuracy, interval, p, steps, share of chains cut off (where
+// one is), tokens, median ms of a problem alone, p95, problems/s.
 std::vector<ReportColumn> report_columns(const Comparison& comparison);
-// Accuracy by depth: a column of names, then one a depth; empty when no run has depths.
+// Accuracy by depth: a column of names, then one a depth with its number of problems; empty when no run has depths.
 std::vector<ReportColumn> depth_columns(const Comparison& comparison);
 // "label-blind rules on the same problems: lower in-degree 50.0 %, .." or "".
 std::string heuristics_text(const Comparison& comparison);
+// How the numbers came about, a line each: the command as typed, versions and machine, data, weights. What is not known
+// is left out.
+std::vector<std::string> provenance_lines(const Comparison& comparison);
 // "prosqa, 300 problems"
 std::string report_title(const Comparison& comparison);
 

@@ -32,6 +32,10 @@ std::string markdown_table(const Comparison& comparison) {
   std::string out = escaped(report_title(comparison)) + "\n\n" + table(report_columns(comparison));
   if (const auto depths = depth_columns(comparison); !depths.empty()) out += "\n" + table(depths);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + escaped(rules) + "\n";
+  for (const std::string& note : comparison.notes) out += "\n" + escaped(note) + "\n";
+  const std::vector<std::string> lines = provenance_lines(comparison);
+  if (!lines.empty()) out += "\n";
+  for (const std::string& line : lines) out += "    " + line + "\n";  // indented: a block of code
   return out;
 }
 

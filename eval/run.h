@@ -34,6 +34,7 @@ TaskOptions task_options_of(const MethodSettings& settings);
 struct Run {
   Metrics metrics;
   std::vector<Sample> samples;  // in the task's order
+  OrderedJson record;           // run.json: all that is needed to repeat it; null = unknown
 };
 
 // Evaluates. With options.out: writes run.json first, each finished batch at once to samples.jsonl, metrics.json at the

@@ -11,7 +11,7 @@ constexpr const char* kOperation = "evaluate";
 
 // Fields of run.json that two sessions of one run may differ in.
 bool may_differ(const std::string& pointer) {
-  static const std::vector<std::string> free = {"/command", "/batch", "/shuffle", "/model_path", "/data_path"};
+  static const std::vector<std::string> free = {"/command", "/batch", "/shuffle", "/model_path", "/data_path", "/cpu"};
   return std::any_of(free.begin(), free.end(),
                      [&](const std::string& f) { return pointer == f || pointer.starts_with(f + "/"); });
 }
@@ -90,6 +90,10 @@ Run read_run(const std::filesystem::path& folder) {
   Run run;
   run.metrics = metrics_from_json(read_json(metrics_file, operation), operation, metrics_file.string());
   run.samples = read_samples(folder / "samples.jsonl", operation);
+  const Json record = read_json(folder / "run.json", operation);
+  require(record.is_object(), operation, "expected a JSON object but got ", record.type_name(), " in ",
+          (folder / "run.json").string());
+  run.record = record;
   require(std::ssize(run.samples) == run.metrics.examples, operation, "expected ", run.metrics.examples,
           " samples, as metrics.json says, but got ", run.samples.size(), " in ", (folder / "samples.jsonl").string());
   return run;

@@ -16,6 +16,7 @@ struct RunRecord {
   const LoadedModel& model;
   const RunOptions& options;
   std::string method, task;  // resolved names
+  bool renders_data;         // Task::renders_data
   int64_t latents, max_steps, max_answer_tokens;
 };
 OrderedJson to_json(const RunRecord& record);

@@ -1,6 +1,8 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <fstream>
+
 #include "eval/run_folder.h"
 #include "lib/core/version.h"
 
@@ -17,6 +19,16 @@ OrderedJson generator_json(const GraphOptions& g, int64_t count) {
           {"acyclic", g.acyclic},
           {"balance_in_degree", g.balance_in_degree},
           {"count", count}};
+}
+
+// As Linux names it; null elsewhere.
+OrderedJson cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != line.npos) return valid_utf8(line.substr(colon + 2));
+  }
+  return nullptr;
 }
 
 // Null where there is no such file.
@@ -51,12 +63,15 @@ OrderedJson to_json(const RunRecord& record) {
     json["data_path"] = valid_utf8(task.data.string());
     json["data_sha256"] = sha256_hex(MappedFile::open(task.data, "evaluate")->bytes());
   }
-  json["style"] = task.reach.style == ReachStyle::symbols ? "symbols" : "english";
-  json["labels"] = task.reach.labels;
-  json["seed"] = task.seed;
+  // What does nothing is null: a file's text stands as it is, and so do ProsQA's own sentences.
+  const bool told = task.data.empty() || record.renders_data, symbols = task.reach.style == ReachStyle::symbols;
+  json["style"] = told ? OrderedJson(symbols ? "symbols" : "english") : OrderedJson();
+  json["labels"] = told && symbols ? OrderedJson(task.reach.labels) : OrderedJson();
+  json["seed"] = task.data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
   json["limit"] = options.limit;
   json["dtype"] = at::toString(model.model->dtype());
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);
+  json["cpu"] = cpu_name();
   json["batch"] = options.batch;
   json["shuffle"] = options.shuffle ? OrderedJson(*options.shuffle) : OrderedJson();
   json["latency_problems"] = options.latency_problems;

@@ -6,23 +6,15 @@
 namespace tacit {
 
 OrderedJson to_json(const Sample& s) {
-  return {{"task", s.task},
-          {"id", s.id},
-          {"repeat", s.repeat},
-          {"method", s.method},
-          {"question", s.question},
-          {"thoughts", s.thoughts},
-          {"text", s.text},
-          {"answer", s.answer},
-          {"expected", s.expected},
-          {"extracted", s.extracted},
-          {"correct", s.correct},
-          {"steps", s.steps},
-          {"tokens", s.tokens},
-          {"depth", s.depth},
-          {"ms_prefill", s.ms_prefill},
-          {"ms_think", s.ms_think},
-          {"ms_answer", s.ms_answer}};
+  return {{"task", s.task},         {"id", s.id},
+          {"repeat", s.repeat},     {"method", s.method},
+          {"question", s.question}, {"thoughts", s.thoughts},
+          {"text", s.text},         {"answer", s.answer},
+          {"expected", s.expected}, {"extracted", s.extracted},
+          {"correct", s.correct},   {"steps", s.steps},
+          {"tokens", s.tokens},     {"cut_off", s.cut_off},
+          {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
+          {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
 }
 
 static bool read_flag(const JsonReader& in, std::string_view name) {
@@ -46,6 +38,7 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.correct = read_flag(in, "correct");
   s.steps = in.integer("steps");
   s.tokens = in.integer("tokens");
+  s.cut_off = in.boolean("cut_off", false);
   s.depth = in.integer("depth", 0);
   s.ms_prefill = in.number("ms_prefill", 0);
   s.ms_think = in.number("ms_think", 0);

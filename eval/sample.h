@@ -19,6 +19,7 @@ struct Sample {
   std::string text, answer, expected;  // decoded text, extracted answer, reference
   bool extracted = false, correct = false;
   int64_t steps = 0, tokens = 0;                       // thoughts or words consumed; answer tokens
+  bool cut_off = false;                                // a written chain that ran into the cap on words
   int64_t depth = 0;                                   // meta.depth of graph tasks, else 0
   double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // batch time divided by its rows
 };

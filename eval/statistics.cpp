@@ -45,6 +45,21 @@ Interval bootstrap_mean(std::span<const double> values, double confidence, int64
   return {quantile(means, tail), quantile(means, 1 - tail)};
 }
 
+Interval wilson(int64_t hits, int64_t count) {
+  require(count >= 1 && hits >= 0 && hits <= count, "wilson", "expected 0 to n hits of n, at least 1, but got ", hits,
+          " of ", count);
+  constexpr double z = 1.959963984540054;  // 97.5 % of the normal distribution lie below
+  const double n = static_cast<double>(count), p = static_cast<double>(hits) / n;
+  const double scale = 1 / (1 + z * z / n), centre = scale * (p + z * z / (2 * n));
+  const double half = scale * z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+  return {hits == 0 ? 0 : centre - half, hits == count ? 1 : centre + half};
+}
+
+Interval share_interval(std::span<const double> items) {
+  const int64_t count = std::ssize(items), hits = std::count(items.begin(), items.end(), 1.0);
+  return count > 0 && (hits == 0 || hits == count) ? wilson(hits, count) : bootstrap_mean(items);
+}
+
 // With k = min(a, b) and n = a + b: p = 2 P(X <= k) for X ~ Binomial(n, 1/2), at most 1. The log of C(n, k) / 2^n is
 // summed factor by factor; the terms below it follow from C(n, i - 1) = C(n, i) i / (n - i + 1).
 double mcnemar(int64_t only_a, int64_t only_b) {

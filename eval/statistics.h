@@ -14,6 +14,14 @@ struct Interval {
 Interval bootstrap_mean(std::span<const double> values, double confidence = 0.95, int64_t resamples = 10000,
                         uint64_t seed = 0);
 
+// 95 % score interval of a share, `hits` of `count` [Wilson 1927, "Probable inference, the law of succession, and
+// statistical inference", JASA 22:209-212]: the shares p with |hits / count - p| <= z sqrt(p (1 - p) / count).
+Interval wilson(int64_t hits, int64_t count);
+
+// 95 % interval of a share over items that are 0 or 1: the bootstrap, and where all are alike, so that every resample
+// is the sample and the bootstrap has no width, Wilson's.
+Interval share_interval(std::span<const double> items);
+
 // Exact McNemar test, two-sided: p of a split at least as uneven as (only_a, only_b) under a fair coin. 1 when both are
 // 0.
 double mcnemar(int64_t only_a, int64_t only_b);

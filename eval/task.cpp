@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <sstream>
-#include <unordered_set>
 
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
@@ -52,7 +51,7 @@ bool correct(const Example& example, const std::string& answer) {
 }
 
 std::vector<Example> load_reach(const TaskOptions& options) {
-  if (!options.data.empty()) return read_examples(options.data);
+  if (!options.data.empty()) return read_reach_examples(options.data);
   require(options.count >= 1, "load_task", "expected a count of at least 1 problem but got ", options.count);
   std::vector<Example> examples;
   for (int64_t i = 0; i < options.count; ++i) examples.push_back(reach_example(options.reach, options.seed, i));
@@ -70,7 +69,7 @@ const std::vector<Task>& tasks() {
       {"reach", "which of two nodes of a graph can be reached from the root; generated, or from JSON lines", load_reach,
        extract, correct},
       {"prosqa", "ProsQA: reachability told as sentences [Coconut, arXiv:2412.06769]; as English or as symbols",
-       load_prosqa, extract, correct},
+       load_prosqa, extract, correct, /*renders_data=*/true},
   };
   return all;
 }
@@ -98,10 +97,6 @@ std::vector<Example> load_examples(const Task& task, const TaskOptions& options,
   const std::string source = options.data.empty() ? "task " + task.name : options.data.string();
   require(!examples.empty(), "load_task", "expected at least one example but got none in ", source);
   if (limit > 0 && limit < std::ssize(examples)) examples.resize(limit);
-  std::unordered_set<std::string> ids;
-  for (const Example& e : examples) {
-    require(ids.insert(e.id).second, "load_task", "expected ids that differ but got '", e.id, "' twice in ", source);
-  }
   return examples;
 }
 

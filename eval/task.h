@@ -28,6 +28,7 @@ struct Task {
   // normalised.
   std::function<std::string(const Example&, const std::string& text)> extract;
   std::function<bool(const Example&, const std::string& answer)> correct;
+  bool renders_data = false;         // a data file is told in the style asked for; else it is text as it stands
   int64_t max_answer_tokens = 8;     // for an answer of one word
   int64_t max_sentence_tokens = 32;  // for one of several
 };
@@ -35,7 +36,7 @@ struct Task {
 const Task& task(const std::string& name);  // fails naming the known ones
 std::vector<std::string> task_names();
 
-// task.load, then the first `limit` (0 = all). Fails when there are none, or when two examples have the same id.
+// task.load, then the first `limit` (0 = all). Fails when there are none.
 std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit = 0);
 // Upper bound on the answer's tokens, from the form that the task gives its answers.
 int64_t answer_tokens(const Task& task, const std::vector<Example>& examples);

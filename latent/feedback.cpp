@@ -1,5 +1,9 @@
 #include "latent/feedback.h"
 
+#include <cmath>
+
+#include "lib/core/error.h"
+
 namespace tacit {
 
 const at::Tensor& StepState::hidden_BD(HiddenAt at) const {
@@ -13,6 +17,19 @@ const at::Tensor& StepState::logits_BV() const {
   return logits_BV_;
 }
 
+std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation) {
+  const at::Tensor ids_B1 = logits_BV.argmax(-1, /*keepdim=*/true);  // NaN counts as the largest
+  const at::Tensor logit_B1 = logits_BV.gather(-1, ids_B1).to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor on_host = ids_B1.to(at::kCPU).contiguous();
+  const int64_t* ids = on_host.const_data_ptr<int64_t>();
+  for (int64_t b = 0; b < logit_B1.size(0); ++b) {
+    const float logit = logit_B1.const_data_ptr<float>()[b];
+    require(std::isfinite(logit), operation, "expected finite logits but got ", logit, " for token ", ids[b],
+            " in row ", b);
+  }
+  return {ids, ids + on_host.size(0)};
+}
+
 namespace feedback {
 
 Feedback hidden(HiddenAt at) {
@@ -23,10 +40,9 @@ Feedback hidden(HiddenAt at) {
 
 Feedback embed_argmax() {
   return {"embed_argmax", [](const StepState& state) {
-            const at::Tensor ids_B = state.logits_BV().argmax(-1);
-            const at::Tensor on_host = ids_B.to(at::kCPU).contiguous();
-            const int64_t* ids = on_host.const_data_ptr<int64_t>();
-            return NextInput{state.model().embed(ids_B), std::vector<int64_t>(ids, ids + state.rows())};
+            std::vector<int64_t> ids = likeliest_tokens(state.logits_BV(), "think");
+            const at::Tensor ids_B = at::tensor(ids, at::kLong).to(state.model().device());
+            return NextInput{state.model().embed(ids_B), std::move(ids)};
           }};
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/model/transformer.h"
@@ -42,6 +43,10 @@ struct Feedback {
   std::string name;
   std::function<NextInput(const StepState&)> next;
 };
+
+// The most likely token of every row, the lowest id among equals. Fails with `operation` when its logit is not finite:
+// broken weights must not pass for an answer.
+std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation);
 
 namespace feedback {
 

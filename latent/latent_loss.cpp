@@ -5,6 +5,7 @@
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
 #include "lib/memory/training_memory.h"
+#include "lib/model/memory_layout.h"
 
 namespace tacit {
 namespace {
@@ -153,7 +154,7 @@ at::Tensor embed_rest(const Transformer& model, const Batch& batch) {
 }
 
 Hidden run_through_thoughts(const Transformer& model, const Batch& batch) {
-  TrainingMemory memory(model.config().layers, batch.begins, model.device());
+  TrainingMemory memory(memory_layout(model.config()), batch.begins, model.device());
   at::Tensor last_B1D = run_prompts(model, memory, batch);
   std::vector<at::Tensor> thoughts;
   for (int64_t k = 0; k < batch.latents; ++k) {
@@ -180,7 +181,7 @@ at::Tensor think(const Transformer& model, TrainingMemory memory, const at::Tens
 
 Hidden run_with_constant_thoughts(const Transformer& model, const Batch& batch, const std::vector<TrainingRow>& rows,
                                   const LatentLossOptions& options) {
-  TrainingMemory memory(model.config().layers, batch.begins, model.device());
+  TrainingMemory memory(memory_layout(model.config()), batch.begins, model.device());
   const at::Tensor first_B1D = run_prompts(model, memory, batch);
   at::Tensor input_BKD = think(model, memory, first_B1D, batch.latents);
   if (options.teacher_forcing > 0) {
@@ -195,8 +196,11 @@ Hidden run_with_constant_thoughts(const Transformer& model, const Batch& batch, 
 
 }  // namespace
 
+void check_rows(const Transformer& model, const std::vector<TrainingRow>& rows) { make_batch(model, rows); }
+
 LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>& rows,
                        const LatentLossOptions& options) {
+  require(!model.config().bidirectional, "latent_loss", "expected a model that reads from left to right");
   const Batch batch = make_batch(model, rows);
   require(!options.through_thoughts || options.teacher_forcing == 0, "latent_loss",
           "expected no gradient through thoughts under teacher forcing");

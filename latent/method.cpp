@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 
+#include "datasets/reach.h"
 #include "latent/methods/methods.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
@@ -65,6 +66,7 @@ Procedure bind(const Method& method, const MethodSettings& settings, const Token
           "' is a training objective only");
   require(latents < 0 || method.counts_thoughts, "method", "expected no number of thoughts for '", method.name,
           "', which takes none, but got ", latents);
+  require(latents <= kMostThoughts, "method", "expected at most ", kMostThoughts, " thoughts but got ", latents);
   Procedure out = method.procedure({settings, tokenizer, latents < 0 ? settings.latents : latents});
   out.method = method.name;
   return out;
@@ -77,11 +79,11 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
   const JsonReader in = root.object("tacit");
   in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers"});
   s.method = in.string("method", "");
-  s.latents = in.has("latents") ? in.integer_in("latents", 0, 1 << 20) : s.latents;
-  s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, 1 << 20) : s.max_words;
+  s.latents = in.has("latents") ? in.integer_in("latents", 0, kMostThoughts) : s.latents;
+  s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, kMostThoughts) : s.max_words;
   s.task = in.string("task", "");
   s.style = in.string("style", "");
-  s.labels = in.integer("labels", s.labels);
+  s.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : s.labels;
   s.frontier = in.string("frontier", s.frontier);
   if (s.frontier != "level" && s.frontier != "explored") in.reject("frontier", "to be level or explored");
   if (in.has("markers")) {

@@ -13,6 +13,8 @@
 
 namespace tacit {
 
+inline constexpr int64_t kMostThoughts = 1 << 20;  // that a checkpoint or a caller may ask for
+
 // The words a checkpoint uses around its thoughts; "" = none. Vocabulary strings.
 struct Markers {
   std::string think;   // opens a written chain of thought

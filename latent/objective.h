@@ -58,6 +58,9 @@ struct LatentLossOptions {
   uint64_t noise_seed = 0;  // of rows, weights and noise
 };
 
+// Fails where latent_loss would for the rows' sake: thoughts that differ in number, more positions than the model has.
+void check_rows(const Transformer& model, const std::vector<TrainingRow>& rows);
+
 // The loss of a batch. With gradient through thoughts it is the plain path: prompts aligned at their end, one pass for
 // the prompts, one for each thought, one for the rest. All rows have the same number of thoughts. A thought is the
 // hidden state after the final norm of the position before it [Coconut, arXiv:2412.06769]; its readout is the softmax

@@ -3,32 +3,40 @@
 #include <algorithm>
 
 #include "lib/core/error.h"
+#include "lib/model/memory_layout.h"
 
 namespace tacit {
 
-static KvCacheShape cache_shape(const Transformer& model, const SessionOptions& options) {
+static InferenceMemoryShape memory_shape(const Transformer& model, const SessionOptions& options) {
   const ModelConfig& c = model.config();
   require(options.rows >= 1, "session", "expected at least 1 row but got ", options.rows);
   require(options.capacity >= 1 && options.capacity <= c.max_positions, "session", "expected a capacity of 1 to ",
           c.max_positions, " (the model's positions) but got ", options.capacity);
-  return {c.layers, c.kv_heads, c.head_size, options.rows, options.capacity, model.dtype(), model.device()};
+  require_recurrences(c, options.recurrences, "session");
+  return {memory_layout(c, options.recurrences), options.rows, options.capacity, model.dtype(), model.device()};
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
-    : model_(std::move(model)), memory_(cache_shape(*model_, options)) {
-  hidden_BD_ = at::zeros({options.rows, model_->config().hidden_size},
+    : Session(model, options.recurrences, InferenceMemory(memory_shape(*model, options))) {}
+
+Session::Session(std::shared_ptr<const Transformer> model, int64_t recurrences, InferenceMemory memory)
+    : model_(std::move(model)), recurrences_(recurrences), memory_(std::move(memory)), current_(rows(), 0) {
+  hidden_BD_ = at::zeros({rows(), model_->config().hidden_size},
                          at::TensorOptions().dtype(model_->dtype()).device(model_->device()));
 }
-
-Session::Session(std::shared_ptr<const Transformer> model, KvCache memory, at::Tensor hidden_BD)
-    : model_(std::move(model)), memory_(std::move(memory)), hidden_BD_(std::move(hidden_BD)) {}
 
 at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation) {
   const at::NoGradGuard no_grad;
   const int64_t width = x_BTD.size(1);
+  if (model_->config().bidirectional) {
+    const bool fresh = std::ranges::all_of(lengths(), [](int64_t n) { return n == 0; });
+    require(fresh, operation, "expected a session that has consumed nothing: a ", model_->config().family,
+            " model reads its whole input at once, and thinks in depth (SessionOptions::recurrences)");
+  }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
-  const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_);
+  const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_, recurrences_);
   memory_.close();
+  for (size_t b = 0; b < counts.size(); ++b) current_[b] = current_[b] || counts[b] > 0;
   const bool uniform = std::all_of(counts.begin(), counts.end(), [&](int64_t n) { return n == width; });
   if (uniform) {
     hidden_BD_ = hidden_BTD.select(1, width - 1);
@@ -101,41 +109,17 @@ at::Tensor Session::feed_for_logits(const TokenRows& tokens) {
 
 void Session::require_started(std::string_view operation) const {
   for (int64_t b = 0; b < rows(); ++b) {
-    require(lengths()[b] > 0, operation, "expected every row to have consumed a token but row ", b, " is empty");
+    require(current_[b], operation, "expected every row to have consumed a token but row ", b,
+            lengths()[b] > 0 ? " has none since it was truncated" : " is empty");
   }
 }
 
 Thoughts Session::think(const ThinkOptions& options) {
-  const at::NoGradGuard no_grad;
   require_started("think");
-  require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
-  Thoughts out{std::vector<int64_t>(rows(), 0), TokenRows(rows()), std::vector<char>(rows(), 0), {}};
-  std::vector<int64_t> active(rows(), 1);
-  std::vector<at::Tensor> trace;
-  for (int64_t step = 0; step < options.max_steps; ++step) {
-    const StepState state(*model_, hidden_BD_, step);
-    const NextInput proposal = options.feedback.next(state);
-    const std::vector<char> stop = options.halt.stop(state, proposal);
-    for (int64_t b = 0; b < rows(); ++b) {
-      if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
-    }
-    if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
-    if (options.keep_trace) {
-      const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(model_->device()).unsqueeze(1) > 0;
-      trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
-    }
-    advance(proposal.input_BD.unsqueeze(1), active, "think");
-    for (int64_t b = 0; b < rows(); ++b) {
-      if (!active[b]) continue;
-      ++out.steps[b];
-      if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);
-    }
-  }
-  if (options.keep_trace) {
-    out.trace_BKD = trace.empty() ? at::zeros({rows(), 0, model_->config().hidden_size}, hidden_BD_.options())
-                                  : at::stack(trace, 1);
-  }
-  return out;
+  return think_loop(*model_, options, hidden_BD_, [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
+    advance(input_BD.unsqueeze(1), active, "think");
+    return hidden_BD_;
+  });
 }
 
 Session Session::fork(std::span<const int64_t> rows) const {
@@ -145,7 +129,16 @@ Session Session::fork(std::span<const int64_t> rows) const {
   const at::NoGradGuard no_grad;
   const at::Tensor index_B =
       at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
-  return Session(model_, memory_.fork(rows), hidden_BD_.index_select(0, index_B));
+  Session copy(model_, recurrences_, memory_.fork(rows));
+  copy.hidden_BD_ = hidden_BD_.index_select(0, index_B);
+  for (size_t i = 0; i < rows.size(); ++i) copy.current_[i] = current_[rows[i]];
+  return copy;
+}
+
+void Session::truncate(std::span<const int64_t> lengths) {
+  const std::vector<int64_t> before = this->lengths();
+  memory_.truncate(lengths, "truncate");
+  for (size_t b = 0; b < before.size(); ++b) current_[b] = current_[b] && lengths[b] == before[b];
 }
 
 at::Tensor Session::hidden_BD(HiddenAt at) const {

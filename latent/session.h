@@ -7,9 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "latent/feedback.h"
-#include "latent/halt.h"
-#include "lib/memory/kv_cache.h"
+#include "latent/thinking.h"
+#include "lib/memory/inference_memory.h"
 #include "lib/model/transformer.h"
 
 namespace tacit {
@@ -19,21 +18,9 @@ using TokenRows = std::vector<std::vector<int64_t>>;  // one list of token ids a
 struct SessionOptions {
   int64_t rows = 1;        // sequences in the batch
   int64_t capacity = 512;  // tokens and thoughts a row can hold; at most the model's max_positions
-};
-
-struct ThinkOptions {
-  int64_t max_steps = 6;                   // upper bound on thoughts a row; 0 feeds nothing back
-  Feedback feedback = feedback::hidden();  // hidden state -> next input [Coconut, arXiv:2412.06769]
-  Halt halt = halt::never();               // asked before each thought is consumed, per row
-  bool keep_trace = false;                 // store every vector fed back
-};
-
-// What think() did.
-struct Thoughts {
-  std::vector<int64_t> steps;  // thoughts consumed, by row
-  TokenRows tokens;            // by row: the tokens fed back; empty lists if the feedback commits to none
-  std::vector<char> halted;    // by row: 1 = the halting rule stopped it, 0 = max_steps did
-  at::Tensor trace_BKD;        // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
+  // Times that a recurrent-depth model runs its shared blocks at every position: how long it thinks in depth. 0 = the
+  // config's own number; another number is an error for a model without recurrent depth.
+  int64_t recurrences = 0;
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
@@ -61,6 +48,11 @@ class Session {
     return fork(std::span<const int64_t>(rows.begin(), rows.size()));
   }
 
+  // Row b forgets all but its first lengths[b] tokens and thoughts, and must be fed before it thinks or answers again.
+  // Fails, changing nothing, where the model's memory cannot: a state of fixed size, a window that has moved on,
+  // smeared keys.
+  void truncate(std::span<const int64_t> lengths);
+
   // Of the last position of every row.
   at::Tensor hidden_BD(HiddenAt at = HiddenAt::after_norm) const;
   at::Tensor logits_BV() const;
@@ -72,10 +64,11 @@ class Session {
   int64_t capacity() const { return memory_.shape().capacity; }
   const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row
   const Transformer& model() const { return *model_; }
-  int64_t memory_bytes() const { return memory_.bytes(); }
+  int64_t memory_bytes() const { return memory_.bytes(); }  // all rows
+  int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
 
  private:
-  Session(std::shared_ptr<const Transformer> model, KvCache memory, at::Tensor hidden_BD);
+  Session(std::shared_ptr<const Transformer> model, int64_t recurrences, InferenceMemory memory);
 
   // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
   at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
@@ -83,8 +76,10 @@ class Session {
   void require_started(std::string_view operation) const;
 
   std::shared_ptr<const Transformer> model_;
-  KvCache memory_;
-  at::Tensor hidden_BD_;  // before the final norm
+  int64_t recurrences_ = 0;
+  InferenceMemory memory_;
+  at::Tensor hidden_BD_;       // before the final norm
+  std::vector<char> current_;  // by row: hidden_BD_ is that of its last position
 };
 
 }  // namespace tacit

@@ -17,12 +17,20 @@ Json default_model(const ReachOptions& reach) {
           {"smeared_keys", true}};
 }
 
+// A field that would do nothing is refused: a recipe must not say what is not done.
+void only_for(bool allowed, const JsonReader& in, std::initializer_list<const char*> fields, const std::string& whose) {
+  for (const char* field : fields) {
+    if (!allowed && in.has(field)) in.reject(field, "to be absent: it belongs to " + whose);
+  }
+}
+
 ReachOptions read_reach(const JsonReader& in, ReachOptions r) {
   in.only({"kind", "min_nodes", "max_nodes", "edges_per_node", "min_depth", "max_depth", "acyclic", "balance_in_degree",
            "style", "labels"});
   const std::string kind = in.string("kind", r.graph.kind == GraphKind::prosqa ? "prosqa" : "random");
   if (kind != "prosqa" && kind != "random") in.reject("kind", "to be prosqa or random");
   r.graph.kind = kind == "prosqa" ? GraphKind::prosqa : GraphKind::random;
+  only_for(r.graph.kind == GraphKind::random, in, {"edges_per_node", "acyclic"}, "kind random");
   r.graph.min_nodes = in.integer("min_nodes", r.graph.min_nodes);
   r.graph.max_nodes = in.integer("max_nodes", r.graph.max_nodes);
   r.graph.edges_per_node = in.number("edges_per_node", r.graph.edges_per_node);
@@ -32,7 +40,7 @@ ReachOptions read_reach(const JsonReader& in, ReachOptions r) {
   r.graph.balance_in_degree = in.boolean("balance_in_degree", r.graph.balance_in_degree);
   const std::string style = in.string("style", r.style == ReachStyle::symbols ? "symbols" : "english");
   if (style != "symbols") in.reject("style", "to be symbols (the trainer's vocabulary)");
-  r.labels = in.integer("labels", r.labels);
+  r.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : r.labels;
   return r;
 }
 
@@ -40,6 +48,7 @@ Growth read_growth(const JsonReader& in, Growth g) {
   in.only({"fraction", "min_nodes", "max_nodes", "min_depth", "max_depth"});
   g.fraction = in.number("fraction", g.fraction);
   if (!(g.fraction >= 0 && g.fraction <= 1)) in.reject("fraction", "to lie in 0..1");
+  only_for(g.fraction > 0, in, {"min_nodes", "max_nodes", "min_depth", "max_depth"}, "a fraction above 0");
   g.min_nodes = in.integer("min_nodes", g.min_nodes);
   g.max_nodes = in.integer("max_nodes", g.max_nodes);
   g.min_depth = in.integer("min_depth", g.min_depth);
@@ -47,25 +56,29 @@ Growth read_growth(const JsonReader& in, Growth g) {
   return g;
 }
 
-OrderedJson to_json(const Growth& g) {
-  return {{"fraction", g.fraction},
-          {"min_nodes", g.min_nodes},
-          {"max_nodes", g.max_nodes},
-          {"min_depth", g.min_depth},
-          {"max_depth", g.max_depth}};
+// Whether the training data ask a question: a walk without one has no target, and so no depth.
+bool asks(const TrainConfig& c) { return c.method != "walk" || c.walk_question; }
+
+OrderedJson growth_json(const TrainConfig& c) {
+  const Growth& g = c.growth;
+  OrderedJson out = {{"fraction", g.fraction}};
+  if (g.fraction == 0) return out;
+  out.update({{"min_nodes", g.min_nodes}, {"max_nodes", g.max_nodes}});
+  if (asks(c)) out.update({{"min_depth", g.min_depth}, {"max_depth", g.max_depth}});
+  return out;
 }
 
-OrderedJson to_json(const ReachOptions& r) {
-  return {{"kind", r.graph.kind == GraphKind::prosqa ? "prosqa" : "random"},
-          {"min_nodes", r.graph.min_nodes},
-          {"max_nodes", r.graph.max_nodes},
-          {"edges_per_node", r.graph.edges_per_node},
-          {"min_depth", r.graph.min_depth},
-          {"max_depth", r.graph.max_depth},
-          {"acyclic", r.graph.acyclic},
-          {"balance_in_degree", r.graph.balance_in_degree},
-          {"style", "symbols"},
-          {"labels", r.labels}};
+OrderedJson reach_json(const TrainConfig& c) {
+  const GraphOptions& g = c.reach.graph;
+  OrderedJson out = {{"kind", g.kind == GraphKind::prosqa ? "prosqa" : "random"},
+                     {"min_nodes", g.min_nodes},
+                     {"max_nodes", g.max_nodes}};
+  if (g.kind == GraphKind::random) out.update({{"edges_per_node", g.edges_per_node}, {"acyclic", g.acyclic}});
+  if (asks(c)) {
+    out.update({{"min_depth", g.min_depth}, {"max_depth", g.max_depth}, {"balance_in_degree", g.balance_in_degree}});
+  }
+  out.update({{"style", "symbols"}, {"labels", c.reach.labels}});
+  return out;
 }
 
 double number_from(const JsonReader& in, const char* field, double fallback, double low) {
@@ -78,6 +91,10 @@ int64_t integer_from(const JsonReader& in, const char* field, int64_t fallback, 
   const int64_t value = in.integer(field, fallback);
   if (value < low) in.reject(field, "to be at least " + std::to_string(low));
   return value;
+}
+
+int64_t count_from(const JsonReader& in, const char* field, int64_t fallback, int64_t low) {
+  return in.has(field) ? in.integer_in(field, low, kMostThoughts) : fallback;
 }
 
 double share_from(const JsonReader& in, const char* field, double fallback, bool one = true) {
@@ -95,7 +112,7 @@ void read_trainer(const JsonReader& in, TrainerOptions& t) {
   t.schedule.steps = integer_from(in, "steps", t.schedule.steps, 1);
   t.schedule.warmup_steps = integer_from(in, "warmup_steps", t.schedule.warmup_steps, 0);
   t.schedule.decay_fraction = share_from(in, "decay_fraction", t.schedule.decay_fraction);
-  t.schedule.final_ratio = number_from(in, "final_ratio", t.schedule.final_ratio, 0);
+  t.schedule.final_ratio = share_from(in, "final_ratio", t.schedule.final_ratio);
   t.clip = number_from(in, "clip", t.clip, 0);
   t.accumulate = integer_from(in, "accumulate", t.accumulate, 1);
   t.bf16 = in.boolean("bf16", t.bf16);
@@ -105,17 +122,27 @@ void read_trainer(const JsonReader& in, TrainerOptions& t) {
 
 bool has_stages(const Method& how, int64_t latents) { return how.stages && how.stages(latents) > 1; }
 
-// Fields that another method would take are refused: a recipe must not say what is not done.
+// Fields that another method would take.
 void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
-  const auto only = [&](bool allowed, std::initializer_list<const char*> fields, const std::string& whose) {
-    for (const char* field : fields) {
-      if (!allowed && in.has(field)) in.reject(field, "to be absent: it belongs to " + whose);
-    }
-  };
-  only(how.name == "frontier", {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
-  only(how.name == "walk", {"walk_length", "walk_question"}, "method walk");
-  only(has_stages(how, latents), {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
-  only(!in.has("init"), {"model", "matched_attention"}, "a start from random weights, not from 'init'");
+  only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
+  only_for(how.name == "walk", in, {"walk_length", "walk_question"}, "method walk");
+  only_for(has_stages(how, latents), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
+  only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");
+}
+
+// The sizes of the graphs, of which walks without a question take no depth.
+void read_data(const JsonReader& in, TrainConfig& c) {
+  const std::string whose = "walks with a question";
+  if (in.has("reach")) {
+    const JsonReader reach = in.object("reach");
+    only_for(asks(c), reach, {"min_depth", "max_depth", "balance_in_degree"}, whose);
+    c.reach = read_reach(reach, c.reach);
+  }
+  if (in.has("growth")) {
+    const JsonReader growth = in.object("growth");
+    only_for(asks(c), growth, {"min_depth", "max_depth"}, whose);
+    c.growth = read_growth(growth, c.growth);
+  }
 }
 
 // A fresh model: the defaults of family tacit, changed as given; another family's config stands for itself.
@@ -187,7 +214,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   if (c.task != "reach") in.reject("task", "to be reach (the task that can be generated without end)");
   c.seed = static_cast<uint64_t>(integer_from(in, "seed", static_cast<int64_t>(c.seed), 0));
   c.batch = integer_from(in, "batch", c.batch, 1);
-  c.latents = integer_from(in, "latents", c.latents, 0);
+  c.latents = count_from(in, "latents", c.latents, 0);
   refuse_foreign(in, how, c.latents);
   c.thought_weight = number_from(in, "thought_weight", c.thought_weight, 0);
   c.frontier = in.string("frontier", c.frontier);
@@ -199,14 +226,13 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
     in.reject("teacher_forcing", "to be 0 unless frontier is explored (an ideal thought needs a target)");
   }
   if (c.teacher_forcing > 0 && c.through_thoughts) in.reject("through_thoughts", "to be false under teacher forcing");
-  c.walk_length = integer_from(in, "walk_length", c.walk_length, 1);
+  c.walk_length = count_from(in, "walk_length", c.walk_length, 1);
   c.walk_question = in.boolean("walk_question", c.walk_question);
   c.curriculum_fraction = share_from(in, "curriculum_fraction", c.curriculum_fraction, false);
   c.reset_optimizer = in.boolean("reset_optimizer", c.reset_optimizer);
   c.init = in.string("init", "");
   c.matched_attention = in.boolean("matched_attention", c.matched_attention);
-  if (in.has("reach")) c.reach = read_reach(in.object("reach"), c.reach);
-  if (in.has("growth")) c.growth = read_growth(in.object("growth"), c.growth);
+  read_data(in, c);
   c.model = in.has("model") ? read_model(in.object("model"), c.reach) : default_model(c.reach);
   read_trainer(in, c.trainer);
   return c;
@@ -233,8 +259,8 @@ OrderedJson to_json(const TrainConfig& c) {
   }
   if (!c.init.empty()) out["init"] = c.init.string();
   if (c.init.empty()) out["matched_attention"] = c.matched_attention, out["model"] = c.model;
-  out["reach"] = to_json(c.reach);
-  out["growth"] = to_json(c.growth);
+  out["reach"] = reach_json(c);
+  out["growth"] = growth_json(c);
   out["learning_rate"] = t.learning_rate;
   out["beta1"] = t.adamw.beta1;
   out["beta2"] = t.adamw.beta2;

@@ -64,6 +64,23 @@ void check_vocabulary(const TrainConfig& config) {
   }
 }
 
+// Nothing in the folder may be overwritten or be taken for a part of the checkpoint. What a kill before the first state
+// leaves is known by the recipe, which is written first.
+void check_folder(const std::filesystem::path& directory, const std::string& recipe_file) {
+  if (training_exists(directory)) return;
+  const auto recipe = directory / "train.json", metrics = directory / "metrics.jsonl";
+  const bool begun = exists(recipe) && read_file(recipe, "train") == recipe_file;
+  std::vector<std::filesystem::path> there;
+  for (const auto& file : checkpoint_files_in(directory)) {
+    if (!begun || file.filename() != "tokenizer.json") there.push_back(file);
+  }
+  for (const auto& file : {recipe, metrics}) {
+    if (!begun && exists(file)) there.push_back(file);
+  }
+  require(there.empty(), "train", "expected a new folder or a training to resume but got ",
+          there.empty() ? "" : there[0].string(), " without a training; choose another folder");
+}
+
 struct Start {
   std::shared_ptr<Transformer> model;
   Json config;  // config.json as it will be written
@@ -156,15 +173,20 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   problem.resets_optimizer = [&](int64_t step) {
     return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
   };
-  std::filesystem::create_directories(directory);
-  const std::string recipe = to_json(config).dump();
-  if (!training_exists(directory)) {
-    require(!exists(directory / "config.json"), "train", "expected a new folder or a training to resume but got a ",
-            "checkpoint without a training in ", directory.string(), "; choose another folder");
-    write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
-    write_file_atomic(directory / "train.json", to_json(config).dump(2) + "\n", "train");
+  // What can be refused is refused before anything is written: the first batch, and the first and last stage in full
+  // size.
+  const std::string recipe_file = to_json(config).dump(2) + "\n";
+  check_folder(directory, recipe_file);
+  check_rows(*start.model, batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)));
+  for (const int64_t stage : {stage_at(0), stages - 1}) {
+    check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage));
   }
-  train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
+  std::filesystem::create_directories(directory);
+  if (!training_exists(directory)) {
+    write_file_atomic(directory / "train.json", recipe_file, "train");
+    write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
+  }
+  train(start.model, problem, config.trainer, saved_config, to_json(config).dump(), directory, resume, progress);
 }
 
 }  // namespace tacit

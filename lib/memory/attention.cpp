@@ -4,10 +4,12 @@
 
 namespace tacit {
 
-at::Tensor smear(const at::Tensor& k_BGTE, const at::Tensor& before_BG1E, const at::Tensor& smear_G) {
-  const at::Tensor s = smear_G.to(k_BGTE.scalar_type()).view({1, -1, 1, 1});
-  const at::Tensor left = at::cat({before_BG1E, k_BGTE.narrow(2, 0, k_BGTE.size(2) - 1)}, 2);
-  return at::lerp(k_BGTE, left, s);
+at::Tensor smear(const at::Tensor& k_BGTE, const at::Tensor& left_BGTE, const at::Tensor& smear_G) {
+  return at::lerp(k_BGTE, left_BGTE, smear_G.to(k_BGTE.scalar_type()).view({1, -1, 1, 1}));
+}
+
+at::Tensor left_neighbours(const at::Tensor& k_BGTE, const at::Tensor& before_BG1E) {
+  return at::cat({before_BG1E, k_BGTE.narrow(2, 0, k_BGTE.size(2) - 1)}, 2);
 }
 
 at::Tensor attention(const at::Tensor& q_BHTE, const at::Tensor& k_BGSE, const at::Tensor& v_BGSE,

@@ -9,9 +9,12 @@ struct AttentionOptions {
   at::Tensor smear_G;  // undefined: keys as they are; else key j is (1 - s) k_j + s k_{j-1}, s in (0, 1) a KV head
 };
 
-// Smeared keys of a segment [Olsson et al. 2022, arXiv:2209.11895]; the key left of its first column is `before` [B, G,
-// 1, E]. A memory smears a key once, when it stores it.  -> [B, G, T, E]
-at::Tensor smear(const at::Tensor& k_BGTE, const at::Tensor& before_BG1E, const at::Tensor& smear_G);
+// Keys smeared with those on their left [Olsson et al. 2022, arXiv:2209.11895]. A memory smears a key once, when it
+// stores it.  -> [B, G, T, E]
+at::Tensor smear(const at::Tensor& k_BGTE, const at::Tensor& left_BGTE, const at::Tensor& smear_G);
+
+// What stands left of each key of a segment: `before` [B, G, 1, E], then the keys themselves.
+at::Tensor left_neighbours(const at::Tensor& k_BGTE, const at::Tensor& before_BG1E);
 
 // softmax(scale * q k^T + mask) v.  q [B, H, T, E], k and v [B, G, S, E] with G dividing H, mask [B, 1, T, S] bool
 // (true = seen). A query that sees nothing gets a finite, meaningless result.  -> [B, H, T, E]

@@ -2,6 +2,7 @@
 
 #include "lib/core/error.h"
 #include "lib/model/family.h"
+#include "lib/model/slots.h"
 
 namespace tacit {
 
@@ -48,7 +49,8 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-std::vector<int64_t> file_shape(const FileTensor& entry, const std::map<std::string, std::vector<int64_t>>& shapes) {
+// Of an entry's slots, one after the other.
+std::vector<int64_t> joined_shape(const FileTensor& entry, const std::map<std::string, std::vector<int64_t>>& shapes) {
   std::vector<int64_t> shape = shapes.at(entry.slots[0]);
   for (size_t i = 1; i < entry.slots.size(); ++i) shape[0] += shapes.at(entry.slots[i])[0];
   if (entry.transposed) std::swap(shape[0], shape[1]);
@@ -122,13 +124,15 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
   std::map<std::string, at::Tensor> weights;
   for (const FileTensor& entry : expected) {
     const TensorView& view = *found.at(entry.name);
-    const auto want = file_shape(entry, shapes);
+    const auto joined = joined_shape(entry, shapes);
+    const auto& want = entry.file_shape.empty() ? joined : entry.file_shape;
     require(view.shape == want, "load_checkpoint", "expected '", entry.name, "' of shape ", shape_text(want),
             " but got ", shape_text(view.shape), " in ", view.file->path().string());
     require(at::isFloatingType(scalar_type(view.type)) && element_bytes(view.type) > 1, "load_checkpoint", "expected '",
             entry.name, "' as F64, F32, BF16 or F16 but got ", element_name(view.type), " in ",
             view.file->path().string());
-    at::Tensor tensor = map_tensor(view).to(options.device, options.dtype);
+    const bool wide = slots::kept_in_fp32(entry.slots[0]);
+    at::Tensor tensor = map_tensor(view).to(options.device, wide ? at::kFloat : options.dtype).view(joined);
     if (entry.transposed) tensor = tensor.t();
     put_slots(tensor, entry, shapes, weights);
   }
@@ -149,6 +153,7 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
     }
     if (entry.transposed) tensor = tensor.t();
     tensor = tensor.to(at::kCPU).contiguous();
+    if (!entry.file_shape.empty()) tensor = tensor.view(entry.file_shape);
     keep[entry.name] = tensor;
     out[entry.name] = {element_type(tensor.scalar_type()),
                        tensor.sizes().vec(),
@@ -157,6 +162,17 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
   std::filesystem::create_directories(directory);
   write_safetensors(directory / "model.safetensors", out, {{"format", "pt"}});
   write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
+}
+
+std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> files;
+  if (!std::filesystem::is_directory(directory)) return files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.filename() == "config.json" || path.stem() == "tokenizer" || path.extension() == ".safetensors")
+      files.push_back(path);
+  }
+  return files;
 }
 
 std::shared_ptr<const Transformer> make_model(const ModelConfig& config, uint64_t seed, bool matched_attention) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lib/core/safetensors.h"
 #include "lib/model/transformer.h"
@@ -23,6 +24,10 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
 // Writes config.json (`config`, usually model.config().raw) and model.safetensors, each atomically, in the family's own
 // names.
 void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config);
+
+// The files of a checkpoint in `directory`: config.json, tokenizer.*, *.safetensors. What is written beside them would
+// make a mixture of two. None where there is no such folder.
+std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory);
 
 // A fresh model of this config with random weights.
 std::shared_ptr<const Transformer> make_model(const ModelConfig& config, uint64_t seed, bool matched_attention = false);

@@ -16,6 +16,9 @@ struct FileTensor {
   std::vector<std::string> slots;
   bool transposed = false;  // stored [in, out] (GPT-2's Conv1D)
   int64_t groups = 1;       // divides a slot's rows
+  // As stored, where not the slots' shape: the same numbers in the same order (Huginn's qk_bias [2, 1, H, E] holds two
+  // slots [H*E], RWKV-7's x_r [1, 1, D] one). Empty = the slots' own.
+  std::vector<int64_t> file_shape;
 };
 
 // A model family: how its config.json and its tensor names translate into the shared blocks.
@@ -26,9 +29,10 @@ struct Family {
   std::vector<std::string> optional_prefixes;  // prefixes that may stand before a name, e.g. "transformer."
   bool (*ignorable)(const ModelConfig&,
                     const std::string& name);  // file tensors that carry no weight (attention masks)
+  std::vector<std::string> other_names;        // that a config.json may use for the same
 };
 
-// The family called `name`; fails listing the known ones.
+// The family called `name`, by its first name or another; fails listing the first names.
 const Family& family(const std::string& name);
 std::vector<std::string> family_names();
 
@@ -38,6 +42,13 @@ Family gpt_neox_family();
 Family llama_family();
 Family qwen2_family();
 Family qwen3_family();
+Family mixtral_family();
+Family deepseek_v3_family();
+Family rwkv7_family();
+Family huginn_family();
+Family ouro_family();
+Family universal_family();
+Family trm_family();
 Family tacit_family();
 
 }  // namespace tacit

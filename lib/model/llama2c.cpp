@@ -149,6 +149,8 @@ Json config_of(const Header& h) {
 }  // namespace
 
 void convert_llama2c(const Llama2cOptions& options) {
+  for (const auto& file : checkpoint_files_in(options.out))
+    fail(kOperation, "expected a folder without a checkpoint to write to but got ", file.string());
   const auto file = MappedFile::open(options.checkpoint, kOperation);
   const Header header = read_header(*file);
   const auto parts = read_parts(file, header);

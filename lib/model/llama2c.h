@@ -19,7 +19,8 @@ namespace tacit {
 //
 //   int32 max_token_length, then for every id: float score, int32 length, bytes
 //
-// Fails naming file and byte on a header that lies or a file that ends early or late, before anything is written.
+// Fails naming file and byte on a header that lies or a file that ends early or late, before anything is written; so
+// too where `out` holds a checkpoint already.
 struct Llama2cOptions {
   std::filesystem::path checkpoint, tokenizer, out;
 };

@@ -2,6 +2,7 @@
 
 #include "lib/core/rng.h"
 #include "lib/model/slots.h"
+#include "lib/model/state_layer_starts.h"
 #include "lib/model/transformer.h"
 
 namespace tacit {
@@ -17,10 +18,23 @@ at::Tensor normal(at::IntArrayRef shape, double deviation, Rng& rng) {
 }
 
 double deviation_of(const std::string& name, const std::vector<int64_t>& shape, const ModelConfig& config) {
-  if (name == slots::embedding || name == slots::positions || name == slots::unembedding) return embedding_deviation;
+  const DepthConfig& depth = config.depth;
+  const bool grid = config.nested.high_cycles > 0;
+  if (name == slots::embedding || name == slots::positions || name == slots::unembedding) {
+    return grid || depth.injected ? 1 / config.embedding_scale : embedding_deviation;
+  }
+  if (name == "high_start" || name == "low_start") return 1;
+  if (grid && name == "exit_gate.weight") return 0;
   const double fan_in = 1 / std::sqrt(static_cast<double>(shape.back()));
   const bool writes_to_residual = name.ends_with(".out.weight") || name.ends_with(".down.weight");
-  return writes_to_residual ? fan_in / std::sqrt(2.0 * static_cast<double>(config.layers)) : fan_in;
+  if (!writes_to_residual || config.residual == Residual::post) return fan_in;
+  const int64_t once = depth.prelude + depth.coda, runs = once + (config.layers - once) * depth.recurrences;
+  return fan_in / std::sqrt(2.0 * static_cast<double>(runs));
+}
+
+// Vectors that are neither norms nor biases.
+bool is_random(const WeightSlot& slot) {
+  return slot.shape.size() > 1 || slot.name == "high_start" || slot.name == "low_start";
 }
 
 // Keys equal to twice the queries (of a group's first head): a head starts by attending to what resembles the query,
@@ -28,6 +42,7 @@ double deviation_of(const std::string& name, const std::vector<int64_t>& shape, 
 // it (logistic of -3 and 3).
 void match_attention(const ModelConfig& config, std::map<std::string, at::Tensor>& weights) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (config.layer(layer).mixer != MixerKind::attention) continue;
     const at::Tensor query_HED = weights[slots::in_layer(layer, "query.weight")].unflatten(0, {config.heads, -1});
     const at::Tensor first_of_group_GED = query_HED.slice(0, 0, config.heads, config.heads / config.kv_heads);
     weights[slots::in_layer(layer, "key.weight")] = (first_of_group_GED * 2).flatten(0, 1);
@@ -47,12 +62,14 @@ std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint
     const bool norm = slot.name.find("norm.weight") != std::string::npos;
     if (norm) {
       weights[slot.name] = at::ones(slot.shape, at::kFloat);
-    } else if (slot.shape.size() == 1) {
-      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases; smear 0 is an even mix
-    } else {
+    } else if (is_random(slot)) {
       weights[slot.name] = normal(slot.shape, deviation_of(slot.name, slot.shape, config), rng);
+    } else {
+      weights[slot.name] = at::zeros(slot.shape, at::kFloat);  // biases, corrections; smear 0 is an even mix
     }
   }
+  start_state_layers(config, weights);
+  if (config.nested.high_cycles > 0) weights["exit_gate.bias"].fill_(-5);
   if (matched_attention) match_attention(config, weights);
   return weights;
 }

@@ -1,5 +1,8 @@
 #include "lib/model/slots.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "lib/model/rotary.h"
 
 namespace tacit {
@@ -13,6 +16,12 @@ Activation read_activation(const JsonReader& in, std::string_view field, std::st
   in.reject(field, "to be one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish, relu");
 }
 
+double read_norm_eps(const JsonReader& in, std::string_view field, double fallback) {
+  const double eps = in.number(field, fallback);
+  if (!(eps >= 0) || !std::isfinite(eps)) in.reject(field, "to be finite and at least 0");
+  return eps;
+}
+
 // YaRN as transformers reads it; `positions` is the config's own context.
 static void read_yarn(const JsonReader& in, RotaryConfig& rotary, int64_t positions) {
   rotary.scaling = RotaryConfig::Scaling::yarn;
@@ -22,7 +31,7 @@ static void read_yarn(const JsonReader& in, RotaryConfig& rotary, int64_t positi
   rotary.original_positions = in.integer("original_max_position_embeddings", positions);
   if (in.has("attention_factor")) {
     rotary.amplitude = in.number("attention_factor");
-  } else if (in.has("mscale") && in.has("mscale_all_dim")) {
+  } else if (in.number("mscale", 0) != 0 && in.number("mscale_all_dim", 0) != 0) {
     const auto scale = [&](double mscale) { return 1 + mscale * (yarn_amplitude(rotary.factor) - 1); };
     rotary.amplitude = scale(in.number("mscale")) / scale(in.number("mscale_all_dim"));
   } else {
@@ -76,8 +85,7 @@ ModelConfig read_rotary_decoder(const JsonReader& in) {
   c.head_size = in.integer("head_dim", c.hidden_size / c.heads);
   if (c.head_size < 2 || c.head_size % 2 != 0) in.reject("head_dim", "to be even and positive");
   c.mlp_size = in.integer_in("intermediate_size", 1, 1 << 24);
-  c.max_positions = in.integer("max_position_embeddings", 2048);
-  if (c.max_positions < 1) in.reject("max_position_embeddings", "to be positive");
+  c.max_positions = in.has("max_position_embeddings") ? in.integer_in("max_position_embeddings", 1, 1 << 24) : 2048;
   c.norm = NormKind::rms;
   c.position = PositionKind::rotary;
   c.rotary = read_rotary(in, c.head_size, c.max_positions);
@@ -86,13 +94,30 @@ ModelConfig read_rotary_decoder(const JsonReader& in) {
   return c;
 }
 
-void reject_sliding_window(const JsonReader& in) {
-  if (in.boolean("use_sliding_window", false))
-    in.reject("use_sliding_window", "to be false (this build attends to all)");
-  if (!in.has("layer_types")) return;
-  for (const Json& type : in.json().at("layer_types")) {
-    if (type != "full_attention") in.reject("layer_types", "to hold full_attention only (this build attends to all)");
+void read_windows(const JsonReader& in, ModelConfig& c) {
+  const bool none = in.json().contains("sliding_window") && !in.has("sliding_window");  // null, not missing
+  const bool windows = in.boolean("use_sliding_window", false) && !none;
+  const int64_t window = windows ? in.integer("sliding_window", 4096) : 0;
+  if (windows && window < 1) in.reject("sliding_window", "to be positive or null");
+  const int64_t full_layers = windows ? in.integer("max_window_layers", 28) : c.layers;
+  std::vector<bool> slides;
+  for (int64_t layer = 0; layer < c.layers; ++layer) slides.push_back(layer >= full_layers);
+  if (in.has("layer_types")) {
+    const std::vector<std::string> types = in.strings("layer_types");
+    if (std::ssize(types) != c.layers) in.reject("layer_types", "to name a type for each of num_hidden_layers");
+    for (int64_t layer = 0; layer < c.layers; ++layer) {
+      slides[layer] = types[layer] == "sliding_attention";
+      if (!slides[layer] && types[layer] != "full_attention") {
+        in.reject("layer_types", "to hold full_attention and sliding_attention only");
+      }
+      if (slides[layer] && !windows) {
+        in.reject("layer_types",
+                  "to hold full_attention only where use_sliding_window and sliding_window give no window");
+      }
+    }
   }
+  if (std::ranges::find(slides, true) == slides.end()) return;
+  for (const bool slide : slides) c.per_layer.push_back({.window = slide ? window : 0});
 }
 
 std::vector<FileTensor> rotary_decoder_files(const ModelConfig& c) {
@@ -107,17 +132,22 @@ std::vector<FileTensor> rotary_decoder_files(const ModelConfig& c) {
     };
     linear("input_layernorm", "attention_norm", false);
     linear("post_attention_layernorm", "mlp_norm", false);
-    linear("self_attn.q_proj", "query", c.qkv_bias);
-    linear("self_attn.k_proj", "key", c.qkv_bias);
-    linear("self_attn.v_proj", "value", c.qkv_bias);
-    linear("self_attn.o_proj", "out", c.out_bias);
-    if (c.head_norms) {
-      linear("self_attn.q_norm", "query_norm", false);
-      linear("self_attn.k_norm", "key_norm", false);
+    const MixerKind mixer = c.layer(layer).mixer;
+    if (mixer == MixerKind::attention || mixer == MixerKind::log_linear) {
+      linear("self_attn.q_proj", "query", c.qkv_bias);
+      linear("self_attn.k_proj", "key", c.qkv_bias);
+      linear("self_attn.v_proj", "value", c.qkv_bias);
+      linear("self_attn.o_proj", "out", c.out_bias);
+      if (c.head_norms) {
+        linear("self_attn.q_norm", "query_norm", false);
+        linear("self_attn.k_norm", "key_norm", false);
+      }
     }
-    linear("mlp.gate_proj", "gate", c.mlp_bias);
-    linear("mlp.up_proj", "up", c.mlp_bias);
-    linear("mlp.down_proj", "down", c.mlp_bias);
+    if (c.layer(layer).feed_forward == FeedForwardKind::mlp) {
+      linear("mlp.gate_proj", "gate", c.mlp_bias);
+      linear("mlp.up_proj", "up", c.mlp_bias);
+      linear("mlp.down_proj", "down", c.mlp_bias);
+    }
   }
   return out;
 }

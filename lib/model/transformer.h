@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lib/memory/memory.h"
+#include "lib/model/block.h"
 #include "lib/model/config.h"
+#include "lib/model/depth_trace.h"
+#include "lib/model/nested_loops.h"
 
 namespace tacit {
 
@@ -21,70 +23,64 @@ struct WeightSlot {
 // Every weight that a model of this config has, in the order of the computation.
 std::vector<WeightSlot> weight_slots(const ModelConfig& config);
 
-struct LinearLayer {
-  at::Tensor weight_OI, bias_O;  // bias may be undefined
-  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight_OI, bias_O); }
-};
+// The parts of a model, bound to its weights.
+struct TransformerParts {
+  TransformerParts(const ModelConfig& config, const TakeWeight& take);
 
-struct NormLayer {
-  NormKind kind = NormKind::rms;
-  double eps = 1e-5;
-  at::Tensor weight_D, bias_D;
-  at::Tensor operator()(const at::Tensor& x) const;
-};
-
-// A pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)); or both of the same x (parallel_residual).
-struct Block {
-  NormLayer attention_norm, mlp_norm;
-  LinearLayer query, key, value, out;
-  LinearLayer gate, up, down;
-  NormLayer query_norm, key_norm;  // head_norms only
-  at::Tensor smear_G;              // before the logistic function
+  at::Tensor embedding_VD, positions_PD, unembedding_VD;
+  NormLayer embedding_norm;  // embedding_norm only
+  std::vector<Block> blocks;
+  NormLayer final_norm;
+  LinearLayer adapter;    // of an injected recurrence
+  LinearLayer exit_gate;  // where the config has one
+  NestedLoops nested;     // where the config has them
 };
 
 // Weights and config. Holds no state of a sequence, so one model may serve many sessions and threads.
 class Transformer {
  public:
-  // `weights`: one tensor for every slot, of its shape, all of one dtype and device. Fails naming the first that is
-  // missing or of another shape, or the numbers where there are more.
+  // `weights`: one tensor for every slot, of its shape, all of one device and, but for those that stay in fp32
+  // (slots::kept_in_fp32), one dtype. Fails naming the first that is missing or of another shape, or the numbers where
+  // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
 
   const ModelConfig& config() const { return config_; }
   const std::map<std::string, at::Tensor>& weights() const { return weights_; }
-  at::ScalarType dtype() const { return embedding_VD_.scalar_type(); }
-  at::Device device() const { return embedding_VD_.device(); }
+  at::ScalarType dtype() const { return parts_.embedding_VD.scalar_type(); }
+  at::Device device() const { return parts_.embedding_VD.device(); }
 
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
   at::Tensor embed(const at::Tensor& ids) const;
-  // Runs all blocks on a segment that `memory` has open. x [B, T, D], position [B, T] -> hidden state before the final
-  // norm.
-  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory) const;
-  at::Tensor final_norm(const at::Tensor& hidden) const { return final_norm_(hidden); }
+  // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
+  // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number. What each of them
+  // left is written to `trace`, if given.
+  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, int64_t recurrences = 0,
+                     DepthTrace* trace = nullptr) const;
+  at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }
   // hidden after the final norm [.., D] -> logits [.., V]
   at::Tensor logits(const at::Tensor& normed) const;
 
   // The matrix that logits are taken with [V, D]; the embedding itself when tied.
-  const at::Tensor& unembedding() const { return unembedding_VD_; }
+  const at::Tensor& unembedding() const { return parts_.unembedding_VD; }
 
  private:
-  at::Tensor attend(const Block& block, int64_t layer, const at::Tensor& x_BTD, const at::Tensor& cos_B1TE,
-                    const at::Tensor& sin_B1TE, Memory& memory) const;
-  at::Tensor mlp(const Block& block, const at::Tensor& x) const;
-  void bind();
-  void build_rotary_table();
+  Pass make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const;
+  at::Tensor forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory, int64_t steps,
+                          DepthTrace* trace) const;
 
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
-  at::Tensor embedding_VD_, positions_PD_, unembedding_VD_;
-  std::vector<Block> blocks_;
-  NormLayer final_norm_;
-  at::Tensor cos_PE_, sin_PE_;  // fp32 [max_positions, rotary.size]
+  TransformerParts parts_;
+  at::Tensor cos_PE_, sin_PE_;  // fp32 [positions, rotary.size]
 };
 
 // Fresh weights from `seed`, the same on every machine: matrices N(0, 1/in), with the block outputs divided by sqrt(2
-// L) [GPT-2], embeddings N(0, 0.02^2), norms 1, biases 0. With `matched_attention` keys start proportional to queries,
-// so that a head attends to what resembles the query [mimetic initialization, arXiv:2305.09828], and smeared heads
-// alternate between looking at a token and at its right neighbour.
+// L) [GPT-2], L counting every run of a block, embeddings N(0, 0.02^2), norms 1, biases 0. Huginn and TRM start, as
+// published, with embeddings that are of deviation 1 once scaled; TRM also with a gate that says "not yet" and starts
+// N(0, 1). With `matched_attention` keys start proportional to queries, so that a head attends to what resembles the
+// query [mimetic initialization, arXiv:2305.09828], and smeared heads alternate between looking at a token and at its
+// right neighbour. What a layer with a state keeps, and how it shifts tokens, starts spread over its channels and
+// heads (lib/model/state_layer_starts.h).
 std::map<std::string, at::Tensor> random_weights(const ModelConfig& config, uint64_t seed, bool matched_attention);
 
 // A copy whose weights are leaves of their own that require gradients (fp32).

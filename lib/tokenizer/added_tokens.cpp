@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "lib/tokenizer/nfc.h"
 #include "lib/tokenizer/regex.h"
 #include "lib/tokenizer/utf8.h"
 
@@ -59,21 +58,15 @@ std::pair<int32_t, size_t> TokenTrie::longest_at(std::string_view text, size_t p
 }
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, Normalizer normalizer)
-    : tokens_(std::move(tokens)), normalizer_(normalizer) {
+    : tokens_(std::move(tokens)), normalizer_(std::move(normalizer)) {
   for (size_t i = 0; i < tokens_.size(); ++i) {
     std::string buffer;
     const auto index = static_cast<int32_t>(i);
     if (tokens_[i].normalized)
-      normalized_.insert(normalize(tokens_[i].content, buffer), index);
+      normalized_.insert(normalizer_.apply(tokens_[i].content, buffer), index);
     else
       raw_.insert(tokens_[i].content, index);
   }
-}
-
-std::string_view AddedTokens::normalize(std::string_view text, std::string& buffer) const {
-  if (normalizer_ == Normalizer::none) return text;
-  buffer = nfc(text);
-  return buffer;
 }
 
 bool AddedTokens::cuts_word(std::string_view text, size_t begin, size_t end) const {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-namespace tacit {
+#include "lib/tokenizer/normalizer.h"
 
-enum class Normalizer { none, nfc };
+namespace tacit {
 
 // What an added token of tokenizer.json asks for.
 struct AddedToken {
@@ -55,7 +55,7 @@ class AddedTokens {
   };
 
   AddedTokens() = default;
-  AddedTokens(std::vector<AddedToken> tokens, Normalizer normalizer);
+  AddedTokens(std::vector<AddedToken> tokens, Normalizer normalizer = {});
 
   // Calls `part(const Part&)` for the parts in order; the views are valid during the call only.
   template <class Callback>
@@ -63,7 +63,7 @@ class AddedTokens {
     find(raw_, text, [&](const Part& outer) {
       if (outer.id >= 0) return part(outer);
       std::string buffer;
-      find(normalized_, normalize(outer.text, buffer), part);
+      find(normalized_, normalizer_.apply(outer.text, buffer), part);
     });
   }
 
@@ -72,13 +72,12 @@ class AddedTokens {
  private:
   template <class Callback>
   void find(const TokenTrie& trie, std::string_view text, const Callback& part) const;
-  std::string_view normalize(std::string_view text, std::string& buffer) const;
   bool cuts_word(std::string_view text, size_t begin, size_t end) const;
   static size_t without_space_at_end(std::string_view text);
   static size_t space_at_start(std::string_view text);
 
   std::vector<AddedToken> tokens_;
-  Normalizer normalizer_ = Normalizer::none;
+  Normalizer normalizer_;
   TokenTrie raw_, normalized_;
 };
 

@@ -24,6 +24,14 @@ class BpeMerges {
 
   void apply(std::vector<int32_t>& symbols) const;
 
+  // Calls `rule(left, right)` for each rule, in no order.
+  template <class Rule>
+  void for_each(const Rule& rule) const {
+    for (const Slot& slot : slots_) {
+      if (slot.pair != kEmpty) rule(static_cast<int32_t>(slot.pair >> 32), static_cast<int32_t>(slot.pair));
+    }
+  }
+
  private:
   struct Slot {
     uint64_t pair = kEmpty;

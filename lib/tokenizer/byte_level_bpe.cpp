@@ -1,9 +1,10 @@
 #include "lib/tokenizer/byte_level_bpe.h"
 
 #include <algorithm>
-#include <utility>
+#include <optional>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/read_merges.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
@@ -43,17 +44,7 @@ std::optional<std::string> bytes_of(std::string_view token) {
   return bytes;
 }
 
-// The two strings of a merge rule, written "a b" or ["a", "b"].
-std::optional<std::pair<std::string, std::string>> merge_parts(const Json& rule) {
-  if (rule.is_array() && rule.size() == 2 && rule[0].is_string() && rule[1].is_string()) {
-    return std::pair(rule[0].get<std::string>(), rule[1].get<std::string>());
-  }
-  if (!rule.is_string()) return std::nullopt;
-  const auto& text = rule.get_ref<const std::string&>();
-  const size_t space = text.find(' ');
-  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return std::nullopt;
-  return std::pair(text.substr(0, space), text.substr(space + 1));
-}
+bool never_in_utf8(unsigned char byte) { return byte == 0xC0 || byte == 0xC1 || byte >= 0xF5; }
 
 }  // namespace
 
@@ -65,19 +56,11 @@ ByteLevelBpe::ByteLevelBpe(const Json& json, const std::string& source)
     file.object("decoder").reject("type", "to be ByteLevel");
   }
   const JsonReader model = file.object("model");
-  read_options(model);
-  read_symbols(model);
-  read_merges(model, source);
-  find_whole_words();
-}
-
-void ByteLevelBpe::read_options(const JsonReader& model) {
-  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (!model.string(affix, "").empty()) model.reject(affix, "to be empty");
-  }
-  if (model.number("dropout", 0) != 0) model.reject("dropout", "to be 0");
   ignore_merges_ = model.boolean("ignore_merges", false);
   fuse_unknown_ = model.boolean("fuse_unk", false);
+  read_symbols(model);
+  merges_ = read_merges(model, pipeline_.vocabulary(), source);
+  find_whole_words();
 }
 
 void ByteLevelBpe::read_symbols(const JsonReader& model) {
@@ -96,34 +79,20 @@ void ByteLevelBpe::read_symbols(const JsonReader& model) {
     byte_ids_[byte] = static_cast<int32_t>(vocabulary.find_in_model(symbol).value_or(kMissing));
     complete = complete && byte_ids_[byte] != kMissing;
   }
-  if (complete) return;
-  if (model.boolean("byte_fallback", false))
-    model.reject("byte_fallback", "to be false, or all 256 bytes in the vocabulary,");
-  if (!model.has("unk_token")) return;
-  const std::optional<int64_t> unknown = vocabulary.find_in_model(model.string("unk_token"));
-  if (!unknown) model.reject("unk_token", "to be in the vocabulary");
-  unknown_ = static_cast<int32_t>(*unknown);
+  if (!complete) read_unknown(model);
 }
 
-void ByteLevelBpe::read_merges(const JsonReader& model, const std::string& source) {
-  if (!model.has("merges") || !model.json()["merges"].is_array()) model.reject("merges", "to be a list");
-  const Json& rules = model.json()["merges"];
-  const auto id_of_part = [&](const std::string& token, size_t index) {
-    const std::optional<int64_t> id = pipeline_.vocabulary().find_in_model(token);
-    require(id.has_value(), kOperation, "expected the tokens of 'model.merges[", index,
-            "]' in the vocabulary but got '", token, "' in ", source);
-    return static_cast<int32_t>(*id);
-  };
-  merges_ = BpeMerges(rules.size());
-  int32_t rank = 0;
-  for (size_t i = 0; i < rules.size(); ++i) {
-    if (rules[i].is_string() && rules[i].get_ref<const std::string&>().starts_with("#version")) continue;
-    const auto parts = merge_parts(rules[i]);
-    require(parts.has_value(), kOperation, "expected 'model.merges[", i, "]' to be \"a b\" or [\"a\", \"b\"] but got ",
-            rules[i].type_name(), " of another form in ", source);
-    const auto& [left, right] = *parts;
-    merges_.set(id_of_part(left, i), id_of_part(right, i), {rank++, id_of_part(left + right, i)});
+void ByteLevelBpe::read_unknown(const JsonReader& model) {
+  if (model.boolean("byte_fallback", false))
+    model.reject("byte_fallback", "to be false, or all 256 bytes in the vocabulary,");
+  if (!model.has("unk_token")) {
+    for (const unsigned char byte : {0xEF, 0xBF, 0xBD}) replacement_.push_back(byte_ids_[byte]);
+    if (std::ranges::find(replacement_, kMissing) != replacement_.end()) replacement_.clear();
+    return;
   }
+  const std::optional<int64_t> unknown = pipeline_.vocabulary().find_in_model(model.string("unk_token"));
+  if (!unknown) model.reject("unk_token", "to be in the vocabulary");
+  unknown_ = static_cast<int32_t>(*unknown);
 }
 
 void ByteLevelBpe::find_whole_words() {
@@ -142,17 +111,21 @@ void ByteLevelBpe::find_whole_words() {
   }
 }
 
-// As the reference does, a byte that the vocabulary lacks gives the unknown token or, when there is none, nothing.
+// As the reference does, a byte that the vocabulary lacks gives the unknown token or, when there is none, nothing. The
+// reference never sees a byte that UTF-8 does not use.
 std::vector<int32_t> ByteLevelBpe::symbols_of(std::string_view piece) const {
   std::vector<int32_t> symbols;
   symbols.reserve(piece.size());
   bool after_unknown = false;
-  for (const char byte : piece) {
-    const int32_t id = byte_ids_[static_cast<unsigned char>(byte)];
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned char>(c);
+    const int32_t id = byte_ids_[byte];
     if (id != kMissing)
       symbols.push_back(id);
     else if (unknown_ != kMissing && !(fuse_unknown_ && after_unknown))
       symbols.push_back(unknown_);
+    else if (unknown_ == kMissing && never_in_utf8(byte))
+      symbols.insert(symbols.end(), replacement_.begin(), replacement_.end());
     after_unknown = id == kMissing;
   }
   return symbols;

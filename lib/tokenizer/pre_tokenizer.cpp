@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/normalizer.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
@@ -40,7 +41,9 @@ void PreTokenizer::add(const JsonReader& section) {
     byte_level_ = true;
     const bool use_regex = section.boolean("use_regex", true);
     stages_.push_back({.regex = use_regex ? compiled(kByteLevel) : nullptr,
-                       .add_prefix_space = section.boolean("add_prefix_space", true)});
+                       .prefix = section.boolean("add_prefix_space", true) ? Prefix::always : Prefix::never});
+  } else if (type == "Metaspace") {
+    add_metaspace(section);
   } else if (type == "Digits") {
     stages_.push_back(
         {.regex = compiled(section.boolean("individual_digits", false) ? kDigit : std::string(kDigit) + "+")});
@@ -49,7 +52,7 @@ void PreTokenizer::add(const JsonReader& section) {
   } else if (type == "WhitespaceSplit") {
     stages_.push_back({.regex = compiled(R"(\S+)"), .keep_gaps = false});
   } else {
-    section.reject("type", "to be ByteLevel, Split, Digits, Whitespace, WhitespaceSplit or Sequence");
+    section.reject("type", "to be ByteLevel, Metaspace, Split, Digits, Whitespace, WhitespaceSplit or Sequence");
   }
 }
 
@@ -84,33 +87,51 @@ void PreTokenizer::add_split(const JsonReader& section) {
   stages_.push_back(std::move(stage));
 }
 
-void PreTokenizer::run(size_t stage, std::string_view text, const Piece& piece) const {
+void PreTokenizer::add_metaspace(const JsonReader& section) {
+  Stage stage{.space = section.string("replacement")};
+  // Older files say add_prefix_space, which newer ones spell as a scheme.
+  const std::string scheme =
+      section.string("prepend_scheme", section.boolean("add_prefix_space", true) ? "always" : "never");
+  if (scheme == "always" || scheme == "first")
+    stage.prefix = scheme == "first" ? Prefix::first : Prefix::always;
+  else if (scheme != "never")
+    section.reject("prepend_scheme", "to be always, first or never");
+  if (section.boolean("split", true)) {
+    const std::string space = escaped_pattern(stage.space);
+    stage.regex = compiled(space + "[^" + space + "]*|[^" + space + "]+");
+  }
+  stages_.push_back(std::move(stage));
+}
+
+void PreTokenizer::run(size_t stage, std::string_view text, bool at_start, const Piece& piece) const {
   if (text.empty()) return;
   if (stage == stages_.size()) return piece(text);
-  std::string prefixed;
-  if (stages_[stage].add_prefix_space && text.front() != ' ') {
-    prefixed.append(1, ' ').append(text);
-    text = prefixed;
-  }
-  if (stages_[stage].regex == nullptr) return run(stage + 1, text, piece);
+  const auto& [regex, keep_matches, keep_gaps, prefix, space] = stages_[stage];
+  std::string buffer;
+  if (space != " ") text = buffer = replaced(text, " ", space);
+  if ((prefix == Prefix::always || (prefix == Prefix::first && at_start)) && !text.starts_with(space))
+    text = buffer = space + std::string(text);
+  if (regex == nullptr) return run(stage + 1, text, at_start, piece);
   for_each_stretch(text, [&](std::string_view stretch, bool valid) {
     if (valid)
-      cut(stage, stretch, piece);
+      cut(stage, stretch, at_start, piece);
     else
       piece(stretch);
+    at_start = false;
   });
 }
 
-void PreTokenizer::cut(size_t stage, std::string_view text, const Piece& piece) const {
+void PreTokenizer::cut(size_t stage, std::string_view text, bool at_start, const Piece& piece) const {
   std::vector<Regex::Span> matches;
   stages_[stage].regex->find_all(text, matches);
   size_t end = 0;
   const auto gap = [&](size_t until) {
-    if (stages_[stage].keep_gaps) run(stage + 1, text.substr(end, until - end), piece);
+    if (stages_[stage].keep_gaps) run(stage + 1, text.substr(end, until - end), at_start && end == 0, piece);
   };
   for (const Regex::Span& match : matches) {
     gap(match.begin);
-    if (stages_[stage].keep_matches) run(stage + 1, text.substr(match.begin, match.end - match.begin), piece);
+    if (stages_[stage].keep_matches)
+      run(stage + 1, text.substr(match.begin, match.end - match.begin), at_start && match.begin == 0, piece);
     end = match.end;
   }
   gap(text.size());

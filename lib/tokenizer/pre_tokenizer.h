@@ -12,7 +12,7 @@
 namespace tacit {
 
 // Cuts text into the pieces that the model sees one by one: the "pre_tokenizer" section of tokenizer.json. Knows
-// ByteLevel, Split (Isolated, Removed), Digits, Whitespace, WhitespaceSplit and sequences of them.
+// ByteLevel, Metaspace, Split (Isolated, Removed), Digits, Whitespace, WhitespaceSplit and sequences of them.
 class PreTokenizer {
  public:
   using Piece = std::function<void(std::string_view)>;
@@ -23,23 +23,26 @@ class PreTokenizer {
   bool byte_level() const { return byte_level_; }
 
   // Calls `piece` for each non-empty piece in order. Stretches of invalid UTF-8 are pieces of their own. A view is
-  // valid during its call only.
-  void split(std::string_view text, const Piece& piece) const { run(0, text, piece); }
+  // valid during its call only. `at_start`: whether `text` stands at the start of all of the text.
+  void split(std::string_view text, bool at_start, const Piece& piece) const { run(0, text, at_start, piece); }
 
  private:
+  enum class Prefix { never, first, always };  // first: at the start of all of the text
   struct Stage {
     std::shared_ptr<const Regex> regex;  // null: the text stays whole
     bool keep_matches = true;
     bool keep_gaps = true;
-    bool add_prefix_space = false;
+    Prefix prefix = Prefix::never;  // where a space is put before text that does not begin with one
+    std::string space = " ";        // what spaces are written as
   };
 
   void add(const JsonReader& section);
   void add_sequence(const JsonReader& section);
   void add_split(const JsonReader& section);
+  void add_metaspace(const JsonReader& section);
   std::shared_ptr<const Regex> compiled(const std::string& pattern) const;
-  void run(size_t stage, std::string_view text, const Piece& piece) const;
-  void cut(size_t stage, std::string_view text, const Piece& piece) const;
+  void run(size_t stage, std::string_view text, bool at_start, const Piece& piece) const;
+  void cut(size_t stage, std::string_view text, bool at_start, const Piece& piece) const;
 
   std::string source_;
   std::vector<Stage> stages_;

@@ -1,8 +1,12 @@
 #include "lib/tokenizer/tokenizer.h"
 
+#include <algorithm>
+
 #include "lib/core/error.h"
 #include "lib/core/json.h"
+#include "lib/tokenizer/byte_fallback_bpe.h"
 #include "lib/tokenizer/byte_level_bpe.h"
+#include "lib/tokenizer/older_files.h"
 #include "lib/tokenizer/sentence_piece.h"
 #include "lib/tokenizer/word_level.h"
 
@@ -11,14 +15,21 @@ namespace {
 
 constexpr const char* kOperation = "load_tokenizer";
 
-std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& path) {
-  const Json json = read_json(path, kOperation);
-  const std::string source = path.string();
+bool holds_byte_level(const Json& pre_tokenizer) {
+  if (!pre_tokenizer.is_object()) return false;
+  if (pre_tokenizer.value("type", Json()) == "ByteLevel") return true;
+  const Json parts = pre_tokenizer.value("pretokenizers", Json::array());
+  return std::ranges::any_of(parts, holds_byte_level);
+}
+
+std::shared_ptr<const Tokenizer> from_json(const Json& json, const std::string& source) {
   const JsonReader file(json, kOperation, source);
   if (file.has("version") && file.string("version") != "1.0") file.reject("version", "to be \"1.0\"");
   const JsonReader model = file.object("model");
   // Early files name no type: only byte-pair encoding has merges.
   const std::string type = model.string("type", model.has("merges") ? "BPE" : "");
+  if (type == "BPE" && model.boolean("byte_fallback", false) && !holds_byte_level(json.value("pre_tokenizer", Json())))
+    return std::make_shared<const ByteFallbackBpe>(json, source);
   if (type == "BPE") return std::make_shared<const ByteLevelBpe>(json, source);
   if (type == "WordLevel") return std::make_shared<const WordLevel>(json, source);
   model.reject("type", "to be BPE or WordLevel");
@@ -34,10 +45,19 @@ int64_t Tokenizer::require_id(std::string_view token, std::string_view operation
 }
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
-  const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model";
-  if (std::filesystem::exists(json)) return load_tokenizer_json(json);
-  if (std::filesystem::exists(model)) return load_sentence_piece(model);
-  fail(kOperation, "expected tokenizer.json or tokenizer.model but got neither in ", directory.string());
+  const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model",
+                              vocabulary = directory / "vocab.json";
+  if (exists(json)) return from_json(read_json(json, kOperation), json.string());
+  if (exists(model)) return load_sentence_piece(model);
+  if (exists(vocabulary) && exists(directory / "merges.txt"))
+    return from_json(read_vocab_and_merges(directory), vocabulary.string());
+  fail(kOperation, "expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in ",
+       directory.string());
+}
+
+bool has_tokenizer(const std::filesystem::path& directory) {
+  return exists(directory / "tokenizer.json") || exists(directory / "tokenizer.model") ||
+         (exists(directory / "vocab.json") && exists(directory / "merges.txt"));
 }
 
 }  // namespace tacit

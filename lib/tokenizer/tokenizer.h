@@ -33,10 +33,13 @@ class Tokenizer {
   int64_t require_id(std::string_view token, std::string_view operation) const;
 };
 
-// Reads tokenizer.json (models "BPE" with byte level, and "WordLevel") if the directory has one, else tokenizer.model
-// (SentencePiece). Fails naming what was looked for, and on any component of tokenizer.json that is not supported: a
-// tokenizer that would silently give other ids is refused.
+// Reads tokenizer.json (models "BPE" with byte level or byte fallback, and "WordLevel") if the directory has one, else
+// tokenizer.model (SentencePiece), else vocab.json with merges.txt. Fails naming what was looked for, and on any
+// component of tokenizer.json that is not supported: a tokenizer that would silently give other ids is refused.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory);
+
+// Whether the directory has any of these files.
+bool has_tokenizer(const std::filesystem::path& directory);
 
 // A word-level tokenizer over `words` (ids in order), split at white space, and its tokenizer.json in HF's format.
 std::shared_ptr<const Tokenizer> make_word_tokenizer(const std::vector<std::string>& words,

@@ -7,6 +7,7 @@
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/slots.h"
 #include "lib/train/training_state.h"
 
 namespace tacit {
@@ -15,7 +16,9 @@ namespace {
 // The model with its weights rounded to bf16; gradients arrive at the fp32 weights.
 Transformer in_bf16(const Transformer& model) {
   std::map<std::string, at::Tensor> weights;
-  for (const auto& [name, weight] : model.weights()) weights[name] = weight.to(at::kBFloat16);
+  for (const auto& [name, weight] : model.weights()) {
+    weights[name] = slots::kept_in_fp32(name) ? weight : weight.to(at::kBFloat16);
+  }
   return Transformer(model.config(), std::move(weights));
 }
 
@@ -106,7 +109,7 @@ void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& pro
   if (training_exists(directory)) {
     require(resume, "train", "expected a folder without a training but ", state.string(),
             " exists; resume it or choose another folder");
-    step = load_training_state(state, *model, optimizer, recipe);
+    step = load_training_state(state, *model, optimizer, recipe, options.schedule.steps);
     cut_metrics(metrics_path, step);
     // A kill may have come between the last state and its checkpoint.
     if (step == options.schedule.steps) save_model(directory, *model, config);

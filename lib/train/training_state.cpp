@@ -1,6 +1,6 @@
 #include "lib/train/training_state.h"
 
-#include <algorithm>
+#include <charconv>
 
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
@@ -35,8 +35,18 @@ static void check_recipe(const std::string& saved, const std::string& recipe, co
   fail("resume", "expected the recipe that ", path.string(), " was started with but '", field, "' differs");
 }
 
+static int64_t whole_number(const std::string& text, const std::string& name, int64_t low, int64_t high,
+                            const std::filesystem::path& path) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  require(whole && value >= low && value <= high, "resume", "expected '", name, "' of ", low, " to ", high,
+          " but got '", text, "' in the metadata of ", path.string());
+  return value;
+}
+
 int64_t load_training_state(const std::filesystem::path& path, Transformer& model, AdamW& optimizer,
-                            const std::string& recipe) {
+                            const std::string& recipe, int64_t steps) {
   const Safetensors file = read_safetensors(path);
   auto meta = [&](const std::string& name) {
     const auto found = file.metadata.find(name);
@@ -44,6 +54,8 @@ int64_t load_training_state(const std::filesystem::path& path, Transformer& mode
     return found->second;
   };
   check_recipe(meta("recipe"), recipe, path);
+  const int64_t step = whole_number(meta("step"), "step", 1, steps, path);
+  const int64_t updates = whole_number(meta("updates"), "updates", 0, step, path);
   const at::NoGradGuard no_grad;
   auto get = [&](const std::string& name, const at::Tensor& like) {
     const auto found = file.tensors.find(name);
@@ -57,8 +69,8 @@ int64_t load_training_state(const std::filesystem::path& path, Transformer& mode
     second[name] = get("second_moment/" + name, weight);
   }
   for (const auto& [name, weight] : model.weights()) at::Tensor(weight).copy_(get("weight/" + name, weight));
-  optimizer.restore(first, second, std::stoll(meta("updates")));
-  return std::stoll(meta("step"));
+  optimizer.restore(first, second, updates);
+  return step;
 }
 
 }  // namespace tacit

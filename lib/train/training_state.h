@@ -13,8 +13,8 @@ void save_training_state(const std::filesystem::path& path, const Transformer& m
                          int64_t step, const std::string& recipe);
 
 // Puts a saved state back into the model's leaves and the optimiser. Fails when `recipe` differs from the saved one,
-// naming the first difference.  -> updates done
+// naming the first difference, and on progress that no training of `steps` can have made.  -> updates done
 int64_t load_training_state(const std::filesystem::path& path, Transformer& model, AdamW& optimizer,
-                            const std::string& recipe);
+                            const std::string& recipe, int64_t steps);
 
 }  // namespace tacit

@@ -60,12 +60,22 @@ TEST_CASE("compare: models side by side, their runs again from the folders, repo
   CHECK(json.at("baseline") == "writes");
   CHECK(json.at("examples") == 6);
   CHECK(json == Json::parse(read_file(scratch / "report/compare.json", "test")));
-  CHECK(holds(read_file(scratch / "report/compare.md", "test"), "| "));
+  const std::string markdown = read_file(scratch / "report/compare.md", "test");
+  CHECK(holds(markdown, "| "));
+  CHECK(holds(markdown, "\n    tacit compare --model " + (scratch / "thinks").string()));
+  CHECK(json.at("provenance").at("by_row").at("weights_sha256").size() == 2);
   const Finished again =
       run_tacit({"compare", "--runs", scratch / "report/runs/thinks", "--runs", scratch / "report/runs/writes"});
   CAPTURE(again.err);
   CHECK(again.code == 0);
   CHECK(holds(again.out, "thinks"));
+  const std::string other = scratch / "other";
+  REQUIRE(run_tacit(std::vector<std::string>{"eval", "--model", scratch / "writes", "--out", other, "--task", "reach",
+                                             "--count", "6", "--seed", "4", "--latency-problems", "0"})
+              .code == 0);
+  const Finished mixed = run_tacit({"compare", "--runs", scratch / "report/runs/thinks", "--runs", other});
+  CHECK(mixed.code == 1);
+  CHECK(holds(mixed.err, "expected runs on the same problems but got 'seed' of 3"));
   const Finished methods =
       run_tacit(std::vector<std::string>{"compare", "--model", scratch / "thinks", "--model", scratch / "thinks",
                                          "--method", "coconut", "--method", "direct", "--markdown"} +
@@ -89,6 +99,57 @@ TEST_CASE("run: a question or an example of a task is answered") {
   CAPTURE(json.err);
   REQUIRE(json.code == 0);
   CHECK(Json::parse(json.out).at("thoughts").size() == 3);
+}
+
+TEST_CASE("options that would do nothing to the problems are refused, not recorded") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const std::string data = scratch / "reach.jsonl", out = scratch / "out";
+  REQUIRE(run_tacit({"data", "generate", "reach", "--count", "4", "--labels", "28", "--out", data}).code == 0);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", "--model", scratch / "model", "--out", out},
+        std::vector<std::string>{"compare", "--model", scratch / "model", "--out", out},
+        std::vector<std::string>{"run", "--model", scratch / "model"}, std::vector<std::string>{"data", "audit"},
+        std::vector<std::string>{"data", "show"}}) {
+    for (const auto& [option, value] : {std::pair{"--style", "english"}, {"--labels", "99"}, {"--seed", "4"}}) {
+      const bool by_name = command[0] != "data";
+      std::vector<std::string> args = command;
+      if (by_name) args.push_back("--data");
+      const Finished result = run_tacit(args + std::vector<std::string>{data, option, value});
+      CAPTURE(command[0]);
+      CAPTURE(option);
+      CAPTURE(result.err);
+      CHECK(result.code == 2);
+      CHECK(holds(result.err, std::string("'") + option + "' only with "));
+      CHECK_FALSE(std::filesystem::exists(out));
+    }
+  }
+}
+
+TEST_CASE("compare: a model that cannot be run is refused before the first one runs") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "good");
+  write_checkpoint(scratch / "torn", "cot");
+  const std::string weights = read_file(scratch / "torn/model.safetensors", "test");
+  put(scratch / "torn/model.safetensors", weights.substr(0, weights.size() / 2));
+  write_checkpoint(scratch / "narrow", "cot");
+  put(scratch / "narrow/tokenizer.json", word_tokenizer_json({"1", "2"}));
+  Json config = read_json(scratch / "good/config.json", "test");
+  config["tacit"]["labels"] = kLabels - 4;  // other problems, in words that it knows
+  std::filesystem::copy(scratch / "good", scratch / "other");
+  put(scratch / "other/config.json", config.dump());
+  for (const char* second : {"torn", "narrow", "other"}) {
+    const Finished result =
+        run_tacit(std::vector<std::string>{"compare", "--model", scratch / "good", "--model", scratch / second,
+                                           "--max-nodes", "20", "--out", scratch / "out"} +
+                  kSmall);
+    CAPTURE(second);
+    CAPTURE(result.err);
+    CHECK(result.code == 1);
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);  // no line of progress
+    if (second == std::string("other")) CHECK(holds(result.err, "on the same problems but got 'labels' of 28 (good)"));
+    CHECK_FALSE(std::filesystem::exists(scratch / "out"));
+  }
 }
 
 TEST_CASE("eval, compare and run: bad input gives one line, nothing is written") {

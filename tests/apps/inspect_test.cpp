@@ -23,8 +23,31 @@ TEST_CASE("inspect --json: exact integers from a config.json alone") {
     CHECK(json.at("memory_per_token").at("values") == 12 * 2 * 768);
     CHECK(json.at("memory_per_token").at("bytes") == Json{{"fp32", 4 * 12 * 2 * 768}, {"bf16", 2 * 12 * 2 * 768}});
     CHECK(json.at("context") == 100);
+    CHECK(json.at("memory").at("full") ==
+          Json{{"layers", 12}, {"values_per_token", 12 * 2 * 768}, {"fixed_values", 0}});
+    CHECK(json.at("memory").at("window").at("layers") == 0);
+    CHECK(json.at("memory").at("state").at("layers") == 0);
+    CHECK(json.at("memory").at("bytes").at("bf16") == 2 * 100 * 12 * 2 * 768);
     const double bytes = json.at("bytes_read").at("thought").at("bf16").get<double>();
     CHECK(json.at("time_floor_ms").at("thought").at("bf16").get<double>() == doctest::Approx(bytes / 25e9 * 1e3));
+  }
+}
+
+TEST_CASE("inspect --json: DeepSeek-V3 as published, in fp8, which no build here would run") {
+  const auto config = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/lib/configs/deepseek-v3.json";
+  const Finished result = run_tacit({"inspect", config.string(), "--json"});
+  CAPTURE(result.err);
+  REQUIRE(result.code == 0);
+  const Json json = Json::parse(result.out), &parameters = json.at("parameters");
+  CHECK(parameters.at("total") == 671'026'419'200);
+  CHECK(parameters.at("active_per_token") == 671'026'419'200 - int64_t{248} * 58 * 3 * 7168 * 2048);
+  CHECK(parameters.at("routed_experts") == int64_t{256} * 58 * 3 * 7168 * 2048);
+  CHECK(parameters.at("by_component").at("experts") == parameters.at("routed_experts"));
+  CHECK(json.at("memory_per_token").at("values") == 61 * (512 + 64));
+  const Finished table = run_tacit({"inspect", config.string()});
+  REQUIRE(table.code == 0);
+  for (const char* word : {"671,026,419,200", "router", "experts", "shared_experts", "active a token", "256 experts"}) {
+    CHECK(holds(table.out, word));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "latent/session.h"
 #include "tests/apps/checkpoint.h"
 #include "tests/lib/core_support.h"
+#include "tests/support/fixture.h"
 
 using namespace tacit;
 using namespace tacit::test;
@@ -95,6 +96,45 @@ TEST_CASE("score: a checkpoint with markers inserts none of them, and --text equ
     REQUIRE(other.code == 0);
     const size_t steps = Json::parse(other.out).at("hidden").size();
     CHECK((method == "pause" ? steps == 2 : steps >= 1 && steps <= 2));
+  }
+}
+
+TEST_CASE("score --recurrences: how long a model thinks in depth") {
+  for (const std::string name : {"universal", "huginn", "trm"}) {
+    INFO(name);
+    const Finished result =
+        run_tacit({"score", "--model", fixture(name), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
+    REQUIRE(result.code == 0);
+    const Json json = Json::parse(result.out);
+    Session session(load_model(fixture(name)), {.rows = 1, .capacity = 8, .recurrences = 2});
+    session.prefill({{3, 17, 4}});
+    CHECK(near(floats(json.at("logits_last")), floats(session.logits_BV()[0])));
+    REQUIRE(json.at("logprobs").size() == 3);
+    CHECK(json.at("logprobs")[1].is_null() == (name == "trm"));  // which sees the token that it would predict
+  }
+  const Finished refused =
+      run_tacit({"score", "--model", fixture("llama"), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
+  CHECK(refused.code == 1);
+  CHECK(holds(refused.err, "without recurrent depth but got 2"));
+}
+
+TEST_CASE("score: weights that are not numbers give an error, not a score") {
+  const ScratchFolder scratch;
+  const auto good = tiny_model();
+  for (const char* name : {"unembedding", "layers.0.query.weight"}) {
+    std::map<std::string, at::Tensor> weights = good->weights();
+    weights.at(name) = weights.at(name).clone();
+    weights.at(name)[7][0] = NAN;
+    save_model(scratch / "broken", Transformer(good->config(), std::move(weights)), tiny_config());
+    for (const bool json : {false, true}) {
+      std::vector<std::string> args = {"score", "--model", scratch / "broken", "--tokens", "1,2,3"};
+      if (json) args.push_back("--json");
+      const Finished result = run_tacit(args);
+      CAPTURE(result.err);
+      CHECK(result.code == 1);
+      CHECK(holds(result.err, "[score] expected finite "));
+      CHECK(result.out.empty());
+    }
   }
 }
 

@@ -125,6 +125,21 @@ TEST_CASE("wrong usage: one line that suggests the nearest name, exit 2") {
       {{"inspect"}, "expected PATH"},
       {{"convert", "llama2d", "--checkpoint", "a", "--out", "b"}, "did you mean 'llama2c'?"},
       {{"run", "--model", "x", "--question", "a", "--task", "reach"}, "either '--question' or '--task'"},
+      {{"run", "--model", "x", "--data", "g.jsonl", "--kind", "random"}, "'--kind' without '--data'"},
+      {{"data", "generate", "reach", "--acyclic", "--out", "a"}, "'--acyclic' only with kind random"},
+      {{"data", "generate", "reach", "--kind", "prosqa", "--edges-per-node", "5", "--out", "a"},
+       "'--edges-per-node' only with kind random"},
+      {{"data", "generate", "reach", "--style", "english", "--labels", "40", "--out", "a"},
+       "'--labels' only with style symbols"},
+      {{"data", "convert", "prosqa", "p.json", "--style", "english", "--seed", "2", "--out", "a"},
+       "'--seed' only with style symbols"},
+      {{"data", "audit", "reach", "--acyclic"}, "'--acyclic' only with kind random"},
+      {{"eval", "--model", "x", "--threads", "1025"}, "expected at most 1024 for '--threads' but got '1025'"},
+      {{"eval", "--model", "x", "--latents", "9223372036854775807"}, "expected at most 1048576 for '--latents'"},
+      {{"score", "--model", "x", "--tokens", "1", "--latents", "1048577"}, "expected at most 1048576 for '--latents'"},
+      {{"compare", "--model", "x", "--latents", "1048577"}, "expected at most 1048576 for '--latents'"},
+      {{"train", "--out", "x", "--latents", "1048577"}, "expected at most 1048576 for '--latents'"},
+      {{"eval", "--model", "x", "--labels", "1000000000000"}, "expected at most 65536 for '--labels'"},
   };
   for (const Case& c : cases) {
     const Finished result = run_tacit(c.args);

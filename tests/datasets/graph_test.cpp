@@ -247,8 +247,10 @@ TEST_CASE("options that no graph can meet are refused") {
       {{GraphKind::random, 6, 9, 3.0, 1, 2, true},
        "expected edges_per_node above 0 and at most 2.5 for 6 nodes but got 3"},
       {{GraphKind::random, 6, 9, -1, 1, 2}, "expected edges_per_node above 0 and at most 5 for 6 nodes but got -1"},
-      {{GraphKind::random, 5, 5, 1.6, 5, 5},
-       "expected a target at distance 5 to 5 and a fitting candidate out of reach but got none in 10000 draws of a "
+      {{GraphKind::prosqa, 17, 28, 1.6, 16, 50},
+       "expected a min_depth of at most 15, for a path and another candidate in 17 nodes, but got 16"},
+      {{GraphKind::random, 5, 5, 4, 1, 1},
+       "expected a target at distance 1 to 1 and a fitting candidate out of reach but got none in 10000 draws of a "
        "graph with 5 nodes"},
   };
   for (const auto& row : rows) {

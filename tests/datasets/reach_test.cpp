@@ -201,7 +201,9 @@ TEST_CASE("options that cannot be rendered are refused") {
   ReachOptions few;
   few.labels = 27;
   CHECK(error_of([&] { reach_example(few, 0, 0); }) ==
-        "[reach_example] expected at least 28 labels (graph.max_nodes) but got 27");
+        "[reach_example] expected 28 labels (graph.max_nodes) to 65536 but got 27");
+  few.labels = int64_t{1} << 40;
+  CHECK(holds(error_of([&] { reach_example(few, 0, 0); }), "to 65536 but got 1099511627776"));
   ReachOptions many;
   many.graph.max_nodes = 100;
   many.style = ReachStyle::english;
@@ -229,5 +231,5 @@ TEST_CASE("the vocabulary holds every word that the texts use, once") {
     for (const std::string& word : split(reach_example({}, 8, i).question)) CHECK(known.contains(word));
     for (const std::string& word : walk_example({}, 8, i, 40).words) CHECK(known.contains(word));
   }
-  CHECK(error_of([] { reach_vocabulary(0); }) == "[reach_vocabulary] expected at least 1 label but got 0");
+  CHECK(error_of([] { reach_vocabulary(0); }) == "[reach_vocabulary] expected 1 to 65536 labels but got 0");
 }

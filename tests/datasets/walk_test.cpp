@@ -91,6 +91,18 @@ TEST_CASE("a walk with a question starts at its root again and again, and its an
   }
 }
 
+TEST_CASE("a walk of 40 words meets its answer in more than half of the problems, and never the other candidate") {
+  int met = 0;
+  constexpr int kWalks = 1000;
+  for (int64_t i = 0; i < kWalks; ++i) {
+    const Walk walk = walk_example({}, 6, i, 40, true);
+    const std::set<std::string> visited(walk.words.begin() + 3, walk.words.end() - 2);
+    met += visited.contains(walk.words.back());
+    CHECK(visited.contains(walk.words[1]) + visited.contains(walk.words[2]) <= 1);
+  }
+  CHECK(std::abs(met / double{kWalks} - .58) < .06);  // docs/methods/walk.md; four standard deviations
+}
+
 TEST_CASE("every way out of a node is walked equally often") {
   ReachOptions options;
   options.graph = {GraphKind::random, 4, 4, 2.0, 1, 1};

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <map>
 
 #include "lib/core/rng.h"
@@ -102,6 +103,26 @@ TEST_CASE("the session fits exactly: one position less is refused, naming the ro
         "[solve] expected at most 17 positions (the model's) but row 1 may need 18: 6 tokens of prompt, 4 thoughts, "
         "8 tokens of answer");
   CHECK(holds(error_of([&] { solve(test::tiny_model(), latent, {}); }), "at least one prompt"));
+  Procedure endless = latent;
+  endless.think.max_steps = INT64_MAX;
+  const std::string overflow =
+      error_of([&] { solve(test::tiny_model(), endless, prompts, {.max_answer_tokens = INT64_MAX}); });
+  CHECK(holds(overflow, "[solve] expected at most 256 positions"));
+}
+
+TEST_CASE("weights that are not numbers end in an error, not in an answer") {
+  const auto good = test::tiny_model();
+  std::map<std::string, at::Tensor> weights = good->weights();
+  weights.at("unembedding") = weights.at("unembedding").clone();
+  weights.at("unembedding")[7][0] = NAN;
+  const auto broken = std::make_shared<const Transformer>(good->config(), std::move(weights));
+  for (const auto& [name, procedure] : procedures()) {
+    const std::string error = error_of([&] { solve(broken, procedure, random_prompts(3)); });
+    CAPTURE(name);
+    CAPTURE(error);
+    CHECK(holds(error, name == "words" ? "[think] expected finite logits but got nan for token 7 in row 0"
+                                       : "[decode] expected finite logits but got nan for token 7 in row 0"));
+  }
 }
 
 TEST_CASE("the phases are timed") {

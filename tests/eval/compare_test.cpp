@@ -122,10 +122,10 @@ frontier        93.8  ██████████████████▊ 
 cot             43.8  ████████▊              18.8–68.8         –    6.0     1.0        12.5  101         100
 direct          50.0  ██████████             25.0–75.0     1.000    6.0     1.0        12.5  101         100
 
-accuracy % by depth     3      4
-frontier             87.5  100.0
-cot                  37.5   50.0
-direct               50.0   50.0
+accuracy % by depth  3 (n 8)  4 (n 8)
+frontier                87.5    100.0
+cot                     37.5     50.0
+direct                  50.0     50.0
 
 label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
 )");
@@ -136,10 +136,10 @@ frontier        93.8  81.2–100.0     .0078        12.5
 cot             43.8   18.8–68.8         –        12.5
 direct          50.0   25.0–75.0     1.000        12.5
 
-accuracy % by depth     3      4
-frontier             87.5  100.0
-cot                  37.5   50.0
-direct               50.0   50.0
+accuracy % by depth  3 (n 8)  4 (n 8)
+frontier                87.5    100.0
+cot                     37.5     50.0
+direct                  50.0     50.0
 
 label-blind rules on the same problems: lower in-degree
   50.0 %, first candidate 62.5 %
@@ -181,7 +181,7 @@ TEST_CASE("Markdown table") {
 | cot | cot | 43.8 | 18.8–68.8 | – | 6.0 | 1.0 | 12.5 | 101 | 100 |
 | direct | direct | 50.0 | 25.0–75.0 | 1.000 | 6.0 | 1.0 | 12.5 | 101 | 100 |
 
-| accuracy % by depth | 3 | 4 |
+| accuracy % by depth | 3 (n 8) | 4 (n 8) |
 | --- | ---: | ---: |
 | a\|b | 87.5 | 100.0 |
 | cot | 37.5 | 50.0 |
@@ -189,6 +189,95 @@ TEST_CASE("Markdown table") {
 
 label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
 )");
+}
+
+// What eval/run_record.cpp would write of a run, as far as a comparison looks.
+OrderedJson record_of(const std::string& weights, const OrderedJson& more = OrderedJson::object()) {
+  OrderedJson out = {{"command", {"tacit", "eval", "--model", weights}},
+                     {"weights_sha256", weights + "0123456789abcdefghi"},
+                     {"generator", {{"kind", "prosqa"}, {"count", 16}}},
+                     {"style", "symbols"},
+                     {"labels", 32},
+                     {"seed", 7},
+                     {"dtype", "Float"},
+                     {"cpu", "one"},
+                     {"threads", 1}};
+  out.update(more);
+  return out;
+}
+
+TEST_CASE("runs on other problems are refused") {
+  Run a = hand_made("a", "11"), b = hand_made("b", "10");
+  a.record = record_of("a");
+  struct Case {
+    OrderedJson change;
+    std::string message;
+  };
+  const Case cases[] = {
+      {{{"seed", 8}}, "'seed' of 7 (a) and 8 (b)"},
+      {{{"style", "english"}}, "'style' of \"symbols\" (a) and \"english\" (b)"},
+      {{{"labels", 28}}, "'labels' of 32 (a) and 28 (b)"},
+      {{{"data_sha256", "77"}}, "'data_sha256' of null (a) and \"77\" (b)"},
+      {{{"generator", {{"kind", "random"}, {"count", 16}}}}, "'generator' of"},
+      {{{"generator", {{"kind", "prosqa"}, {"count", 300}}}}, ""},  // more of the same
+      {{{"dtype", "Half"}}, ""},
+  };
+  for (const Case& c : cases) {
+    b.record = record_of("b", c.change);
+    const std::string error = error_of([&] { compare({{"a", a}, {"b", b}}, ""); });
+    CAPTURE(c.change.dump());
+    CAPTURE(error);
+    CHECK(error.empty() == c.message.empty());
+    CHECK(holds(error, c.message));
+  }
+}
+
+TEST_CASE("what rows were measured under and differ in is noted in every form of the report") {
+  Run a = hand_made("a", "11"), b = hand_made("b", "10");
+  a.record = record_of("a");
+  b.record = record_of("b");
+  CHECK(compare({{"a", a}, {"b", b}}, "").notes.empty());
+  b.record = record_of("b", {{"dtype", "BFloat16"}, {"threads", 2}, {"cpu", "other"}});
+  const Comparison c = compare({{"a", a}, {"b", b}}, "");
+  CHECK(c.notes == std::vector<std::string>{"dtype differs: a Float, b BFloat16", "CPU differs: a one, b other",
+                                            "threads differ: a 1, b 2"});
+  for (const std::string& note : c.notes) {
+    CHECK(holds(terminal_table(c, 100, false), "\n" + note + "\n"));
+    CHECK(holds(markdown_table(c), "\n" + note + "\n"));
+  }
+  CHECK(to_json(c).at("notes").size() == 3);
+}
+
+TEST_CASE("Markdown says how its numbers came about") {
+  Run a = hand_made("a", "11"), b = hand_made("b", "10");
+  a.record = record_of("a");
+  b.record = record_of("b", {{"threads", 2}});
+  Comparison c = compare({{"a", a}, {"b", b}}, "");
+  c.provenance["command"] = {"tacit", "compare", "--runs", "a dir", "--runs", "it's"};
+  c.provenance["run_commands"] = OrderedJson::array({OrderedJson::array({"tacit", "eval"})});
+  CHECK(holds(markdown_table(c), R"(
+    tacit compare --runs 'a dir' --runs 'it'\''s'
+    tacit eval
+    CPU: one
+    threads: a 1, b 2
+    dtype: Float
+    seed: 7
+    generator: kind prosqa, count 16
+    weights, sha256: a a0123456789abcde, b b0123456789abcde
+)"));
+}
+
+TEST_CASE("chains that ran into the cap on words have a column, where there are any") {
+  Run run = hand_made("cot", "1100");
+  run.samples[1].cut_off = true;
+  run.metrics = score_samples(run.samples, run.metrics);
+  const Comparison c = compare({{"cot", run}, {"direct", hand_made("direct", "1100")}}, "");
+  CHECK(c.rows[0].metrics.cut_off == 1);
+  CHECK(holds(markdown_table(c), "| steps | cut off % | tokens |"));
+  CHECK(holds(markdown_table(c), "| cot | 50.0 | 0.0–100.0 | 6.0 | 25.0 | 1.0 |"));
+  CHECK(holds(markdown_table(c), "| direct | 50.0 | 0.0–100.0 | 6.0 | 0.0 | 1.0 |"));
+  CHECK(to_json(c).at("rows").at(0).at("cut_off") == 1);
+  CHECK_FALSE(holds(markdown_table(small_comparison()), "cut off"));
 }
 
 TEST_CASE("the JSON form holds everything") {
@@ -207,6 +296,7 @@ TEST_CASE("the JSON form holds everything") {
   CHECK(row.at("p_value") == doctest::Approx(2.0 / 256));
   CHECK(row.at("ms_p95") == 101.4);
   CHECK(row.at("accuracy_by_depth").size() == 2);
+  CHECK(row.at("accuracy_by_depth").at(0).at("examples") == 8);
   CHECK(json.at("rows").at(1).at("p_value").is_null());
 }
 

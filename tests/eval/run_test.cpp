@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "eval/evaluation.h"
 #include "lib/model/checkpoint.h"
 #include "tests/eval/run_support.h"
 
@@ -88,12 +89,70 @@ TEST_CASE("metrics are those of the samples") {
   CHECK(m.problems_per_s > 0);
   CHECK(m.heuristics.size() == audit_reach(load_examples(task("reach"), options.task_options)).heuristics.size());
   double by_depth = 0;
-  for (const auto& [depth, accuracy] : m.accuracy_by_depth) {
-    by_depth += accuracy * std::count_if(run.samples.begin(), run.samples.end(),
-                                         [d = depth](const Sample& s) { return s.depth == d; });
+  for (const DepthAccuracy& d : m.accuracy_by_depth) {
+    CHECK(d.examples ==
+          std::count_if(run.samples.begin(), run.samples.end(), [&](const Sample& s) { return s.depth == d.depth; }));
+    by_depth += d.accuracy * static_cast<double>(d.examples);
   }
   CHECK(by_depth == doctest::Approx(correct));
   CHECK(to_json(metrics_from_json(Json(to_json(m)), "test", "memory")) == to_json(m));
+}
+
+TEST_CASE("a written chain that ran into the cap on words is told from one that ended by itself") {
+  LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(20);
+  options.method = "cot";
+  const int64_t cap = model.settings.max_words;
+  const Run run = evaluate(model, options);
+  int64_t cut_off = 0;
+  for (const Sample& s : run.samples) {
+    CHECK(s.cut_off == (s.steps == cap));  // the random model proposes its marker at step `cap` in none of these
+    cut_off += s.cut_off;
+  }
+  CHECK(cut_off > 0);
+  CHECK(run.metrics.cut_off == cut_off);
+  CHECK(sample_from_json(Json(to_json(run.samples[0])), "test", "memory").cut_off == run.samples[0].cut_off);
+  for (const char* method : {"coconut", "pause", "direct"}) {
+    options.method = method;
+    CHECK(evaluate(model, options).metrics.cut_off == 0);
+  }
+}
+
+TEST_CASE("several evaluations are timed problem by problem in turn, each after a warm-up") {
+  static std::string order;
+  for (const char* name : {"A", "B"}) {
+    Method m;
+    m.name = std::string("in turn ") + name;
+    m.procedure = [name](const MethodContext&) {
+      Procedure out;
+      out.think.max_steps = 1;
+      out.think.feedback = {name, [name](const StepState& state) {
+                              order += name;
+                              return feedback::hidden().next(state);
+                            }};
+      return out;
+    };
+    register_method(m);
+  }
+  const LoadedModel model = tiny_checkpoint();
+  std::deque<Evaluation> evaluations;
+  for (const char* name : {"A", "B"}) {
+    RunOptions options = small_run(5);
+    options.method = std::string("in turn ") + name;
+    options.latency_problems = 3;
+    evaluations.emplace_back(model, options);
+  }
+  for (Evaluation& evaluation : evaluations) evaluation.solve();
+  CHECK(order == "AAABBB");  // a warm-up and two batches
+  order.clear();
+  const std::vector<Run> runs = finish(evaluations);
+  CHECK(order == "ABABBAAB");  // a warm-up of both, then AB, BA, AB
+  for (const Run& run : runs) {
+    CHECK(run.samples.size() == 5);
+    CHECK(run.metrics.ms_p95 >= run.metrics.ms_median);
+    CHECK(run.metrics.ms_median > 0);
+    CHECK(run.record.at("weights_sha256") == "seed 1");
+  }
 }
 
 TEST_CASE("progress counts to the end and tells the accuracy") {
@@ -186,6 +245,8 @@ TEST_CASE("run.json holds what is needed to repeat the run") {
   CHECK(run.at("dtype") == "Float");
   CHECK(run.at("versions").at("tacit") == "0.1.0");
   CHECK(run.at("threads").get<int>() >= 1);
+  CHECK(run.contains("cpu"));
+  CHECK(Json(read_run(options.out).record) == run);
 
   options.task_options.data = data_file(scratch, "1 2 | [Q] 2 3 [R] 1");
   options.out = scratch / "read";
@@ -194,6 +255,7 @@ TEST_CASE("run.json holds what is needed to repeat the run") {
   CHECK(read.at("data") == "data.jsonl");
   CHECK(read.at("data_sha256") == sha256_hex(read_file(options.task_options.data, "test")));
   CHECK_FALSE(read.contains("generator"));
+  for (const char* unused : {"style", "labels", "seed"}) CHECK(read.at(unused).is_null());
 }
 
 TEST_CASE("open_model reads settings and tokenizer; the hash is that of the weights file") {

@@ -93,6 +93,33 @@ TEST_CASE("the bootstrap of many values agrees with mean +- z sd / sqrt(n)") {
   CHECK(std::abs(narrower.high - narrower.low - 2 * 0.67449 * se) < 0.1 * se);
 }
 
+TEST_CASE("Wilson's interval ends where the score test turns") {
+  constexpr double z = 1.959963984540054;
+  for (const auto& [hits, count] : {std::pair<int64_t, int64_t>{50, 100}, {299, 300}, {1, 7}, {3, 4}}) {
+    const double n = static_cast<double>(count), share = static_cast<double>(hits) / n;
+    const Interval interval = wilson(hits, count);
+    CHECK(interval.low < share);
+    CHECK(interval.high > share);
+    for (const double p : {interval.low, interval.high})
+      CHECK(std::abs(share - p) == doctest::Approx(z * std::sqrt(p * (1 - p) / n)).epsilon(1e-12));
+  }
+  CHECK(wilson(100, 100).low == doctest::Approx(100 / (100 + z * z)).epsilon(1e-12));
+  CHECK(wilson(100, 100).high == 1);
+  CHECK(wilson(0, 100).low == 0);
+  CHECK(wilson(0, 100).high == doctest::Approx(z * z / (100 + z * z)).epsilon(1e-12));
+  CHECK(holds(error_of([] { wilson(2, 1); }), "but got 2 of 1"));
+  CHECK(holds(error_of([] { wilson(0, 0); }), "but got 0 of 0"));
+}
+
+TEST_CASE("a share of all or of none has an interval with a width; any other is bootstrapped") {
+  CHECK(share_interval(zeros_and_ones(100, 100)).low == wilson(100, 100).low);
+  CHECK(share_interval(zeros_and_ones(100, 0)).high == wilson(0, 100).high);
+  const auto some = zeros_and_ones(100, 97);
+  CHECK(share_interval(some).low == bootstrap_mean(some).low);
+  CHECK(share_interval(some).high == bootstrap_mean(some).high);
+  CHECK(holds(error_of([] { share_interval({}); }), "but got 0"));
+}
+
 TEST_CASE("the bootstrap is a function of its arguments and knows its bounds") {
   const auto values = zeros_and_ones(50, 20);
   CHECK(bootstrap_mean(values, .95, 500, 1).low == bootstrap_mean(values, .95, 500, 1).low);

@@ -90,8 +90,7 @@ TEST_CASE("bad tasks and data") {
   CHECK(holds(error_of([&] { load_examples(task("reach"), options); }),
               "at least one example but got none in " + options.data.string()));
   write_examples(options.data, {with_answer("1"), with_answer("2")});
-  CHECK(holds(error_of([&] { load_examples(task("reach"), options); }), "expected ids that differ but got 'x' twice"));
-  CHECK(load_examples(task("reach"), options, 1).size() == 1);
+  CHECK(holds(error_of([&] { load_examples(task("reach"), options, 1); }), "expected ids that differ but got 'x'"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
 #include "lib/memory/training_memory.h"
+#include "lib/model/memory_layout.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
@@ -130,7 +131,7 @@ at::Tensor loss_with_constant_thoughts(const Transformer& model, const std::vect
                                       model.embed(at::tensor(row.rest))})
                                  .unsqueeze(0);
     const std::vector<int64_t> no_padding = {0};
-    TrainingMemory memory(model.config().layers, no_padding, model.device());
+    TrainingMemory memory(memory_layout(model.config()), no_padding, model.device());
     const at::Tensor hidden = model.final_norm(model.forward(x_1TD, memory.open(x_1TD.size(1)), memory));
     const at::Tensor log_p = at::log_softmax(model.logits(hidden)[0], -1);
     for (int64_t k = 0; k < row.latents; ++k) {

@@ -25,6 +25,11 @@ double relative(const at::Tensor& got, const at::Tensor& expected) {
   return ((got.to(at::kFloat) - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
+bool has_no_gradient(const Json& expected, const std::string& name) {
+  if (!expected.contains("no_gradient")) return false;
+  return std::ranges::find(expected["no_gradient"], Json(name)) != expected["no_gradient"].end();
+}
+
 struct Parity {
   std::string name;
   std::shared_ptr<const Transformer> model;
@@ -34,7 +39,27 @@ struct Parity {
 
 std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
   std::vector<Parity> out;
-  for (const std::string name : {"gpt2", "llama", "llama_scaled", "gpt_neox", "gpt_neox_serial", "qwen2", "qwen3"}) {
+  for (const std::string name : {
+           "gpt2",
+           "llama",
+           "llama_scaled",
+           "gpt_neox",
+           "gpt_neox_serial",
+           "qwen2",
+           "qwen2_window",
+           "qwen3",
+           "mixtral",
+           "mixtral_window",
+           "deepseek_v3",
+           "deepseek_v3_plain",
+           "rwkv7",
+           "tacit_window",
+           "tacit_rwkv7",
+           "tacit_log_linear",
+           "universal",
+           "ouro",
+           "huginn",
+       }) {
     const Json expected = read_json(fixtures / name / "expected.json", "test");
     out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,
                    expected["prompt"].get<std::vector<int64_t>>()});
@@ -73,8 +98,11 @@ TEST_CASE("bf16 stays within its row of the tolerance table") {
   for (const Parity& p : all(at::kBFloat16)) {
     INFO(p.name);
     Session session(p.model, {.rows = 1, .capacity = 32});
-    // 8 bits of mantissa, some ten roundings deep.
-    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < 0.04);
+    // 8 bits of mantissa, some ten roundings deep; thirty in universal, whose stack runs three times with no norm between.
+    // Routed and without normalised weights, deepseek_v3_plain is the most sensitive: transformers in bf16 is as far from
+    // itself in fp32 over random prompts (median 0.032; 0.040 with keys and values absorbed as here).
+    const double tolerance = p.name == "universal" || p.name == "deepseek_v3_plain" ? 0.06 : 0.04;
+    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < tolerance);
   }
 }
 
@@ -90,8 +118,16 @@ TEST_CASE("the loss and every parameter's gradient are the reference's") {
     const Family& f = family(model->config().family);
     int64_t compared = 0;
     for (const FileTensor& entry : f.files(model->config())) {
+      if (has_no_gradient(p.expected, entry.name)) {
+        for (const std::string& slot : entry.slots) CHECK(!model->weights().at(slot).grad().defined());
+        continue;
+      }
       std::vector<at::Tensor> parts;
-      for (const std::string& slot : entry.slots) parts.push_back(model->weights().at(slot).grad());
+      for (const std::string& slot : entry.slots) {
+        const at::Tensor& weight = model->weights().at(slot);
+        // None: an expert that no token took; the reference has zeros.
+        parts.push_back(weight.grad().defined() ? weight.grad() : at::zeros_like(weight));
+      }
       at::Tensor gradient = at::cat(parts, 0);
       if (entry.transposed) gradient = gradient.t();
       std::string name = p.name == "gpt2" && entry.name != "lm_head.weight" ? "transformer." + entry.name : entry.name;
@@ -99,7 +135,7 @@ TEST_CASE("the loss and every parameter's gradient are the reference's") {
       const Json& expected = p.expected["gradients"].at(name);
       const double sum = expected[0], first = expected[1];
       CHECK(gradient.abs().sum().item<double>() == doctest::Approx(sum).epsilon(1e-4));
-      CHECK(std::abs(gradient.contiguous().view(-1)[0].item<double>() - first) <
+      CHECK(std::abs(gradient.contiguous().view(-1)[0].item<double>() - first) <=
             1e-4 * std::max(std::abs(first), sum / gradient.numel()));
       ++compared;
     }

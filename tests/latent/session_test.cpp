@@ -220,3 +220,37 @@ TEST_CASE("bad calls name the operation, the expectation and what came") {
   CHECK_THROWS_WITH_AS(session.feed_vectors(at::zeros({2, 1, 7})),
                        doctest::Contains("expected vectors of shape [2, T, 32] but got [2, 1, 7]"), Error);
 }
+
+TEST_CASE("a truncated row goes on as if it had never held the rest, once it is fed") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  Session session(model, {.rows = 2, .capacity = 32}), fresh(model, {.rows = 2, .capacity = 32});
+  session.prefill({{1, 2, 3, 4}, {5, 6}});
+  session.think({.max_steps = 3});
+  const std::vector<int64_t> kept = {2, 5};
+  session.truncate(kept);
+  CHECK(session.lengths() == kept);
+  CHECK_THROWS_WITH_AS(session.think({.max_steps = 1}), doctest::Contains("row 0 has none since it was truncated"),
+                       Error);
+  CHECK_THROWS_AS(session.logits_BV(), Error);
+  session.feed(TokenRows{{7, 8}, {}});  // row 1 was not shortened
+  fresh.prefill({{1, 2, 7, 8}, {5, 6}});
+  fresh.think({.max_steps = 3, .halt = {"second row", [](const StepState&, const NextInput&) {
+                                          return std::vector<char>{1, 0};
+                                        }}});
+  CHECK(relative(session.logits_BV(), fresh.logits_BV()) < fp32);
+  CHECK(relative(session.think({.max_steps = 2, .keep_trace = true}).trace_BKD,
+                 fresh.think({.max_steps = 2, .keep_trace = true}).trace_BKD) < fp32);
+}
+
+TEST_CASE("a session reports the bytes of a row, and refuses what its model cannot do") {
+  const auto model = test::tiny_model();
+  const ModelConfig& c = model->config();
+  Session session(model, {.rows = 3, .capacity = 10});
+  const int64_t columns = 2 * 11 + 1;  // keys and values, one column of padding; the last key before smearing
+  CHECK(session.memory_bytes_per_row() == c.layers * columns * c.kv_heads * c.head_size * 4);
+  CHECK(session.memory_bytes() == 3 * session.memory_bytes_per_row());
+  session.prefill({{1}, {2}, {3}});
+  const std::vector<int64_t> none = {0, 1, 1};
+  CHECK_THROWS_WITH_AS(session.truncate(none), doctest::Contains("a smeared key needs the one before it"), Error);
+  CHECK_THROWS_WITH_AS(Session(model, {.capacity = 10, .recurrences = 2}), doctest::Contains("without recurrent depth"), Error);
+}

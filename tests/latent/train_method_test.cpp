@@ -7,18 +7,19 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/safetensors.h"
 #include "lib/model/checkpoint.h"
+#include "tests/lib/core_support.h"
 
 using namespace tacit;
 
 namespace {
 
+// A folder that is not there yet, apart from those of other runs of this test.
 struct Folder {
+  ScratchFolder scratch;
   std::filesystem::path path;
-  explicit Folder(const std::string& name) : path(std::filesystem::temp_directory_path() / ("tacit_train_" + name)) {
-    std::filesystem::remove_all(path);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
+  explicit Folder(const std::string& name) : path(scratch / name) {}
 };
 
 Json small_recipe(const std::string& method) {
@@ -123,11 +124,25 @@ TEST_CASE("a recipe as written by a training reads back as itself, and says ever
     const Json written = Json::parse(to_json(config).dump());
     CHECK(Json::parse(to_json(train_config_from_json(written, "test")).dump()) == written);
     const Json recipe = small_recipe(name);
+    Json plain = recipe;
+    plain.erase("growth");
+    if (name == "walk") plain.erase("walk_question"), plain["reach"] = {{"kind", "random"}, {"acyclic", true}};
+    const Json other = Json::parse(to_json(train_config_from_json(plain, "test")).dump());
+    CHECK(Json::parse(to_json(train_config_from_json(other, "test")).dump()) == other);
     for (const auto& [field, value] : recipe.items()) {
       CAPTURE(field);
       REQUIRE(written.contains(field));
       if (!value.is_object()) CHECK(written.at(field) == value);
     }
+  }
+}
+
+TEST_CASE("the recipes of the embedded models read back as themselves") {
+  for (const std::string& name : methods) {
+    INFO(name);
+    const auto file = std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name / "train.json";
+    const TrainConfig config = train_config_from_json(read_json(file, "test"), file.string());
+    CHECK(to_json(config).dump(2) + "\n" == read_file(file, "test"));
   }
 }
 
@@ -148,7 +163,76 @@ TEST_CASE("a training starts from another's weights, in the same vocabulary only
                        doctest::Contains("expected '|' as token 9 but got '9'"), Error);
   CHECK_THROWS_WITH_AS(
       train_method(small_config("direct"), std::filesystem::path(TACIT_SOURCE_DIR) / "models/walk", false, {}),
-      doctest::Contains("checkpoint without a training"), Error);
+      doctest::Contains("without a training; choose another folder"), Error);
+}
+
+TEST_CASE("a training that is refused leaves no folder") {
+  const std::vector<std::pair<Json, std::string>> cases = {
+      {{{"reach", {{"labels", 10}}}}, "expected 28 labels"},
+      {{{"method", "walk"}, {"walk_length", 1000}}, "expected at most 512 positions"},
+      {{{"latents", 600}}, "expected at most 512 positions"},
+      {{{"growth", {{"fraction", 1}, {"min_nodes", -5}}}}, "min_nodes -5"},
+      {{{"growth", {{"fraction", 1}, {"max_nodes", 40}}}}, "expected 40 labels"},
+      {{{"reach", {{"min_depth", 40}, {"max_depth", 50}}}}, "expected a min_depth of at most 15"},
+      {{{"reach", {{"max_nodes", 5000}, {"labels", 5000}}}}, "max_nodes 5000"},
+  };
+  for (const auto& [recipe, message] : cases) {
+    CAPTURE(recipe.dump());
+    Folder folder("refused");
+    const TrainConfig config = train_config_from_json(recipe, "test");
+    CHECK_THROWS_WITH_AS(train_method(config, folder.path, false, {}), doctest::Contains(message.c_str()), Error);
+    CHECK_FALSE(exists(folder.path));
+  }
+}
+
+TEST_CASE("a folder that holds somebody's files is left as it is") {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "config.json", "a.safetensors", "train.json", "metrics.jsonl"}) {
+    CAPTURE(name);
+    Folder folder("theirs");
+    std::filesystem::create_directories(folder.path);
+    write_file_atomic(folder.path / name, "theirs", "test");
+    CHECK_THROWS_WITH_AS(train_method(small_config("direct"), folder.path, true, {}),
+                         doctest::Contains((folder.path / name).c_str()), Error);
+    CHECK(read_file(folder.path / name, "test") == "theirs");
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+  }
+}
+
+TEST_CASE("what a kill before the first state leaves is begun again") {
+  at::set_num_threads(1);
+  const TrainConfig config = small_config("direct");
+  Folder whole("whole"), killed("killed");
+  train_method(config, whole.path, false, {});
+  std::filesystem::create_directories(killed.path);
+  for (const char* name : {"train.json", "tokenizer.json", "metrics.jsonl"})
+    std::filesystem::copy_file(whole.path / name, killed.path / name);
+  train_method(config, killed.path, true, {});
+  CHECK(metrics_without_time(whole.path) == metrics_without_time(killed.path));
+}
+
+TEST_CASE("a training state that no training can have left is refused before the log is cut") {
+  const TrainConfig config = small_config("direct");
+  Folder folder("state");
+  train_method(config, folder.path, false, {});
+  const auto state = folder.path / "training_state.safetensors";
+  const std::string log = read_file(folder.path / "metrics.jsonl", "test"), good = read_file(state, "test");
+  const Safetensors file = read_safetensors(state);
+  std::map<std::string, TensorToWrite> tensors;
+  for (const auto& [name, view] : file.tensors) tensors[name] = {view.type, view.shape, view.bytes};
+  const std::pair<const char*, const char*> cases[] = {{"step", "abc"},  {"step", "-5"},    {"step", "99999"},
+                                                       {"step", "0"},    {"step", "9 "},    {"step", ""},
+                                                       {"updates", "x"}, {"updates", "-1"}, {"updates", "10"}};
+  for (const auto& [name, value] : cases) {
+    CAPTURE(name);
+    CAPTURE(value);
+    auto metadata = file.metadata;
+    metadata[name] = value;
+    write_safetensors(state, tensors, metadata);
+    const std::string message = std::string("but got '") + value + "' in the metadata of " + state.string();
+    CHECK_THROWS_WITH_AS(train_method(config, folder.path, true, {}), doctest::Contains(message.c_str()), Error);
+    CHECK(read_file(folder.path / "metrics.jsonl", "test") == log);
+  }
 }
 
 TEST_CASE("a checkpoint that a kill kept from being written comes with the next resume") {
@@ -234,10 +318,19 @@ TEST_CASE("a recipe that cannot be is refused by field") {
       {{{"init", "models/walk"}, {"matched_attention", true}}, "'matched_attention' to be absent"},
       {{{"model", {{"num_layers", 4}}}}, "num_layers"},
       {{{"learning_rate", -1}}, "'learning_rate' to be at least 0"},
+      {{{"final_ratio", 5}}, "'final_ratio' to lie in 0..1"},
       {{{"beta1", 1}}, "'beta1' to lie in 0..1, 1 excluded"},
       {{{"seed", -1}}, "'seed' to be at least 0"},
       {{{"method", "pause"}, {"curriculum_fraction", 1}}, "'curriculum_fraction' to lie in 0..1"},
       {{{"reach", {{"nodes", 4}}}}, "reach.nodes"},
+      {{{"reach", {{"labels", 1000000000000}}}}, "'reach.labels' to be an integer from 2 to 65536"},
+      {{{"latents", 1048577}}, "'latents' to be an integer from 0 to 1048576"},
+      {{{"method", "walk"}, {"walk_length", 1000000000000}}, "'walk_length' to be an integer from 1 to 1048576"},
+      {{{"reach", {{"acyclic", true}}}}, "'reach.acyclic' to be absent: it belongs to kind random"},
+      {{{"reach", {{"edges_per_node", 2}}}}, "'reach.edges_per_node' to be absent"},
+      {{{"growth", {{"min_nodes", 9}}}}, "'growth.min_nodes' to be absent: it belongs to a fraction above 0"},
+      {{{"method", "walk"}, {"reach", {{"max_depth", 4}}}}, "'reach.max_depth' to be absent: it belongs to walks with"},
+      {{{"method", "walk"}, {"growth", {{"fraction", 1}, {"min_depth", 2}}}}, "'growth.min_depth' to be absent"},
       {Json::array(), "expected a JSON object but got array"},
   };
   for (const Case& c : cases) {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "lib/core/error.h"
 #include "lib/model/transformer.h"
 #include "tests/lib/core_support.h"
@@ -64,4 +66,29 @@ TEST_CASE("weights load in the dtype asked for") {
   }
   CHECK(holds(error_of([&] { load_model(scratch.path(), {.dtype = at::kDouble}); }),
               "expected dtype fp32, bf16 or fp16"));
+}
+
+TEST_CASE("weights of the dtype asked for are the mapped file's own bytes, not a copy") {
+  const ScratchFolder scratch;
+  const auto model = tiny_model();
+  save_model(scratch.path(), *model, model->config().raw);
+  const std::string file = (scratch / "model.safetensors").string();
+  const auto loaded = load_model(scratch.path(), {.dtype = at::kFloat});
+  // "begin-end perms offset device inode path", a line a mapping.
+  const auto file_at = [](const void* address) -> std::string {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      const uint64_t begin = std::stoull(line, nullptr, 16),
+                     end = std::stoull(line.substr(line.find('-') + 1), nullptr, 16);
+      const uint64_t at = reinterpret_cast<uint64_t>(address);
+      if (at >= begin && at < end) return line.find('/') == std::string::npos ? "" : line.substr(line.find('/'));
+    }
+    return "";
+  };
+  for (const auto& [name, weight] : loaded->weights()) {
+    CAPTURE(name);
+    CHECK(file_at(weight.const_data_ptr()) == file);
+  }
+  CHECK(file_at(load_model(scratch.path(), {.dtype = at::kBFloat16})->weights().begin()->second.const_data_ptr()) !=
+        file);
 }

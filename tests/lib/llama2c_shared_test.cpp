@@ -5,9 +5,10 @@
 
 #include "lib/core/files.h"
 #include "lib/core/json.h"
-#include "lib/memory/kv_cache.h"
+#include "lib/memory/inference_memory.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/llama2c.h"
+#include "lib/model/memory_layout.h"
 #include "lib/tokenizer/tokenizer.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/test_data.h"
@@ -19,7 +20,7 @@ namespace {
 const std::string kFolder = "checkpoints/stories260K/";
 
 // Logits after the last of `tokens`, in a memory of its own or going on in one.
-at::Tensor logits_after(const Transformer& model, const std::vector<int64_t>& tokens, KvCache& memory) {
+at::Tensor logits_after(const Transformer& model, const std::vector<int64_t>& tokens, InferenceMemory& memory) {
   const at::NoGradGuard no_grad;
   const std::vector<int64_t> counts = {std::ssize(tokens)};
   const at::Tensor ids_1T = at::tensor(tokens, at::kLong).unsqueeze(0);
@@ -29,10 +30,8 @@ at::Tensor logits_after(const Transformer& model, const std::vector<int64_t>& to
   return model.logits(model.final_norm(hidden_1TD.select(1, -1)))[0];
 }
 
-KvCache memory_for(const Transformer& model, int64_t capacity) {
-  const ModelConfig& c = model.config();
-  return KvCache(
-      {.layers = c.layers, .kv_heads = c.kv_heads, .head_size = c.head_size, .rows = 1, .capacity = capacity});
+InferenceMemory memory_for(const Transformer& model, int64_t capacity) {
+  return InferenceMemory({.layout = memory_layout(model.config()), .rows = 1, .capacity = capacity});
 }
 
 }  // namespace
@@ -53,7 +52,7 @@ TEST_CASE(
   const int64_t stride = fixture.at("stride").get<int64_t>();
   for (const Json& expected : fixture.at("cases")) {
     const auto tokens = expected.at("tokens").get<std::vector<int64_t>>();
-    KvCache memory = memory_for(*model, std::ssize(tokens));
+    InferenceMemory memory = memory_for(*model, std::ssize(tokens));
     const at::Tensor logits_V = logits_after(*model, tokens, memory);
     const auto reference = expected.at("logits").get<std::vector<double>>();
     CHECK(std::ssize(reference) == (logits_V.size(0) + stride - 1) / stride);
@@ -65,7 +64,7 @@ TEST_CASE(
     CHECK(worst < 1e-4);
   }
 
-  KvCache memory = memory_for(*model, 200);
+  InferenceMemory memory = memory_for(*model, 200);
   std::vector<int64_t> text = {1};
   for (int64_t step = 0; step < 200; ++step) {
     text.push_back(logits_after(*model, {text.back()}, memory).argmax().item<int64_t>());

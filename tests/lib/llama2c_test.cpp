@@ -125,6 +125,21 @@ TEST_CASE("llama2.c tokenizers: a broken file is named with its byte and nothing
   }
 }
 
+TEST_CASE("a folder that holds a checkpoint is not converted into") {
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model", "model-00001-of-00002.safetensors"}) {
+    const ScratchFolder scratch;
+    put(scratch / "model.bin", llama2c_file(kHeader));
+    std::filesystem::create_directory(scratch / "out");
+    put(scratch / "out" / name, "theirs");
+    const std::string error = error_of([&] { convert_llama2c({scratch / "model.bin", "", scratch / "out"}); });
+    CAPTURE(error);
+    CHECK(holds(error,
+                "expected a folder without a checkpoint to write to but got " + (scratch / "out" / name).string()));
+    CHECK(read_file(scratch / "out" / name, "test") == "theirs");
+    CHECK(std::distance(std::filesystem::directory_iterator(scratch / "out"), {}) == 1);
+  }
+}
+
 TEST_CASE("a llama2.c checkpoint keeps its weights, and a negative vocab_size its own classifier") {
   for (const bool tied : {true, false}) {
     const ScratchFolder scratch;

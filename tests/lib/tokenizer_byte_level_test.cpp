@@ -128,6 +128,18 @@ TEST_CASE("a byte that the vocabulary lacks is the unknown token, and nothing wi
   check(json, {{"azzbz", {97, 255, 98, 255}}});
 }
 
+TEST_CASE("a byte that neither UTF-8 nor the vocabulary has is read as U+FFFD") {
+  Json json = tiny_bpe_json(), vocabulary = Json::object();
+  for (const std::string& symbol : byte_symbols()) {
+    if (symbol != "\u00FF") vocabulary.emplace(symbol, vocabulary.size());
+  }
+  json["model"]["vocab"] = vocabulary;
+  json["model"]["merges"] = Json::array();
+  const auto tokenizer = load_json(json);
+  CHECK(tokenizer->encode("a\xFF\xFE") == std::vector<int64_t>{97, 239, 191, 189, 254});
+  CHECK(tokenizer->decode(tokenizer->encode("a\xFF")) == "a\uFFFD");
+}
+
 TEST_CASE("every byte string survives encode and decode") {
   Json json = tiny_bpe_json();
   json["added_tokens"] = {added_token(277, "<e>"), added_token(278, "caf\303\251", {{"normalized", true}})};

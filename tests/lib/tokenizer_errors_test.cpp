@@ -9,7 +9,8 @@ using namespace tacit;
 TEST_CASE("a folder without tokenizer: error names what was looked for") {
   const ScratchFolder folder;
   CHECK(error_of([&] { load_tokenizer(folder.path()); }) ==
-        "[load_tokenizer] expected tokenizer.json or tokenizer.model but got neither in " + folder.path().string());
+        "[load_tokenizer] expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in " +
+            folder.path().string());
 }
 
 TEST_CASE("a component that would give other ids is refused, naming it and the file") {
@@ -30,12 +31,12 @@ TEST_CASE("a component that would give other ids is refused, naming it and the f
       {[](Json& j) {
          j["normalizer"] = {{"type", "NFKC"}};
        },
-       "'normalizer.type' to be NFC"},
+       "'normalizer.type' to be NFC, Prepend, Replace"},
       {[](Json& j) {
          j["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "Lowercase"}}}}};
        },
        "'normalizer.normalizers[0].type'"},
-      {[](Json& j) { j["pre_tokenizer"]["type"] = "Metaspace"; }, "'pre_tokenizer.type'"},
+      {[](Json& j) { j["pre_tokenizer"]["type"] = "BertPreTokenizer"; }, "'pre_tokenizer.type'"},
       {[](Json& j) { j["pre_tokenizer"] = nullptr; }, "'pre_tokenizer' to be or to end with ByteLevel"},
       {[&](Json& j) { j["pre_tokenizer"] = split(R"(\p{Han}+)"); }, R"(without '\p{Han}')"},
       {[&](Json& j) { j["pre_tokenizer"] = split(R"(\w+)"); }, R"(without '\w')"},

@@ -50,6 +50,30 @@ TEST_CASE("tokenizer.model gives the ids and the text of SentencePieceProcessor"
   CHECK(holds(error_of([&] { tokenizer->decode(std::vector<int64_t>{14}); }), "got 14"));
 }
 
+TEST_CASE("tokens added beside tokenizer.model are found first, and what stands between them is encoded by itself") {
+  const ScratchFolder folder;
+  put(folder / "tokenizer.model", tiny_model());
+  put(folder / "added_tokens.json", R"({"<bot>": 14, "<bot>x": 15})");
+  put(folder / "tokenizer_config.json",
+      R"({"added_tokens_decoder": {"1": {"content": "<s>", "lstrip": true}, "14": {"content": "<bot>", "special": true}}})");
+  const auto tokenizer = load_tokenizer(folder.path());
+  CHECK(tokenizer->vocab_size() == 16);
+  CHECK(tokenizer->encode("hello<bot>hello <bot>x<bot>") == std::vector<int64_t>{7, 14, 7, 15, 14});
+  CHECK(tokenizer->encode("").empty());
+  CHECK(tokenizer->decode(std::vector<int64_t>{7, 14, 7, 7, 15, 14}) == "hello<bot>hello hello<bot>x<bot>");
+  CHECK(tokenizer->token(15) == "<bot>x");
+  CHECK(tokenizer->id_of("<bot>") == 14);
+  CHECK(tokenizer->id_of("<s>") == 1);
+  CHECK(holds(error_of([&] { tokenizer->token(16); }), "got 16"));
+
+  put(folder / "added_tokens.json", R"({"hello": 14, "lo": 15})");
+  put(folder / "tokenizer_config.json", "{}");
+  CHECK(holds(error_of([&] { load_tokenizer(folder.path()); }), "expected 'lo' to be token 6 but got 15"));
+  put(folder / "added_tokens.json", "{}");
+  put(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"14": {"content": "<bot>", "rstrip": true}}})");
+  CHECK(holds(error_of([&] { load_tokenizer(folder.path()); }), "rstrip' to be false beside tokenizer.model"));
+}
+
 TEST_CASE("tokenizer.json comes before tokenizer.model") {
   const ScratchFolder folder;
   put(folder / "tokenizer.model", tiny_model());

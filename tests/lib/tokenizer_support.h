@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lib/core/json.h"
+#include "lib/tokenizer/bpe_merges.h"
 #include "lib/tokenizer/tokenizer.h"
 #include "tests/lib/core_support.h"
 
@@ -67,6 +68,41 @@ inline Json tiny_bpe_json() {
           {"post_processor", nullptr},
           {"decoder", {{"type", "ByteLevel"}}},
           {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", rules}}}};
+}
+
+// A tokenizer of tests/parity/fixtures/tokenizer.
+inline Json fixture_json(const std::string& name) {
+  return read_json(std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures/tokenizer" / name, "test");
+}
+
+// Byte-pair encoding by its definition: join the pair of lowest rank, the leftmost of equals, until none has a rule.
+inline std::vector<int32_t> merged_one_by_one(const BpeMerges& rules, std::vector<int32_t> symbols) {
+  while (true) {
+    size_t best = 0;
+    BpeMerges::Merge merge;
+    for (size_t i = 0; i + 1 < symbols.size(); ++i) {
+      const BpeMerges::Merge found = rules.find(symbols[i], symbols[i + 1]);
+      if (found.rank < merge.rank) {
+        merge = found;
+        best = i;
+      }
+    }
+    if (merge.rank == BpeMerges::kNoRank) return symbols;
+    symbols[best] = merge.result;
+    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+  }
+}
+
+// The merges of a tokenizer.json, by the ids of `tokenizer`.
+inline BpeMerges merges_of(const Json& json, const Tokenizer& tokenizer) {
+  const auto id = [&](const std::string& token) { return static_cast<int32_t>(*tokenizer.id_of(token)); };
+  const Json& list = json["model"]["merges"];
+  BpeMerges rules(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto left = list[i][0].get<std::string>(), right = list[i][1].get<std::string>();
+    rules.set(id(left), id(right), {static_cast<int32_t>(i), id(left + right)});
+  }
+  return rules;
 }
 
 }  // namespace tacit

@@ -17,7 +17,7 @@ Json tiny_config(const TinyModelOptions& options) {
           {"tie_word_embeddings", false},
           {"rotary_fraction", 0.5},
           {"embedding_scale", 50},  // embeddings start with deviation 0.02
-          {"smeared_keys", true}};
+          {"smeared_keys", options.smeared_keys}};
 }
 
 std::shared_ptr<const Transformer> tiny_model(const TinyModelOptions& options) {

@@ -14,6 +14,7 @@ struct TinyModelOptions {
   int64_t layers = 2;
   int64_t heads = 2;
   int64_t max_positions = 256;
+  bool smeared_keys = true;
   uint64_t seed = 1;
 };
 

@@ -15,7 +15,7 @@ ModelConfig read_config(const JsonReader& in) {
   c.mlp_size = in.integer("n_inner", 4 * c.hidden_size);
   c.max_positions = in.integer_in("n_positions", 1, 1 << 24);
   c.norm = NormKind::layer;
-  c.norm_eps = in.number("layer_norm_epsilon", 1e-5);
+  c.norm_eps = read_norm_eps(in, "layer_norm_epsilon", 1e-5);
   c.position = PositionKind::learned;
   c.activation = read_activation(in, "activation_function", "gelu_new");
   c.gated_mlp = false;

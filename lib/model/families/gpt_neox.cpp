@@ -17,7 +17,7 @@ ModelConfig read_config(const JsonReader& in) {
   c.mlp_size = in.integer_in("intermediate_size", 1, 1 << 24);
   c.max_positions = in.integer_in("max_position_embeddings", 1, 1 << 24);
   c.norm = NormKind::layer;
-  c.norm_eps = in.number("layer_norm_eps", 1e-5);
+  c.norm_eps = read_norm_eps(in, "layer_norm_eps", 1e-5);
   double share = in.number("rotary_pct", 0.25);
   const bool named = in.has("rope_parameters");  // transformers 5
   if (named) share = in.object("rope_parameters").number("partial_rotary_factor", share);
@@ -31,7 +31,7 @@ ModelConfig read_config(const JsonReader& in) {
   c.gated_mlp = false;
   c.qkv_bias = c.out_bias = in.boolean("attention_bias", true);
   c.mlp_bias = true;
-  c.parallel_residual = in.boolean("use_parallel_residual", true);
+  c.residual = in.boolean("use_parallel_residual", true) ? Residual::parallel : Residual::pre;
   c.tied_embeddings = in.boolean("tie_word_embeddings", false);
   return c;
 }

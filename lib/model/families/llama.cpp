@@ -6,7 +6,7 @@ namespace {
 
 ModelConfig read_config(const JsonReader& in) {
   ModelConfig c = read_rotary_decoder(in);
-  c.norm_eps = in.number("rms_norm_eps", 1e-6);
+  c.norm_eps = read_norm_eps(in, "rms_norm_eps", 1e-6);
   c.qkv_bias = c.out_bias = in.boolean("attention_bias", false);
   c.mlp_bias = in.boolean("mlp_bias", false);
   return c;

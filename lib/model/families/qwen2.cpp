@@ -6,9 +6,9 @@ namespace {
 
 // Llama's blocks with biases on query, key and value [Qwen2, arXiv:2407.10671].
 ModelConfig read_config(const JsonReader& in) {
-  reject_sliding_window(in);
   ModelConfig c = read_rotary_decoder(in);
-  c.norm_eps = in.number("rms_norm_eps", 1e-6);
+  read_windows(in, c);
+  c.norm_eps = read_norm_eps(in, "rms_norm_eps", 1e-6);
   c.qkv_bias = true;
   return c;
 }

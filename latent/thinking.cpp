@@ -1,0 +1,48 @@
+#include "latent/thinking.h"
+
+#include <algorithm>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD,
+                    const Consume& consume) {
+  const at::NoGradGuard no_grad;
+  require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
+  const int64_t rows = hidden_BD.size(0);
+  Thoughts out{std::vector<int64_t>(rows, 0), std::vector<std::vector<int64_t>>(rows), std::vector<char>(rows, 0), {}};
+  std::vector<int64_t> active(rows, 1);
+  std::vector<at::Tensor> trace;
+  for (int64_t step = 0; step < options.max_steps; ++step) {
+    const StepState state(model, hidden_BD, step);
+    const NextInput proposal = options.feedback.next(state);
+    const std::vector<char> stop = options.halt.stop(state, proposal);
+    for (int64_t b = 0; b < rows; ++b) {
+      if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
+    }
+    if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
+    if (options.keep_trace) {
+      const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(model.device()).unsqueeze(1) > 0;
+      trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
+    }
+    hidden_BD = consume(proposal.input_BD, active);
+    for (int64_t b = 0; b < rows; ++b) {
+      if (!active[b]) continue;
+      ++out.steps[b];
+      if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);
+    }
+  }
+  if (options.keep_trace) {
+    out.trace_BKD =
+        trace.empty() ? at::zeros({rows, 0, model.config().hidden_size}, hidden_BD.options()) : at::stack(trace, 1);
+  }
+  return out;
+}
+
+void require_recurrences(const ModelConfig& config, int64_t recurrences, std::string_view operation) {
+  require(recurrences >= 0 && (recurrences == 0 || config.depth.recurrent), operation,
+          "expected no number of recurrences for a model without recurrent depth but got ", recurrences);
+}
+
+}  // namespace tacit

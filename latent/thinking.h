@@ -1,0 +1,39 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "latent/feedback.h"
+#include "latent/halt.h"
+
+namespace tacit {
+
+struct ThinkOptions {
+  int64_t max_steps = 6;                   // upper bound on thoughts a row; 0 feeds nothing back
+  Feedback feedback = feedback::hidden();  // hidden state -> next input [Coconut, arXiv:2412.06769]
+  Halt halt = halt::never();               // asked before each thought is consumed, per row
+  bool keep_trace = false;                 // store every vector fed back
+};
+
+// What thinking did.
+struct Thoughts {
+  std::vector<int64_t> steps;                // thoughts consumed, by row
+  std::vector<std::vector<int64_t>> tokens;  // by row: the tokens fed back; empty lists if the feedback commits to none
+  std::vector<char> halted;                  // by row: 1 = the halting rule stopped it, 0 = max_steps did
+  at::Tensor trace_BKD;  // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
+};
+
+// The loop itself, whoever holds the rows: `consume` feeds input [B, D] to the rows whose `active` is 1 and gives every
+// row's hidden state before the final norm, the others' unchanged. `hidden` is where the rows stand.
+using Consume = std::function<at::Tensor(const at::Tensor& input_BD, const std::vector<int64_t>& active)>;
+Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD,
+                    const Consume& consume);
+
+// Fails where a number of recurrences is asked of a model that has none.
+void require_recurrences(const ModelConfig& config, int64_t recurrences, std::string_view operation);
+
+}  // namespace tacit

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "lib/memory/memory.h"
+#include "lib/memory/stored_layer.h"
+
+namespace tacit {
+
+struct InferenceMemoryShape {
+  MemoryLayout layout;
+  int64_t rows = 0;
+  int64_t capacity = 0;  // tokens a row
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+};
+
+// The memory of sequences that run without gradients: allocated once, written in place. Rows are ragged: each has its
+// own length. What each layer keeps is its layout's choice.
+class InferenceMemory : public Memory {
+ public:
+  explicit InferenceMemory(const InferenceMemoryShape& shape);
+
+  // Opens a segment of `width` columns of which row b uses the first counts[b] (0 .. width). Fails with `operation`
+  // when a row would outgrow the capacity, changing nothing.  -> position of every column [B, width], int64
+  at::Tensor open(std::span<const int64_t> counts, int64_t width, std::string_view operation);
+  at::Tensor attend(int64_t layer, const at::Tensor& q_BHTE, const at::Tensor& k_BGTE, const at::Tensor& v_BGTE,
+                    const AttentionOptions& options) override;
+  at::Tensor state(int64_t layer, int64_t which) const override;
+  void set_state(int64_t layer, int64_t which, const at::Tensor& value) override;
+  at::Tensor real_BT() const override { return segment_.real_BT; }
+  // Ends the segment: the rows have grown by their counts.
+  void close();
+
+  const std::vector<int64_t>& lengths() const { return lengths_; }
+  const InferenceMemoryShape& shape() const { return shape_; }
+  int64_t bytes() const;  // allocated, all rows
+  int64_t bytes_per_row() const { return bytes() / shape_.rows; }
+
+  // A copy holding the given rows (any order, repeats allowed).
+  InferenceMemory fork(std::span<const int64_t> rows) const;
+  // Row b forgets all but its first lengths[b] tokens. Fails, changing nothing, where a layer cannot: a state, a window
+  // that has moved on, smeared keys.
+  void truncate(std::span<const int64_t> lengths, std::string_view operation);
+
+ private:
+  InferenceMemoryShape shape_;
+  std::vector<int64_t> lengths_;
+  std::vector<std::unique_ptr<StoredLayer>> layers_;
+  Segment segment_;
+};
+
+}  // namespace tacit

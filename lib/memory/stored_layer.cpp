@@ -1,0 +1,215 @@
+#include "lib/memory/stored_layer.h"
+
+#include "lib/core/error.h"
+
+namespace tacit {
+
+at::Tensor StoredLayer::attend(const Segment&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                               const AttentionOptions&) {
+  fail("attend", "expected a layer that stores keys and values but got one with a state");
+}
+
+at::Tensor StoredLayer::state(int64_t) const {
+  fail("memory_state", "expected a layer with a state but got one that stores keys and values");
+}
+
+void StoredLayer::set_state(int64_t, const at::Tensor&) { state(0); }
+
+namespace {
+
+// The last key of every row before smearing, zero before the first.
+class Smearing {
+ public:
+  Smearing(const MemoryLayer& layout, int64_t rows, at::TensorOptions options)
+      : last_BG1E_(at::zeros({rows, layout.kv_heads, 1, layout.key_size}, options)) {}
+  explicit Smearing(at::Tensor last_BG1E) : last_BG1E_(std::move(last_BG1E)) {}
+
+  at::Tensor operator()(const Segment& segment, const at::Tensor& k_BGTE, const at::Tensor& smear_G) {
+    const at::Tensor k = k_BGTE.to(last_BG1E_.scalar_type()), with_last = at::cat({last_BG1E_, k}, 2);
+    const at::Tensor smeared = smear(k, left_neighbours(k, last_BG1E_), smear_G);
+    // Column `count` of [last, k] is the row's last key, its old one when it got none.
+    last_BG1E_.copy_(with_last.gather(2, segment.count_B.view({-1, 1, 1, 1}).expand_as(last_BG1E_)));
+    return smeared;
+  }
+  Smearing select(const at::Tensor& row_N) const { return Smearing(last_BG1E_.index_select(0, row_N)); }
+  int64_t bytes() const { return static_cast<int64_t>(last_BG1E_.nbytes()); }
+
+ private:
+  at::Tensor last_BG1E_;
+};
+
+// Writes the segment's columns x [B, G, T, E] to columns slot [B, T] of kept [B, G, C, E].
+void scatter(const at::Tensor& kept_BGCE, const at::Tensor& slot_BT, const at::Tensor& x_BGTE) {
+  const at::Tensor row_B1 = at::arange(kept_BGCE.size(0), slot_BT.options()).unsqueeze(1);
+  // Advanced indexing puts the indexed axes first: [B, T, G, E].
+  kept_BGCE.transpose(1, 2).index_put_({row_B1, slot_BT}, x_BGTE.transpose(1, 2).to(kept_BGCE.scalar_type()));
+}
+
+// Keys and values of a layer, in two tensors or, where values lie in the keys, in one.
+struct KeysAndValues {
+  at::Tensor k_BGCE, v_BGCE;
+
+  KeysAndValues(const MemoryLayer& layout, int64_t rows, int64_t columns, at::TensorOptions options) {
+    // Zeros, not garbage: a masked NaN would still poison the product with its zero weight.
+    k_BGCE = at::zeros({rows, layout.kv_heads, columns, layout.key_size}, options);
+    v_BGCE = layout.values_in_keys ? k_BGCE.narrow(3, 0, layout.value_size)
+                                   : at::zeros({rows, layout.kv_heads, columns, layout.value_size}, options);
+  }
+  void copy_rows(const KeysAndValues& from, const at::Tensor& row_N, bool values_in_keys) {
+    k_BGCE.copy_(from.k_BGCE.index_select(0, row_N));
+    if (!values_in_keys) v_BGCE.copy_(from.v_BGCE.index_select(0, row_N));
+  }
+  int64_t bytes(bool values_in_keys) const {
+    return static_cast<int64_t>(k_BGCE.nbytes() + (values_in_keys ? 0 : v_BGCE.nbytes()));
+  }
+};
+
+class FullLayer : public StoredLayer {
+ public:
+  // One column more than the capacity: padding writes there and nobody reads it.
+  FullLayer(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::TensorOptions options)
+      : layout_(layout),
+        capacity_(capacity),
+        options_(options),
+        kept_(layout, rows, capacity + 1, options),
+        smearing_(layout, layout.smeared ? rows : 0, options) {}
+
+  at::Tensor attend(const Segment& segment, const at::Tensor& q_BHTE, const at::Tensor& raw_k_BGTE,
+                    const at::Tensor& v_BGTE, const AttentionOptions& options) override {
+    const at::Tensor k_BGTE = options.smear_G.defined() ? smearing_(segment, raw_k_BGTE, options.smear_G) : raw_k_BGTE;
+    if (segment.uniform) {
+      kept_.k_BGCE.narrow(2, segment.begins[0], segment.width).copy_(k_BGTE);
+      if (v_BGTE.defined()) kept_.v_BGCE.narrow(2, segment.begins[0], segment.width).copy_(v_BGTE);
+    } else {
+      const at::Tensor slot_BT =
+          segment.real_BT.defined() ? at::where(segment.real_BT, segment.position_BT, capacity_) : segment.position_BT;
+      scatter(kept_.k_BGCE, slot_BT, k_BGTE);
+      if (v_BGTE.defined()) scatter(kept_.v_BGCE, slot_BT, v_BGTE);
+    }
+    const int64_t stored = segment.most_stored;
+    return attention(q_BHTE, kept_.k_BGCE.narrow(2, 0, stored), kept_.v_BGCE.narrow(2, 0, stored), segment.causal_B1TS,
+                     options.scale);
+  }
+
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+    auto copy = std::make_unique<FullLayer>(layout_, row_N.size(0), capacity_, options_);
+    copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);
+    if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
+    return copy;
+  }
+  int64_t bytes() const override { return kept_.bytes(layout_.values_in_keys) + smearing_.bytes(); }
+  const char* keeps_from_truncating(int64_t, int64_t) const override {
+    return layout_.smeared ? "a smeared key needs the one before it, which is not stored" : nullptr;
+  }
+
+ private:
+  MemoryLayer layout_;
+  int64_t capacity_;
+  at::TensorOptions options_;
+  KeysAndValues kept_;
+  Smearing smearing_;
+};
+
+// A ring: position p lies in column p mod window.
+class WindowLayer : public StoredLayer {
+ public:
+  WindowLayer(const MemoryLayer& layout, int64_t rows, at::TensorOptions options)
+      : layout_(layout),
+        options_(options),
+        kept_(layout, rows, layout.window + 1, options),  // one more column, for padding
+        smearing_(layout, layout.smeared ? rows : 0, options) {}
+
+  at::Tensor attend(const Segment& segment, const at::Tensor& q_BHTE, const at::Tensor& raw_k_BGTE,
+                    const at::Tensor& v_BGTE, const AttentionOptions& options) override {
+    const at::Tensor k_BGTE = options.smear_G.defined() ? smearing_(segment, raw_k_BGTE, options.smear_G) : raw_k_BGTE;
+    const int64_t window = layout_.window, rows = q_BHTE.size(0);
+    // What the ring held before the segment, then the segment itself.
+    const auto joined = [&](const at::Tensor& kept_BGCE, const at::Tensor& x_BGTE) {
+      return at::cat({kept_BGCE.narrow(2, 0, window), x_BGTE.to(kept_BGCE.scalar_type())}, 2);
+    };
+    const at::Tensor k_BGSE = joined(kept_.k_BGCE, k_BGTE);
+    const at::Tensor v_BGSE = v_BGTE.defined() ? joined(kept_.v_BGCE, v_BGTE) : k_BGSE.narrow(3, 0, layout_.value_size);
+    const at::Tensor position_BT = segment.position_BT;
+    const at::Tensor begin_B1 = at::tensor(segment.begins, at::kLong).to(position_BT.device()).unsqueeze(1);
+    // Column c of the ring holds the last position before the segment that is c modulo the window; below 0 = none.
+    const at::Tensor column_1C = at::arange(window, position_BT.options()).unsqueeze(0);
+    const at::Tensor held_BC = begin_B1 - 1 - (begin_B1 - 1 - column_1C).remainder(window);
+    const at::Tensor own_BT = segment.real_BT.defined() ? at::where(segment.real_BT, position_BT, -1) : position_BT;
+    const at::Tensor at_B1S = at::cat({held_BC, own_BT}, 1).unsqueeze(1), query_BT1 = position_BT.unsqueeze(2);
+    at::Tensor mask_BTS = (at_B1S >= 0) & (at_B1S <= query_BT1) & (at_B1S > query_BT1 - window);
+    const at::Tensor found = attention(q_BHTE, k_BGSE, v_BGSE, mask_BTS.unsqueeze(1), options.scale);
+    // Only the last `window` positions of a row are written, lest two of them meet in one column.
+    const at::Tensor end_B1 = begin_B1 + segment.count_B.view({rows, 1});
+    const at::Tensor stays_BT = (own_BT >= 0) & (position_BT >= end_B1 - window);
+    const at::Tensor slot_BT = at::where(stays_BT, position_BT.remainder(window), window);
+    scatter(kept_.k_BGCE, slot_BT, k_BGTE);
+    if (v_BGTE.defined()) scatter(kept_.v_BGCE, slot_BT, v_BGTE);
+    return found;
+  }
+
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+    auto copy = std::make_unique<WindowLayer>(layout_, row_N.size(0), options_);
+    copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);
+    if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
+    return copy;
+  }
+  int64_t bytes() const override { return kept_.bytes(layout_.values_in_keys) + smearing_.bytes(); }
+  const char* keeps_from_truncating(int64_t length, int64_t kept) const override {
+    if (layout_.smeared) return "a smeared key needs the one before it, which is not stored";
+    if (length <= layout_.window || length == kept) return nullptr;
+    return "a sliding window has dropped what was before it";
+  }
+
+ private:
+  MemoryLayer layout_;
+  at::TensorOptions options_;
+  KeysAndValues kept_;
+  Smearing smearing_;
+};
+
+class StateLayer : public StoredLayer {
+ public:
+  StateLayer(const MemoryLayer& layout, int64_t rows, at::TensorOptions options) {
+    for (const auto& shape : layout.states) {
+      std::vector<int64_t> sizes = {rows};
+      sizes.insert(sizes.end(), shape.begin(), shape.end());
+      states_.push_back(at::zeros(sizes, options.dtype(at::kFloat)));
+    }
+  }
+  explicit StateLayer(std::vector<at::Tensor> states) : states_(std::move(states)) {}
+
+  at::Tensor state(int64_t which) const override { return states_.at(which); }
+  void set_state(int64_t which, const at::Tensor& value) override { states_.at(which).copy_(value); }
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+    std::vector<at::Tensor> copies;
+    for (const at::Tensor& s : states_) copies.push_back(s.index_select(0, row_N));
+    return std::make_unique<StateLayer>(std::move(copies));
+  }
+  int64_t bytes() const override {
+    int64_t sum = 0;
+    for (const at::Tensor& s : states_) sum += static_cast<int64_t>(s.nbytes());
+    return sum;
+  }
+  const char* keeps_from_truncating(int64_t length, int64_t kept) const override {
+    return length == kept ? nullptr : "a state of fixed size cannot be taken back";
+  }
+
+ private:
+  std::vector<at::Tensor> states_;
+};
+
+}  // namespace
+
+std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_t rows, int64_t capacity,
+                                               at::TensorOptions options) {
+  switch (layout.kind) {
+    case MemoryLayer::Kind::full: return std::make_unique<FullLayer>(layout, rows, capacity, options);
+    case MemoryLayer::Kind::window:
+      if (layout.window >= capacity) return std::make_unique<FullLayer>(layout, rows, capacity, options);
+      return std::make_unique<WindowLayer>(layout, rows, options);
+    case MemoryLayer::Kind::state: return std::make_unique<StateLayer>(layout, rows, options);
+  }
+  fail("make_memory", "expected a known kind of layer but got ", static_cast<int>(layout.kind));
+}
+
+}  // namespace tacit

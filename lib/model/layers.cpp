@@ -1,0 +1,38 @@
+#include "lib/model/layers.h"
+
+namespace tacit {
+
+LinearLayer take_linear(const TakeWeight& take, const std::string& name, int64_t outputs, int64_t inputs, bool bias) {
+  LinearLayer layer{take(name + ".weight", {outputs, inputs}), {}};
+  if (bias) layer.bias_O = take(name + ".bias", {outputs});
+  return layer;
+}
+
+NormLayer take_norm(const TakeWeight& take, const std::string& name, NormKind kind, int64_t size, double eps) {
+  NormLayer layer{kind, eps, take(name + ".weight", {size}), {}};
+  if (kind == NormKind::layer) layer.bias_D = take(name + ".bias", {size});
+  return layer;
+}
+
+at::Tensor NormLayer::operator()(const at::Tensor& x) const {
+  if (kind == NormKind::none) return x;
+  if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
+  // In fp32 whatever the model's dtype, as the reference does.
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps);
+  const at::Tensor normed = (wide * scale).to(x.scalar_type());
+  return weight_D.defined() ? normed * weight_D : normed;
+}
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::gelu: return at::gelu(x);
+    case Activation::gelu_tanh: return at::gelu(x, "tanh");
+    case Activation::silu: return at::silu(x);
+    case Activation::relu: return at::relu(x);
+    case Activation::relu_squared: return at::relu(x).square();
+  }
+  return x;
+}
+
+}  // namespace tacit

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "lib/memory/layout.h"
+#include "lib/model/config.h"
+
+namespace tacit {
+
+// What a model of this config keeps of a sequence, by place in the memory: the prelude's blocks, then those of each
+// recurrence, then the coda's; nothing where a grid is read at once. `recurrences` 0 = the config's own number.
+MemoryLayout memory_layout(const ModelConfig& config, int64_t recurrences = 0);
+
+}  // namespace tacit

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include "lib/memory/memory.h"
+#include "lib/model/config.h"
+
+namespace tacit {
+
+// What layers that keep a state (lib/memory/layout.h) have in common.
+
+// The dtype that a state is computed in: fp32 whatever the model's, but fp64 in a model of fp64.
+at::ScalarType state_dtype(const at::Tensor& x);
+
+// The input of the position before each, zero before a row's first: x [B, T, D] -> [B, T, D]. The last input of every
+// row is kept in the layer's state number `which` [B, D].
+at::Tensor shift_tokens(const at::Tensor& x_BTD, Memory& memory, int64_t layer, int64_t which);
+
+// The state after column t of the open segment [B, ..]: `next` in rows that have a token there, `before` in the others.
+at::Tensor after_column(const at::Tensor& real_BT, int64_t t, const at::Tensor& next, const at::Tensor& before);
+
+// Whether block `number` is the first of RWKV-7's kind, whose values the later ones mix into theirs.
+bool is_first_rwkv7(const ModelConfig& config, int64_t number);
+
+}  // namespace tacit
