@@ -92,6 +92,7 @@ void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> cou
   require(x_BTD.dim() == 3 && x_BTD.size(0) == rows() && x_BTD.size(2) == model_->config().hidden_size, "feed_vectors",
           "expected vectors of shape [", rows(), ", T, ", model_->config().hidden_size, "] but got ",
           shape_text(x_BTD.sizes()));
+  if (x_BTD.size(1) == 0) return;  // as feed() with empty rows
   const std::vector<int64_t> all(rows(), x_BTD.size(1));
   if (counts.empty()) counts = all;
   for (int64_t n : counts) {

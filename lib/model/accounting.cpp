@@ -243,6 +243,7 @@ StepCost token_cost(const ModelConfig& config, int64_t context) {
 }
 
 int64_t prompt_flops_per_token(const ModelConfig& config, int64_t tokens) {
+  require(tokens >= 1, "account", "expected a prompt of at least 1 token but got ", tokens);
   int64_t flops = fixed_cost(config).flops;
   const MemoryLayout blocks = memory_of_blocks(config);
   for (int64_t layer = 0; layer < config.layers; ++layer) {

@@ -29,6 +29,9 @@ static void read_yarn(const JsonReader& in, RotaryConfig& rotary, int64_t positi
   rotary.slow_turns = in.number("beta_slow", 1);
   rotary.whole_dimensions = in.boolean("truncate", true);
   rotary.original_positions = in.integer("original_max_position_embeddings", positions);
+  if (rotary.original_positions < 1) in.reject("original_max_position_embeddings", "to be positive");
+  if (!(rotary.slow_turns > 0)) in.reject("beta_slow", "to be positive");
+  if (!(rotary.fast_turns > 0)) in.reject("beta_fast", "to be positive");
   if (in.has("attention_factor")) {
     rotary.amplitude = in.number("attention_factor");
   } else if (in.number("mscale", 0) != 0 && in.number("mscale_all_dim", 0) != 0) {
@@ -50,7 +53,10 @@ static void read_scaling(const JsonReader& in, RotaryConfig& rotary, int64_t pos
     rotary.scaling = RotaryConfig::Scaling::llama3;
     rotary.low_frequency_factor = in.number("low_freq_factor");
     rotary.high_frequency_factor = in.number("high_freq_factor");
-    rotary.original_positions = in.integer("original_max_position_embeddings");
+    rotary.original_positions = in.integer_in("original_max_position_embeddings", 1, 1 << 24);
+    if (!(rotary.low_frequency_factor > 0)) in.reject("low_freq_factor", "to be positive");
+    if (!(rotary.high_frequency_factor > rotary.low_frequency_factor))
+      in.reject("high_freq_factor", "to be above low_freq_factor");
   } else if (type == "yarn") {
     read_yarn(in, rotary, positions);
   } else {
@@ -70,6 +76,8 @@ RotaryConfig read_rotary(const JsonReader& in, int64_t size, int64_t positions) 
     read_scaling(in.object("rope_scaling"), rotary, positions);
   }
   if (!(rotary.theta > 0)) in.reject("rope_theta", "to be positive");
+  if (rotary.scaling == RotaryConfig::Scaling::yarn && rotary.theta <= 1)
+    in.reject("rope_theta", "to be above 1 beside YaRN");
   return rotary;
 }
 

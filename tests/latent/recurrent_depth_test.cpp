@@ -82,8 +82,9 @@ const std::vector<int64_t> kTokens = {3, 17, 4, 4, 19, 11, 0, 7};
 }  // namespace
 
 TEST_CASE("a universal model is its base's stack, run again on what it gave") {
-  for (const bool smeared : {false, true}) {
-    Json base_json = smeared ? tiny_config() : llama_json();
+  Json with_states = tiny_config();
+  with_states.update({{"layer_types", {"rwkv7", "rwkv7"}}, {"rwkv7_low_rank", 4}});
+  for (const Json& base_json : {llama_json(), tiny_config(), with_states}) {
     Json json = base_json;
     json.update({{"model_type", "universal"}, {"base_model_type", base_json["model_type"]}, {"recurrences", 4}});
     const auto model = model_of(json);
@@ -274,6 +275,7 @@ TEST_CASE("Huginn's state starts as published: a normal cut at three deviations,
   CHECK(c.depth.state_deviation == doctest::Approx(std::sqrt(0.4)));  // sqrt(2 / (5 D)) sqrt(D)
   CHECK(config_of(huginn_json({{"init_values", {{"std", 0.5}}}})).depth.state_deviation == doctest::Approx(2));
   CHECK(config_of(huginn_json({{"state_init", "zero"}})).depth.state_deviation == 0);
+  CHECK(config_of(huginn_json({{"init_values", {{"embed_scale", 1.0}}}})).embedding_scale == 1);
   CHECK(config_of(huginn_json({{"model_type", "huginn"}})).family == "huginn_raven");
   const at::Tensor position_BT = at::tensor({5, 2, 5, 7, 0, 1}, at::kLong).view({2, 3});
   const at::Tensor start_BTD = initial_state(position_BT, 20000, 2.0, at::kFloat);
@@ -314,7 +316,8 @@ TEST_CASE("a config of a model that thinks in depth is refused by field and reas
       {ouro_json({{"total_ut_steps", 0}}), "'total_ut_steps' to lie in 1..1024"},
       {ouro_json({{"early_exit_threshold", 1.5}}), "'early_exit_threshold' to lie in 0..1"},
       {ouro_json({{"layer_types", {"full_attention"}}}), "'layer_types' to name a type for each"},
-      {ouro_json({{"layer_types", {"full_attention", "sliding_attention"}}}), "to hold full_attention only where use_sliding_window"},
+      {ouro_json({{"layer_types", {"full_attention", "sliding_attention"}}}),
+       "to hold full_attention only where use_sliding_window"},
       {ouro_json({{"layer_types", {"full_attention", "chunked_attention"}}}), "'layer_types' to hold full_attention"},
       {ouro_json({{"use_sliding_window", true}, {"sliding_window", 0}}), "'sliding_window' to be positive"},
       {huginn_json({{"state_init", "normal"}}), "'state_init' to be like-init or zero"},
@@ -331,6 +334,8 @@ TEST_CASE("a config of a model that thinks in depth is refused by field and reas
       {huginn_json({{"n_layers_in_recurrent_block", 0}}), "'n_layers_in_recurrent_block'"},
       {huginn_json({{"mean_recurrence", 0}}), "'mean_recurrence'"},
       {huginn_json({{"init_values", {{"std", -1}}}}), "'init_values' to hold a std of at least 0"},
+      {huginn_json({{"init_values", {{"embed_scale", 0}}}}), "'init_values' to hold a positive embed_scale"},
+      {huginn_json({{"rope_scaling", {{"rope_type", "linear"}, {"factor", 2}}}}), "'rope_scaling' to be absent"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.config.dump());

@@ -58,6 +58,9 @@ ModelConfig read_config(const JsonReader& in) {
   c.residual = Residual::outer_sandwich;
   c.tied_embeddings = in.boolean("tie_embeddings", true);
   c.embedding_scale = std::sqrt(static_cast<double>(c.hidden_size));
+  if (in.has("init_values")) c.embedding_scale = in.object("init_values").number("embed_scale", c.embedding_scale);
+  if (!(c.embedding_scale > 0)) in.reject("init_values", "to hold a positive embed_scale");
+  if (in.has("rope_scaling")) in.reject("rope_scaling", "to be absent (this build does not scale Huginn's positions)");
   c.depth.recurrent = c.depth.injected = true;
   c.depth.prelude = in.integer_in("n_layers_in_prelude", 0, 4096);
   c.depth.coda = in.integer_in("n_layers_in_coda", 0, 4096);

@@ -30,6 +30,7 @@ void read_layer_types(const JsonReader& in, ModelConfig& c) {
       }
     } else if (type == "log_linear") {
       layer.mixer = MixerKind::log_linear;
+      if (c.kv_heads != c.heads) in.reject("num_key_value_heads", "to equal num_attention_heads beside log_linear");
       // A position's binary digits, and the position itself.
       c.log_linear_levels = std::bit_width(static_cast<uint64_t>(c.max_positions - 1)) + 1;
     } else if (type != "full_attention") {
@@ -54,7 +55,14 @@ ModelConfig read_config(const JsonReader& in) {
   c.embedding_scale = in.number("embedding_scale", 1.0);
   if (!(c.embedding_scale > 0)) in.reject("embedding_scale", "to be positive");
   c.smeared_keys = in.boolean("smeared_keys", false);
-  if (in.has("layer_types")) read_layer_types(in, c);
+  if (in.has("layer_types")) {
+    read_layer_types(in, c);
+  } else if (in.has("sliding_window")) {
+    in.reject("sliding_window", "to stand beside layer_types, which name the layers that slide");
+  }
+  for (const char* field : {"attention_bias", "mlp_bias"}) {
+    if (in.boolean(field, false)) in.reject(field, "to be false (this family has no biases)");
+  }
   return c;
 }
 

@@ -85,11 +85,10 @@ class Rwkv7TimeMix : public Sublayer {
     at::Tensor r, decay, k, v, removed, rate_removed;
   };
 
-  // The layer's values; those of the first such layer in the pass are mixed into every later one's.
+  // The layer's values; those of the first such layer are mixed into every later one's, in each recurrence anew.
   at::Tensor own_value(const at::Tensor& x_BTD, Pass& pass) const {
     const at::Tensor value_BTD = value_(x_BTD);
-    if (!pass.first_value_BTD.defined()) pass.first_value_BTD = value_BTD;
-    if (!value_mix_.a.weight_OI.defined()) return value_BTD;
+    if (!value_mix_.a.weight_OI.defined()) return pass.first_value_BTD = value_BTD;
     return value_BTD + (pass.first_value_BTD - value_BTD) * value_mix_.b(value_mix_.a(x_BTD)).sigmoid();
   }
 
