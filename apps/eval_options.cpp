@@ -37,7 +37,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
 void EvalFlags::check(const Options& options) const {
   if (!task.empty()) tacit::task(task);
   if (data.empty()) return;
-  require(std::filesystem::is_regular_file(data), "evaluate", "expected a data file but got ", data.string());
+  require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ", data.string());
   options.reject_given({"count"}, "data");
   ReachFlags::reject_generator(options, "data");
 }

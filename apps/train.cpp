@@ -80,6 +80,6 @@ int run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-Command train_command() { return {"train", "train a method from a recipe, resume, export", run}; }
+Command train_command() { return {"train", "train a method from a recipe, or resume", run}; }
 
 }  // namespace tacit

@@ -43,6 +43,8 @@ Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::T
 void require_recurrences(const ModelConfig& config, int64_t recurrences, std::string_view operation) {
   require(recurrences >= 0 && (recurrences == 0 || config.depth.recurrent), operation,
           "expected no number of recurrences for a model without recurrent depth but got ", recurrences);
+  require(recurrences <= kMostRecurrences, operation, "expected at most ", kMostRecurrences, " recurrences but got ",
+          recurrences);
 }
 
 }  // namespace tacit

@@ -33,7 +33,9 @@ using Consume = std::function<at::Tensor(const at::Tensor& input_BD, const std::
 Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD,
                     const Consume& consume);
 
-// Fails where a number of recurrences is asked of a model that has none.
+inline constexpr int64_t kMostRecurrences = 1024;  // each has a place of its own in the memory
+
+// Fails where a number of recurrences is asked of a model that has none, or more than kMostRecurrences.
 void require_recurrences(const ModelConfig& config, int64_t recurrences, std::string_view operation);
 
 }  // namespace tacit

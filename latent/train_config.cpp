@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "latent/train_method.h"
@@ -147,10 +148,12 @@ void read_data(const JsonReader& in, TrainConfig& c) {
 
 // A fresh model: the defaults of family tacit, changed as given; another family's config stands for itself.
 Json read_model(const JsonReader& in, const ReachOptions& reach) {
+  static const std::vector<std::string> without_default = {"head_dim",    "rope_parameters", "rope_scaling",
+                                                           "layer_types", "sliding_window",  "rwkv7_low_rank"};
   Json model = default_model(reach);
   if (in.string("model_type", "tacit") != "tacit") return in.json();
   for (const auto& [name, value] : in.json().items()) {
-    if (!model.contains(name) && name != "head_dim" && name != "rope_parameters" && name != "rope_scaling") {
+    if (!model.contains(name) && std::ranges::find(without_default, name) == without_default.end()) {
       in.reject(name, "to be a field of family tacit's config");
     }
     model[name] = value;

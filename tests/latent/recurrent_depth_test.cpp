@@ -298,6 +298,15 @@ TEST_CASE("fresh weights: blocks that run again write less, Huginn's embeddings 
   CHECK(deviation(huginn_json(), "embedding") * 4 == doctest::Approx(1).epsilon(0.1));
 }
 
+TEST_CASE("more recurrences than a memory should hold are refused before it is made") {
+  const auto model = model_of(huginn_json());
+  for (const int64_t recurrences : {int64_t{1025}, int64_t{1} << 40}) {
+    const std::string error = error_of([&] { Session(model, {.rows = 1, .capacity = 8, .recurrences = recurrences}); });
+    CHECK(holds(error, "expected at most 1024 recurrences but got " + std::to_string(recurrences)));
+  }
+  CHECK(Session(model, {.rows = 1, .capacity = 8, .recurrences = 1024}).rows() == 1);
+}
+
 TEST_CASE("a config of a model that thinks in depth is refused by field and reason") {
   struct Case {
     Json config;

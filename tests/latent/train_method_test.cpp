@@ -117,6 +117,23 @@ TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened")
   }
 }
 
+TEST_CASE("a recipe may choose what each layer remembers, and its training leaves a checkpoint that can be opened") {
+  for (const std::string type : {"sliding_attention", "rwkv7", "log_linear"}) {
+    INFO(type);
+    Json recipe = small_recipe("coconut");
+    recipe["model"]["layer_types"] = {type, "full_attention"};
+    if (type == "sliding_attention") recipe["model"]["sliding_window"] = 4;
+    if (type == "rwkv7") recipe["model"]["rwkv7_low_rank"] = 4;
+    Folder folder("hybrid");
+    train_method(train_config_from_json(recipe, "test"), folder.path, false, {});
+    const ModelConfig trained = load_model(folder.path)->config();
+    CHECK((trained.layer(0).window == 4) == (type == "sliding_attention"));
+    CHECK((trained.layer(0).mixer == MixerKind::rwkv7) == (type == "rwkv7"));
+    CHECK((trained.layer(0).mixer == MixerKind::log_linear) == (type == "log_linear"));
+    CHECK((trained.layer(1).mixer == MixerKind::attention));
+  }
+}
+
 TEST_CASE("a recipe as written by a training reads back as itself, and says every choice") {
   for (const std::string& name : methods) {
     INFO(name);
