@@ -1,49 +1,44 @@
 #include "decoding/solve.h"
 
 #include <algorithm>
-#include <chrono>
-#include <utility>
 
+#include "decoding/stopwatch.h"
 #include "lib/core/error.h"
 
 namespace tacit {
-namespace {
-
-// Milliseconds since the last call. On a GPU the work is queued: reading the state back waits for it.
-class Stopwatch {
- public:
-  double lap(const Session& session) {
-    if (!session.model().device().is_cpu()) session.hidden_BD(HiddenAt::before_norm).to(at::kCPU);
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double, std::milli>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-}  // namespace
-
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options) {
   constexpr int64_t kMany = int64_t{1} << 32;  // more than any model has; the sum stays exact
   return prompt_tokens + std::ssize(procedure.prompt_suffix) + std::min(procedure.think.max_steps, kMany) +
          std::ssize(procedure.answer_marker) + std::min(options.max_answer_tokens, kMany);
 }
 
-Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
-               const SolveOptions& options) {
+int64_t capacity_needed(const Transformer& model, const Procedure& procedure, const TokenRows& prompts,
+                        const SolveOptions& options) {
   require(!prompts.empty(), "solve", "expected at least one prompt");
   const auto longest = std::max_element(prompts.begin(), prompts.end(),
                                         [](const auto& a, const auto& b) { return a.size() < b.size(); });
   const int64_t capacity = positions_needed(procedure, std::ssize(*longest), options);
-  const int64_t limit = model->config().max_positions;
+  const int64_t limit = model.config().max_positions;
   require(capacity <= limit, "solve", "expected at most ", limit, " positions (the model's) but row ",
           longest - prompts.begin(), " may need ", capacity, ": ", longest->size() + procedure.prompt_suffix.size(),
           " tokens of prompt, ", procedure.think.max_steps, " thoughts, ",
           procedure.answer_marker.size() + options.max_answer_tokens, " tokens of answer");
+  return capacity;
+}
 
-  TokenRows rows = prompts;
-  for (auto& row : rows) row.insert(row.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
+TokenRows with_suffix(const Procedure& procedure, TokenRows prompts) {
+  for (size_t b = 0; b < prompts.size(); ++b) {
+    auto& row = prompts[b];
+    row.insert(row.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
+    require(!row.empty(), "solve", "expected a prompt of at least one token in row ", b);
+  }
+  return prompts;
+}
+
+Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
+               const SolveOptions& options) {
+  const int64_t capacity = capacity_needed(*model, procedure, prompts, options);
+  const TokenRows rows = with_suffix(procedure, prompts);
   ThinkOptions think = procedure.think;
   think.keep_trace = options.keep_trace;
 

@@ -30,6 +30,12 @@ struct Solution {
 // longest.
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options = {});
 
+// The same for the longest of these prompts. Fails when that exceeds the model's positions.
+int64_t capacity_needed(const Transformer& model, const Procedure& procedure, const TokenRows& prompts,
+                        const SolveOptions& options);
+// Each prompt with the procedure's suffix. Fails where one is empty.
+TokenRows with_suffix(const Procedure& procedure, TokenRows prompts);
+
 // Question -> thoughts -> answer for a batch of prompts (token ids, without the procedure's suffix): prefill, think,
 // feed the answer marker, decode. The session is sized to fit; fails when that exceeds the model's positions.
 Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,

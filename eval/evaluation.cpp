@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
+#include <utility>
 
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
@@ -58,36 +59,46 @@ void Evaluation::keep(int64_t i, Sample sample) {
   samples_[i] = std::move(sample);
 }
 
-// Batches are cut from the whole order, also when resuming: a half-solved one is solved again as a whole, because the
-// last bits of a result may depend on the shape of the batch.
+// Waves are cut from the whole order, also when resuming: a half-solved one is solved again as a whole, because the
+// last bits of a result may depend on the rows beside it.
 void Evaluation::solve() {
   open();
   if (finished_) return;
   std::vector<int64_t> order(problems_.size());
   std::iota(order.begin(), order.end(), 0);
   if (options_.shuffle) order = Rng(*options_.shuffle).permutation(problems_.size());
+  constexpr int64_t kBatches = 4;  // of a wave: within it rows that are done make room for the next problem
+  const auto cut = [&](int64_t begin, int64_t length) {
+    const int64_t end = begin + std::min(length, std::ssize(order) - begin);
+    return std::vector<int64_t>(order.begin() + begin, order.begin() + end);
+  };
   bool warm = false;
-  for (size_t begin = 0; begin < order.size(); begin += options_.batch) {
-    const size_t end = std::min(order.size(), begin + options_.batch);
-    const std::vector<int64_t> batch(order.begin() + begin, order.begin() + end);
-    if (std::all_of(batch.begin(), batch.end(), [&](int64_t i) { return samples_[i].has_value(); })) continue;
-    if (!warm) problems_.solve(batch);  // the first pass in a shape is slow
-    warm = true;
-    solve_batch(batch);
-    const Progress progress = {"eval " + problems_.task_name() + " " + problems_.method_name(), done_, problems_.size(),
-                               "accuracy " + share_text(static_cast<double>(correct_) / static_cast<double>(done_))};
-    if (progress_ && !progress_(progress)) stop();
+  for (int64_t begin = 0; begin < std::ssize(order); begin += kBatches * options_.batch) {
+    const std::vector<int64_t> wave = cut(begin, kBatches * options_.batch);
+    if (std::ranges::all_of(wave, [&](int64_t i) { return samples_[i].has_value(); })) continue;
+    if (!warm) problems_.solve(cut(begin, options_.batch), [](int64_t, const Sample&) { return true; });
+    warm = true;  // the first pass in a shape is slow
+    solve_wave(wave);
   }
 }
 
-void Evaluation::solve_batch(const std::vector<int64_t>& batch) {
-  std::vector<Sample> solved = problems_.solve(batch), fresh;
-  for (size_t b = 0; b < batch.size(); ++b) {
-    if (samples_[batch[b]]) continue;
-    fresh.push_back(solved[b]);
-    keep(batch[b], std::move(solved[b]));
-  }
-  if (folder_) folder_->append(fresh);
+void Evaluation::solve_wave(const std::vector<int64_t>& wave) {
+  std::vector<Sample> fresh;
+  const auto flush = [&] {
+    if (fresh.empty()) return true;
+    if (folder_) folder_->append(std::exchange(fresh, {}));
+    fresh.clear();
+    const Progress progress = {"eval " + problems_.task_name() + " " + problems_.method_name(), done_, problems_.size(),
+                               "accuracy " + share_text(static_cast<double>(correct_) / static_cast<double>(done_))};
+    return !progress_ || progress_(progress);
+  };
+  const bool all = problems_.solve(wave, [&](int64_t i, Sample sample) {
+    if (samples_[i]) return true;
+    fresh.push_back(sample);
+    keep(i, std::move(sample));
+    return std::ssize(fresh) < options_.batch || flush();
+  });
+  if (!all || !flush()) stop();
 }
 
 std::vector<Sample> Evaluation::samples() const {

@@ -22,7 +22,7 @@ class Evaluation {
 
   const OrderedJson& record() const { return record_; }  // of run.json; null where a model in memory has no hash
   void open();                          // the run's folder, where one is wanted: made new, or that of the same run
-  void solve();                         // opens, then solves in batches what no earlier session solved
+  void solve();                         // opens, then solves what no earlier session solved
   std::vector<Sample> samples() const;  // in the task's order, once all are solved
 
  private:
@@ -30,7 +30,7 @@ class Evaluation {
 
   void take_earlier(std::vector<Sample> earlier);
   void keep(int64_t i, Sample sample);
-  void solve_batch(const std::vector<int64_t>& batch);
+  void solve_wave(const std::vector<int64_t>& wave);
   int64_t problems_to_time() const;
   void warm_up() const;
   void time(int64_t i);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "decoding/readout.h"
+#include "decoding/scheduler.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -94,46 +95,44 @@ void Problems::describe_them() {
   }
 }
 
-std::vector<Sample> Problems::solve(const std::vector<int64_t>& batch) const {
+bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool(int64_t, Sample)>& on_sample) const {
   TokenRows prompts;
-  for (int64_t i : batch) prompts.push_back(prompts_[i]);
-  SolveOptions options = solve_options_;
-  options.keep_trace = !procedure_.in_words;
-  const Solution solution = tacit::solve(model_.model, procedure_, prompts, options);
-  std::vector<Sample> samples;
-  for (size_t b = 0; b < batch.size(); ++b) samples.push_back(sample(batch[b], solution, static_cast<int64_t>(b)));
-  return samples;
+  for (int64_t i : which) prompts.push_back(prompts_[i]);
+  ScheduleOptions options{.rows = options_.batch, .solve = solve_options_};
+  options.solve.keep_trace = !procedure_.in_words;
+  return solve_all(model_.model, procedure_, prompts, options, [&](int64_t n, const Solution& solution) {
+    return on_sample(which[n], sample(which[n], solution));
+  });
 }
 
 PhaseTimes Problems::time(int64_t i) const {
   return tacit::solve(model_.model, procedure_, {prompts_[i]}, solve_options_).ms;
 }
 
-Sample Problems::sample(int64_t i, const Solution& solution, int64_t row) const {
+Sample Problems::sample(int64_t i, const Solution& solution) const {
   const Example& example = examples_[i];
   const Tokenizer& tokenizer = *model_.tokenizer;
   std::vector<int64_t> prompt = prompts_[i];
   prompt.insert(prompt.end(), procedure_.prompt_suffix.begin(), procedure_.prompt_suffix.end());
-  const double rows = static_cast<double>(solution.answers.size());
 
   Sample s;
   s.task = task_->name;
   s.id = example.id;
   s.method = procedure_.method;
   s.question = valid_utf8(tokenizer.decode(prompt));
-  s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, row));
-  s.text = valid_utf8(tokenizer.decode(solution.answers[row].tokens));
+  s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, 0));
+  s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
   s.answer = task_->extract(example, s.text);
   s.expected = example.answer;
   s.extracted = !s.answer.empty();
   s.correct = s.extracted && task_->correct(example, s.answer);
-  s.steps = solution.thoughts.steps[row];
-  s.tokens = std::ssize(solution.answers[row].tokens);
-  s.cut_off = procedure_.in_words && !solution.thoughts.halted[row];
+  s.steps = solution.thoughts.steps[0];
+  s.tokens = std::ssize(solution.answers[0].tokens);
+  s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
   s.depth = depth_of(example);
-  s.ms_prefill = rounded_ms(solution.ms.prefill / rows);
-  s.ms_think = rounded_ms(solution.ms.think / rows);
-  s.ms_answer = rounded_ms(solution.ms.answer / rows);
+  s.ms_prefill = rounded_ms(solution.ms.prefill);
+  s.ms_think = rounded_ms(solution.ms.think);
+  s.ms_answer = rounded_ms(solution.ms.answer);
   return s;
 }
 

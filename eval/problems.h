@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,15 @@ class Problems {
   RunRecord record() const;
   const Metrics& describe() const { return described_; }  // names and heuristics
 
-  std::vector<Sample> solve(const std::vector<int64_t>& batch) const;  // one sample for each, with thoughts
-  PhaseTimes time(int64_t i) const;                                    // of one problem alone
+  // Solves these with options.batch rows at a time; `on_sample` is told of each as it is solved, with thoughts, and
+  // returns false to stop. -> whether all were solved. The same call gives the same samples, timings aside.
+  bool solve(const std::vector<int64_t>& which, const std::function<bool(int64_t i, Sample)>& on_sample) const;
+  PhaseTimes time(int64_t i) const;  // of one problem alone
 
  private:
   void tokenize();
   void describe_them();
-  Sample sample(int64_t i, const Solution& solution, int64_t row) const;
+  Sample sample(int64_t i, const Solution& solution) const;
 
   const LoadedModel& model_;
   const RunOptions& options_;

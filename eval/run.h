@@ -20,7 +20,7 @@ struct RunOptions {
   int64_t latents = -1;             // -1 = the checkpoint's own
   std::string task;                 // "" = the checkpoint's own
   TaskOptions task_options;         // see task_options_of()
-  int64_t batch = 32;               // rows solved together; answers differ by rounding at most
+  int64_t batch = 32;               // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;  // order in which examples are solved; results are stored by example
   int64_t limit = 0;                // first N examples; 0 = all
   int64_t latency_problems = 50;    // problems solved alone for the latency columns; 0 = none
@@ -37,8 +37,8 @@ struct Run {
   OrderedJson record;           // run.json: all that is needed to repeat it; null = unknown
 };
 
-// Evaluates. With options.out: writes run.json first, each finished batch at once to samples.jsonl, metrics.json at the
-// end. An existing folder of the same run is resumed, another one's is refused; command, the folders of model and data,
+// Evaluates. With options.out: writes run.json first, every options.batch finished samples to samples.jsonl,
+// metrics.json at the end. An existing folder of the same run is resumed, another one's is refused; command, the folders of model and data,
 // batch and shuffle may differ. An interrupted and resumed run ends with the
 // same files as an undisturbed one of the same command, apart from timings: the fields ms_* and, computed from them,
 // problems_per_s. A finished folder is returned as it is. When `progress` returns false, what is finished stays on disk

@@ -21,7 +21,7 @@ struct Sample {
   int64_t steps = 0, tokens = 0;                       // thoughts or words consumed; answer tokens
   bool cut_off = false;                                // a written chain that ran into the cap on words
   int64_t depth = 0;                                   // meta.depth of graph tasks, else 0
-  double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // batch time divided by its rows
+  double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // its share of the time of a batch
 };
 OrderedJson to_json(const Sample& sample);
 Sample sample_from_json(const Json& json, const std::string& operation, const std::string& source);

@@ -136,6 +136,16 @@ Session Session::fork(std::span<const int64_t> rows) const {
   return copy;
 }
 
+void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
+  const at::NoGradGuard no_grad;
+  require(from.model_ == model_ && from.recurrences_ == recurrences_, "adopt",
+          "expected a session over the same model with the same recurrences");
+  memory_.adopt(row, from.memory_, from_row, "adopt");
+  hidden_BD_ = hidden_BD_.index_copy(0, at::tensor({row}, at::kLong).to(model_->device()),
+                                     from.hidden_BD_.narrow(0, from_row, 1));
+  current_[row] = from.current_[from_row];
+}
+
 void Session::truncate(std::span<const int64_t> lengths) {
   const std::vector<int64_t> before = this->lengths();
   memory_.truncate(lengths, "truncate");

@@ -48,6 +48,10 @@ class Session {
     return fork(std::span<const int64_t>(rows.begin(), rows.size()));
   }
 
+  // Row `row` becomes a copy of row `from_row` of another session over the same model with the same capacity and
+  // recurrences, as if it had been fed the same; the other rows stay as they are.
+  void adopt(int64_t row, const Session& from, int64_t from_row);
+
   // Row b forgets all but its first lengths[b] tokens and thoughts, and must be fed before it thinks or answers again.
   // Fails, changing nothing, where the model's memory cannot: a state of fixed size, a window that has moved on,
   // smeared keys.

@@ -80,6 +80,19 @@ InferenceMemory InferenceMemory::fork(std::span<const int64_t> rows) const {
   return copy;
 }
 
+void InferenceMemory::adopt(int64_t row, const InferenceMemory& from, int64_t from_row, std::string_view operation) {
+  const auto in_range = [&](int64_t b, int64_t rows) {
+    require(b >= 0 && b < rows, operation, "expected a row of 0 to ", rows - 1, " but got ", b);
+  };
+  in_range(row, shape_.rows);
+  in_range(from_row, from.shape_.rows);
+  require(from.shape_.capacity == shape_.capacity, operation, "expected memories of one capacity but got ",
+          shape_.capacity, " and ", from.shape_.capacity);
+  for (size_t layer = 0; layer < layers_.size(); ++layer)
+    layers_[layer]->adopt(row, *from.layers_[layer], from_row, from.lengths_[from_row]);
+  lengths_[row] = from.lengths_[from_row];
+}
+
 void InferenceMemory::truncate(std::span<const int64_t> lengths, std::string_view operation) {
   require(static_cast<int64_t>(lengths.size()) == shape_.rows, operation, "expected one length for each of ",
           shape_.rows, " rows but got ", lengths.size());

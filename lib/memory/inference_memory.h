@@ -42,6 +42,8 @@ class InferenceMemory : public Memory {
 
   // A copy holding the given rows (any order, repeats allowed).
   InferenceMemory fork(std::span<const int64_t> rows) const;
+  // Row `row` becomes a copy of row `from_row` of a memory of the same layout, capacity and dtype.
+  void adopt(int64_t row, const InferenceMemory& from, int64_t from_row, std::string_view operation);
   // Row b forgets all but its first lengths[b] tokens. Fails, changing nothing, where a layer cannot: a state, a window
   // that has moved on, smeared keys.
   void truncate(std::span<const int64_t> lengths, std::string_view operation);

@@ -1,5 +1,7 @@
 #include "lib/memory/stored_layer.h"
 
+#include <algorithm>
+
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -32,6 +34,7 @@ class Smearing {
     return smeared;
   }
   Smearing select(const at::Tensor& row_N) const { return Smearing(last_BG1E_.index_select(0, row_N)); }
+  void adopt(int64_t row, const Smearing& from, int64_t from_row) { last_BG1E_[row].copy_(from.last_BG1E_[from_row]); }
   int64_t bytes() const { return static_cast<int64_t>(last_BG1E_.nbytes()); }
 
  private:
@@ -58,6 +61,13 @@ struct KeysAndValues {
   void copy_rows(const KeysAndValues& from, const at::Tensor& row_N, bool values_in_keys) {
     k_BGCE.copy_(from.k_BGCE.index_select(0, row_N));
     if (!values_in_keys) v_BGCE.copy_(from.v_BGCE.index_select(0, row_N));
+  }
+  void adopt(int64_t row, const KeysAndValues& from, int64_t from_row, int64_t columns, bool values_in_keys) {
+    const auto copy = [&](const at::Tensor& to_BGCE, const at::Tensor& from_BGCE) {
+      to_BGCE[row].narrow(1, 0, columns).copy_(from_BGCE[from_row].narrow(1, 0, columns));
+    };
+    copy(k_BGCE, from.k_BGCE);
+    if (!values_in_keys) copy(v_BGCE, from.v_BGCE);
   }
   int64_t bytes(bool values_in_keys) const {
     return static_cast<int64_t>(k_BGCE.nbytes() + (values_in_keys ? 0 : v_BGCE.nbytes()));
@@ -96,6 +106,11 @@ class FullLayer : public StoredLayer {
     copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
+  }
+  void adopt(int64_t row, const StoredLayer& other, int64_t from_row, int64_t length) override {
+    const auto& from = dynamic_cast<const FullLayer&>(other);
+    kept_.adopt(row, from.kept_, from_row, length, layout_.values_in_keys);
+    if (layout_.smeared) smearing_.adopt(row, from.smearing_, from_row);
   }
   int64_t bytes() const override { return kept_.bytes(layout_.values_in_keys) + smearing_.bytes(); }
   const char* keeps_from_truncating(int64_t, int64_t) const override {
@@ -153,6 +168,11 @@ class WindowLayer : public StoredLayer {
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
   }
+  void adopt(int64_t row, const StoredLayer& other, int64_t from_row, int64_t length) override {
+    const auto& from = dynamic_cast<const WindowLayer&>(other);
+    kept_.adopt(row, from.kept_, from_row, std::min(length, layout_.window), layout_.values_in_keys);
+    if (layout_.smeared) smearing_.adopt(row, from.smearing_, from_row);
+  }
   int64_t bytes() const override { return kept_.bytes(layout_.values_in_keys) + smearing_.bytes(); }
   const char* keeps_from_truncating(int64_t length, int64_t kept) const override {
     if (layout_.smeared) return "a smeared key needs the one before it, which is not stored";
@@ -184,6 +204,10 @@ class StateLayer : public StoredLayer {
     std::vector<at::Tensor> copies;
     for (const at::Tensor& s : states_) copies.push_back(s.index_select(0, row_N));
     return std::make_unique<StateLayer>(std::move(copies));
+  }
+  void adopt(int64_t row, const StoredLayer& other, int64_t from_row, int64_t) override {
+    const auto& from = dynamic_cast<const StateLayer&>(other);
+    for (size_t i = 0; i < states_.size(); ++i) states_[i][row].copy_(from.states_[i][from_row]);
   }
   int64_t bytes() const override {
     int64_t sum = 0;

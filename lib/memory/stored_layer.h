@@ -32,6 +32,9 @@ class StoredLayer {
   virtual at::Tensor state(int64_t which) const;
   virtual void set_state(int64_t which, const at::Tensor& value);
   virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const = 0;  // a copy holding these rows
+  // Row `row` becomes a copy of row `from_row` of a layer of the same layout and number of columns, which has `length`
+  // tokens.
+  virtual void adopt(int64_t row, const StoredLayer& from, int64_t from_row, int64_t length) = 0;
   virtual int64_t bytes() const = 0;
   // Why a row of `length` tokens cannot go back to `kept` of them; nullptr = it can, by forgetting its length alone.
   virtual const char* keeps_from_truncating(int64_t length, int64_t kept) const = 0;

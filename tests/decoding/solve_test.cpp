@@ -4,42 +4,16 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <map>
 
-#include "lib/core/rng.h"
+#include "tests/decoding/procedures.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/tiny_model.h"
 
 namespace tacit {
 namespace {
 
-// One procedure of every kind over the tiny model's 20 tokens.
-std::map<std::string, Procedure> procedures() {
-  const auto make = [](Feedback feedback, int64_t steps, Halt halt) {
-    Procedure p;
-    p.prompt_suffix = {17};
-    p.think = {.max_steps = steps, .feedback = std::move(feedback), .halt = std::move(halt)};
-    p.answer_marker = {18, 16};
-    p.stop_token = 3;
-    return p;
-  };
-  std::map<std::string, Procedure> all = {{"latent", make(feedback::hidden(), 4, halt::fixed(4))},
-                                          {"words", make(feedback::embed_argmax(), 9, halt::delimiter(5))},
-                                          {"pause", make(feedback::token(19), 3, halt::never())},
-                                          {"direct", make(feedback::hidden(), 0, halt::never())}};
-  all["bare"] = Procedure{.think = {.max_steps = 2}};  // a plain checkpoint: no markers, no stop token
-  return all;
-}
-
-TokenRows random_prompts(int64_t rows) {
-  Rng rng(11);
-  TokenRows prompts(rows);
-  for (auto& prompt : prompts) {
-    prompt.resize(rng.between(1, 40));
-    for (int64_t& id : prompt) id = rng.below(20);
-  }
-  return prompts;
-}
+using test::procedures;
+using test::random_prompts;
 
 void check_same(const Solution& together, int64_t row, const Solution& alone) {
   CHECK(together.thoughts.steps[row] == alone.thoughts.steps[0]);

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "decoding/solve.h"
+#include "lib/core/rng.h"
+
+namespace tacit::test {
+
+// One procedure of every kind over a vocabulary of 20 tokens.
+inline std::map<std::string, Procedure> procedures() {
+  const auto make = [](Feedback feedback, int64_t steps, Halt halt) {
+    Procedure p;
+    p.prompt_suffix = {17};
+    p.think = {.max_steps = steps, .feedback = std::move(feedback), .halt = std::move(halt)};
+    p.answer_marker = {18, 16};
+    p.stop_token = 3;
+    return p;
+  };
+  std::map<std::string, Procedure> all = {{"latent", make(feedback::hidden(), 4, halt::fixed(4))},
+                                          {"words", make(feedback::embed_argmax(), 9, halt::delimiter(5))},
+                                          {"pause", make(feedback::token(19), 3, halt::never())},
+                                          {"direct", make(feedback::hidden(), 0, halt::never())}};
+  all["bare"] = Procedure{.think = {.max_steps = 2}};  // a plain checkpoint: no markers, no stop token
+  return all;
+}
+
+// Prompts of 1 to 40 tokens behind `prefix`.
+inline TokenRows random_prompts(int64_t rows, uint64_t seed = 11, const std::vector<int64_t>& prefix = {}) {
+  Rng rng(seed);
+  TokenRows prompts(rows, prefix);
+  for (auto& prompt : prompts) {
+    const int64_t own = rng.between(1, 40);
+    for (int64_t i = 0; i < own; ++i) prompt.push_back(rng.below(20));
+  }
+  return prompts;
+}
+
+}  // namespace tacit::test

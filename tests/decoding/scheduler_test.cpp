@@ -1,0 +1,166 @@
+#include "decoding/scheduler.h"
+
+#include <ATen/ATen.h>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "lib/core/error.h"
+#include "lib/model/checkpoint.h"
+#include "tests/decoding/procedures.h"
+#include "tests/lib/core_support.h"
+#include "tests/support/tiny_model.h"
+
+namespace tacit {
+namespace {
+
+using test::procedures;
+using test::random_prompts;
+
+using Model = std::shared_ptr<const Transformer>;
+
+std::vector<Solution> all_of(const Model& model, const Procedure& procedure, const TokenRows& prompts,
+                             const ScheduleOptions& options, std::vector<int64_t>* order = nullptr) {
+  std::vector<Solution> out(prompts.size());
+  CHECK(solve_all(model, procedure, prompts, options, [&](int64_t problem, Solution solution) {
+    CHECK(out[problem].answers.empty());
+    out[problem] = std::move(solution);
+    if (order) order->push_back(problem);
+    return true;
+  }));
+  return out;
+}
+
+// Texts are equal, thoughts up to the rounding of fp32 sums in another order; vectors have elements of size 1.
+void check_same(const Solution& got, const Solution& alone) {
+  REQUIRE(got.answers.size() == 1);
+  CHECK(got.thoughts.steps == alone.thoughts.steps);
+  CHECK(got.thoughts.tokens == alone.thoughts.tokens);
+  CHECK(got.thoughts.halted == alone.thoughts.halted);
+  CHECK(got.answers[0].tokens == alone.answers[0].tokens);
+  CHECK(got.answers[0].stopped == alone.answers[0].stopped);
+  const int64_t steps = alone.thoughts.steps[0];
+  REQUIRE(got.thoughts.trace_BKD.sizes() == at::IntArrayRef({1, steps, alone.thoughts.trace_BKD.size(2)}));
+  CHECK(at::allclose(got.thoughts.trace_BKD, alone.thoughts.trace_BKD.narrow(1, 0, steps), /*rtol=*/0, /*atol=*/1e-4));
+}
+
+Model hybrid(const std::vector<std::string>& types) {
+  Json config = test::tiny_config({.layers = std::ssize(types), .max_positions = 128});
+  config["layer_types"] = types;
+  config["sliding_window"] = 5;
+  config["rwkv7_low_rank"] = 4;
+  return make_model(model_config_from_json(config, "config.json"), /*seed=*/3);
+}
+
+TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows and the chunks") {
+  const SolveOptions solve_options{.max_answer_tokens = 6, .keep_trace = true};
+  const TokenRows prompts = random_prompts(11);
+  for (const Model& model : {test::tiny_model(), hybrid({"sliding_attention", "rwkv7"}), hybrid({"log_linear"})}) {
+    for (const auto& [name, procedure] : procedures()) {
+      CAPTURE(name);
+      std::vector<Solution> alone;
+      for (const auto& prompt : prompts) alone.push_back(solve(model, procedure, {prompt}, solve_options));
+      for (const auto& [rows, chunk] : {std::pair{1, 512}, {3, 512}, {4, 7}, {64, 1}}) {
+        CAPTURE(rows);
+        const auto got =
+            all_of(model, procedure, prompts, {.rows = rows, .prefill_chunk = chunk, .solve = solve_options});
+        for (size_t i = 0; i < prompts.size(); ++i) check_same(got[i], alone[i]);
+      }
+    }
+  }
+}
+
+TEST_CASE("a beginning that all prompts share is computed once and changes nothing") {
+  std::vector<int64_t> prefix;
+  for (int64_t i = 0; i < 40; ++i) prefix.push_back(i * 7 % 20);
+  TokenRows prompts = random_prompts(7, 5, prefix);
+  prompts.push_back(prefix);  // a prompt that is nothing but the shared beginning keeps a token of its own
+  const SolveOptions solve_options{.max_answer_tokens = 4, .keep_trace = true};
+  for (const Model& model : {test::tiny_model(), hybrid({"rwkv7", "sliding_attention"})}) {
+    for (const auto& [name, procedure] : procedures()) {
+      CAPTURE(name);
+      for (const int64_t shortest : {1, 39, 1000}) {
+        const auto got =
+            all_of(model, procedure, prompts, {.rows = 3, .shortest_prefix = shortest, .solve = solve_options});
+        for (size_t i = 0; i < prompts.size(); ++i)
+          check_same(got[i], solve(model, procedure, {prompts[i]}, solve_options));
+      }
+    }
+  }
+}
+
+TEST_CASE("a row that is done makes room for the next prompt") {
+  // Words end at a delimiter, each chain after its own number of them: a batch that waited would keep the order.
+  Procedure words = procedures().at("words");
+  words.think.max_steps = 30;
+  const TokenRows prompts = random_prompts(24);
+  std::vector<int64_t> order, sorted(24);
+  const auto got = all_of(test::tiny_model(), words, prompts, {.rows = 4, .solve = {.max_answer_tokens = 3}}, &order);
+  std::iota(sorted.begin(), sorted.end(), 0);
+  CHECK(order != sorted);
+  CHECK(std::ranges::is_permutation(order, sorted));
+  for (const Solution& solution : got) {
+    CHECK(solution.ms.prefill > 0);
+    CHECK(solution.ms.answer > 0);
+    CHECK_FALSE(solution.thoughts.trace_BKD.defined());
+  }
+}
+
+TEST_CASE("the same call gives the same bits") {
+  const auto model = test::tiny_model();
+  const Procedure latent = procedures().at("latent");
+  const TokenRows prompts = random_prompts(9);
+  const ScheduleOptions options{.rows = 4, .solve = {.keep_trace = true}};
+  const auto once = all_of(model, latent, prompts, options), again = all_of(model, latent, prompts, options);
+  for (size_t i = 0; i < prompts.size(); ++i) CHECK(at::equal(once[i].thoughts.trace_BKD, again[i].thoughts.trace_BKD));
+}
+
+TEST_CASE("scheduling stops when told to, and refuses what solve refuses") {
+  const auto model = test::tiny_model();
+  const Procedure latent = procedures().at("latent");
+  int told = 0;
+  CHECK_FALSE(
+      solve_all(model, latent, random_prompts(9), {.rows = 2}, [&](int64_t, const Solution&) { return ++told < 3; }));
+  CHECK(told == 3);
+  CHECK(solve_all(model, latent, {}, {}, [](int64_t, const Solution&) { return false; }));
+  const auto nothing = [](int64_t, const Solution&) { return true; };
+  CHECK(holds(error_of([&] { solve_all(model, latent, {{1}}, {.rows = 0}, nothing); }),
+              "[solve] expected at least one row but got 0"));
+  CHECK(holds(error_of([&] { solve_all(model, latent, {{1}}, {.prefill_chunk = 0}, nothing); }),
+              "[solve] expected chunks of at least one token but got 0"));
+  const std::string large = error_of([&] {
+    solve_all(test::tiny_model({.max_positions = 8}), latent, {{1}, {1, 2, 3}}, {}, nothing);
+  });
+  CHECK(holds(large, "[solve] expected at most 8 positions (the model's) but row 1 may need 18"));
+  CHECK(holds(error_of([&] {
+                solve_all(model, procedures().at("bare"), {{1}, {}}, {}, nothing);
+              }),
+              "[solve] expected a prompt of at least one token in row 1"));
+}
+
+TEST_CASE("a row adopted from another session goes on as that session would") {
+  const auto model = test::tiny_model();
+  Session from(model, {.rows = 2, .capacity = 30}), to(model, {.rows = 3, .capacity = 30});
+  from.prefill({{1, 2, 3}, {4, 5}});
+  to.prefill({{6}, {7, 8, 9, 10}, {11, 12}});
+  const at::Tensor before = to.hidden_BD().clone();
+  to.adopt(1, from, 0);
+  CHECK(to.lengths() == std::vector<int64_t>{1, 3, 2});
+  CHECK(at::equal(to.hidden_BD()[1], from.hidden_BD()[0]));
+  CHECK(at::equal(to.hidden_BD()[0], before[0]));
+  CHECK(at::equal(to.hidden_BD()[2], before[2]));
+  to.feed({13, 14});
+  from.feed({13, 14});
+  CHECK(at::allclose(to.hidden_BD()[1], from.hidden_BD()[0], 0, 1e-5));
+  CHECK(holds(error_of([&] { to.adopt(3, from, 0); }), "[adopt] expected a row of 0 to 2 but got 3"));
+  CHECK(holds(error_of([&] { to.adopt(0, from, 2); }), "[adopt] expected a row of 0 to 1 but got 2"));
+  Session longer(model, {.rows = 1, .capacity = 31});
+  CHECK(
+      holds(error_of([&] { to.adopt(0, longer, 0); }), "[adopt] expected memories of one capacity but got 30 and 31"));
+  Session other(test::tiny_model({.seed = 2}), {.rows = 1, .capacity = 30});
+  CHECK(holds(error_of([&] { to.adopt(0, other, 0); }), "[adopt] expected a session over the same model"));
+}
+
+}  // namespace
+}  // namespace tacit
