@@ -4,6 +4,7 @@
 
 #include "apps/commands.h"
 #include "apps/eval_options.h"
+#include "apps/known_names.h"
 #include "apps/progress_bar.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
@@ -47,6 +48,12 @@ std::string method_of(const CompareFlags& flags, size_t i) {
   return flags.methods.empty() ? "latent" : flags.methods[i];
 }
 
+void check_recurrences(const CompareFlags& flags, const std::vector<LoadedModel>& models) {
+  require(flags.eval.common.recurrences == 0 ||
+              std::ranges::any_of(models, [](const LoadedModel& m) { return m.model->config().depth.recurrent; }),
+          "compare", "expected a model with recurrent depth beside --recurrences but none of these has it");
+}
+
 std::vector<LoadedModel> load_models(const CompareFlags& flags) {
   const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
   const at::Device device = parse_device(flags.eval.common.device);
@@ -73,12 +80,14 @@ NamedRuns evaluate_models(const Options& options, const CompareFlags& flags) {
           "expected the baseline to be one of the models but got '", flags.baseline, "'",
           did_you_mean(flags.baseline, names));
   const std::vector<LoadedModel> models = load_models(flags);
+  check_recurrences(flags, models);
   const std::vector<bool> counted = counting_thoughts(flags, models);
   const ProgressCallback progress = progress_bar();
   std::deque<Evaluation> evaluations;
   for (size_t i = 0; i < models.size(); ++i) {
     RunOptions run = flags.eval.run_options(options, models[i].settings);
     if (!counted[i]) run.latents = -1;
+    if (!models[i].model->config().depth.recurrent) run.recurrences = 0;
     run.method = method_of(flags, i);
     run.command = flags.command;
     if (!flags.out.empty()) run.out = flags.out / "runs" / names[i];
@@ -130,8 +139,8 @@ void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!flags.runs.empty()) {
-    options.reject_given({"method", "latents", "task", "data", "count", "limit", "shuffle", "latency-problems",
-                          "device", "dtype", "seed", "batch", "style", "labels"},
+    options.reject_given({"method", "latents", "recurrences", "task", "data", "count", "limit", "shuffle",
+                          "latency-problems", "device", "dtype", "seed", "batch", "style", "labels"},
                          "runs");
     ReachFlags::reject_generator(options, "runs");
   }
@@ -141,6 +150,7 @@ void check_flags(const Options& options, CompareFlags& flags) {
     options.reject("expected one '--method' for all models or one for each of " + std::to_string(flags.models.size()) +
                    " but got " + std::to_string(flags.methods.size()));
   }
+  for (const std::string& name : flags.methods) check_method(options, name);
   if (flags.markdown && flags.eval.common.json) options.reject("expected either '--json' or '--markdown'");
 }
 
@@ -159,6 +169,8 @@ int run_compare(const std::vector<std::string>& args) {
   options.add("latents", "N", &flags.eval.common.latents,
               "thoughts before the answer, of the methods that have a number of them (default: each checkpoint's own)",
               0, kMostThoughts);
+  options.add("recurrences", "N", &flags.eval.common.recurrences,
+              "times that models which think in depth run their shared blocks (default: each checkpoint's own)", 1);
   flags.eval.add(options);
   options.flag("markdown", &flags.markdown, "print Markdown");
   if (!options.parse(args)) return kDone;

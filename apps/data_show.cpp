@@ -82,6 +82,8 @@ int data_show(const std::vector<std::string>& args) {
   options.add("seed", "N", &seed, "of ProsQA's labels in symbols (default 0)");
   options.flag("json", &json, "print JSON");
   if (!options.parse(args)) return kDone;
+  if (file == "reach" && !std::filesystem::exists(file))
+    options.reject("expected a file, such as 'tacit data generate reach --out FILE' writes, but got the task 'reach'");
   ReachOptions reach;
   reach.style = ReachStyle::english;  // ProsQA as published, unless asked
   flags.apply(reach);

@@ -3,6 +3,7 @@
 
 #include "apps/commands.h"
 #include "apps/eval_options.h"
+#include "apps/known_names.h"
 #include "apps/progress_bar.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
@@ -17,8 +18,8 @@ int run_eval(const std::vector<std::string>& args) {
   Options options("eval",
                   "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed\n"
                   "where it was interrupted.",
-                  "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier");
-  options.common(flags.common, {"model", "method", "latents"});
+                  "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier-seed-1");
+  options.common(flags.common, {"model", "method", "latents", "recurrences"});
   options.add("out", "DIR", &out, "run folder: run.json, samples.jsonl, metrics.json");
   flags.add(options);
   if (!options.parse(args)) return kDone;
@@ -26,6 +27,7 @@ int run_eval(const std::vector<std::string>& args) {
   const CommonOptions& common = flags.common;
   const at::ScalarType dtype = parse_dtype(common.dtype);
   const at::Device device = parse_device(common.device);
+  check_method(options, common.method);
   flags.check(options);
   use_threads(common.threads);
 

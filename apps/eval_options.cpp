@@ -1,5 +1,6 @@
 #include "apps/eval_options.h"
 
+#include "apps/known_names.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -20,6 +21,7 @@ void EvalFlags::add(Options& options) {
 RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& settings) const {
   RunOptions out;
   out.latents = common.latents;
+  out.recurrences = common.recurrences;
   out.task = task;
   out.task_options = task_options_of(settings);
   out.task_options.data = data;
@@ -35,9 +37,10 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
 }
 
 void EvalFlags::check(const Options& options) const {
-  if (!task.empty()) tacit::task(task);
+  if (!task.empty()) check_task(options, task);
   if (data.empty()) return;
-  require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ", data.string());
+  require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
+          data.string());
   options.reject_given({"count"}, "data");
   ReachFlags::reject_generator(options, "data");
 }

@@ -23,8 +23,8 @@ struct EvalFlags {
   // For a checkpoint: its own task, style and labels unless others were given. UsageError when an option is given that
   // does nothing to them.
   RunOptions run_options(const Options& options, const MethodSettings& settings) const;
-  // Fails, before a model is loaded, on an unknown task, a data file that is not there, or generator options beside
-  // one.
+  // Fails, before a model is loaded, on an unknown task (UsageError), a data file that is not there, or generator
+  // options beside one.
   void check(const Options& options) const;
 };
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "apps/commands.h"
+#include "apps/counted.h"
 #include "apps/options.h"
 #include "apps/render.h"
 #include "apps/runtime.h"
@@ -46,6 +47,9 @@ struct Inspection {
   int64_t context = 1, prompt_flops = 0;
   std::array<int64_t, 3> memory_fp32 = {}, memory_bf16 = {};  // bytes at that context
   std::optional<double> bandwidth;                            // GB/s
+
+  // Whether a token or a thought may follow what was read; else nothing is stored and no such step has a price.
+  bool goes_on() const { return !config.bidirectional; }
 };
 
 int64_t sum(const std::array<int64_t, 3>& bytes) { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
@@ -75,9 +79,11 @@ void print_json(const Inspection& in) {
        {{"values", in.account.memory_values_per_token}, {"bytes", bytes_json(in.account.memory_values_per_token)}}},
       {"context", in.context},
       {"memory", memory},
-      {"flops",
-       {{"prompt_token", in.prompt_flops}, {"generated_token", in.token.flops}, {"thought", in.thought.flops}}},
-      {"bytes_read", {{"generated_token", bytes_json(in.token)}, {"thought", bytes_json(in.thought)}}}};
+      {"flops", {{"prompt_token", in.prompt_flops}}}};
+  if (in.goes_on()) {
+    out["flops"].update({{"generated_token", in.token.flops}, {"thought", in.thought.flops}});
+    out["bytes_read"] = {{"generated_token", bytes_json(in.token)}, {"thought", bytes_json(in.thought)}};
+  }
   if (in.bandwidth) {
     out["bandwidth_gb_per_s"] = *in.bandwidth;
     out["time_floor_ms"] = {{"generated_token", floor_json(in.token, *in.bandwidth)},
@@ -109,16 +115,16 @@ std::string both(int64_t fp32_bytes, int64_t bf16_bytes) {
 void print_shape(const Inspection& in) {
   const ModelConfig& c = in.config;
   const auto number = [](int64_t value) { return std::to_string(value); };
-  std::string text = in.file.string() + ": " + c.family + ", " + number(c.layers) + " layers of width " +
-                     number(c.hidden_size) + ", " + number(c.heads) + " heads";
+  std::string text = in.file.string() + ": " + c.family + ", " + counted(c.layers, "layer") + " of width " +
+                     number(c.hidden_size) + ", " + counted(c.heads, "head");
   if (c.kv_heads != c.heads) text += " (" + number(c.kv_heads) + " key/value)";
   text += " of " + number(c.head_size) + ", MLP " + number(c.mlp_size);
   if (c.experts.count > 0) {
-    text += ", " + number(c.experts.count) + " experts of " + number(c.experts.mlp_size) + " (a token takes " +
+    text += ", " + counted(c.experts.count, "expert") + " of " + number(c.experts.mlp_size) + " (a token takes " +
             number(c.experts.chosen) + ")";
   }
   text += ", vocabulary " + number(c.vocab_size) + (c.tied_embeddings ? " (tied)" : "");
-  if (c.depth.recurrences > 1) text += ", " + number(c.depth.recurrences) + " recurrences";
+  if (c.depth.recurrences > 1) text += ", " + counted(c.depth.recurrences, "recurrence");
   std::printf("%s\n\n", text.c_str());
 }
 
@@ -137,13 +143,19 @@ void print_parameters(const Account& account) {
 
 void print_memory(const Inspection& in) {
   const Account& account = in.account;
+  if (!in.goes_on()) {
+    std::printf("memory           none: the input is read at once\n");
+    return;
+  }
+  // Blocks that run again remember anew each time.
+  const char* noun = in.config.depth.recurrences > 1 ? "layer run" : "layer";
   std::printf("memory a token   %s (%s values)\n",
               both(kFp32Bytes * account.memory_values_per_token, kBf16Bytes * account.memory_values_per_token).c_str(),
               grouped(account.memory_values_per_token).c_str());
   for (const MemoryAccount& kept : account.memory) {
     if (kept.layers == 0) continue;
     const bool grows = kept.kind == MemoryLayer::Kind::full;
-    std::printf("  %-6s %6lld layers %17s values %s\n", kind_name(kept.kind), static_cast<long long>(kept.layers),
+    std::printf("  %-6s %15s %15s values %s\n", kind_name(kept.kind), counted(kept.layers, noun).c_str(),
                 grouped(grows ? kept.values_per_token : kept.fixed_values).c_str(), grows ? "a token" : "in all");
   }
 }
@@ -165,8 +177,8 @@ void print_table(const Inspection& in) {
   std::printf("weights          %s\n",
               both(kFp32Bytes * in.account.parameters, kBf16Bytes * in.account.parameters).c_str());
   print_memory(in);
-  std::printf("\nwith %lld tokens of context:\n", static_cast<long long>(in.context));
-  print_memory_at_context(in);
+  std::printf("\nwith %s of context:\n", counted(in.context, "token").c_str());
+  if (in.goes_on()) print_memory_at_context(in);
   std::printf("  a prompt token     %s\n", scaled(static_cast<double>(in.prompt_flops), "FLOP").c_str());
   auto step = [&](const char* name, const StepCost& cost) {
     std::printf("  %-18s %s, reads %s", name, scaled(static_cast<double>(cost.flops), "FLOP").c_str(),
@@ -177,8 +189,10 @@ void print_table(const Inspection& in) {
     }
     std::printf("\n");
   };
-  step("a generated token", in.token);
-  step("a thought", in.thought);
+  if (in.goes_on()) {
+    step("a generated token", in.token);
+    step("a thought", in.thought);
+  }
   std::fflush(stdout);
 }
 
@@ -201,6 +215,9 @@ int run_inspect(const std::vector<std::string>& args) {
   in.file =
       std::filesystem::is_directory(path) ? std::filesystem::path(path) / "config.json" : std::filesystem::path(path);
   in.config = read_shapes(read_json(in.file, "inspect"), in.file.string());
+  require(context <= in.config.max_positions, "inspect", "expected a --context of at most ", in.config.max_positions,
+          " (the model's positions) but got ", context);
+  if (!in.goes_on()) options.reject_useless({"bandwidth"}, "models that go on after their input, token by token");
   in.context = context > 0 ? context : std::min<int64_t>(in.config.max_positions, 1024);
   in.account = account(in.config);
   in.thought = thought_cost(in.config, in.context);

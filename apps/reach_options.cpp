@@ -47,6 +47,8 @@ void ReachFlags::check(const Options& options, ReachSource source, ReachStyle st
 }
 
 ReachSource reach_source(const std::filesystem::path& path) {
+  require(std::filesystem::exists(path) && !std::filesystem::is_directory(path), "read_file",
+          "expected a file of problems but there is none at ", path.string());
   std::ifstream file(path);
   char first = 0;
   file >> first;  // skips white space

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "apps/counted.h"
 #include "apps/render.h"
 
 namespace tacit {
@@ -97,8 +98,8 @@ Lines graph_picture(const GraphQuestion& question, const RenderOptions& options)
   Lines lines;
   lines.push_back("Which can be reached from " + paint(question.words[question.root], Tone::bold, colour) + ": " +
                   question.words[question.candidates[0]] + " or " + question.words[question.candidates[1]] + "?   (" +
-                  std::to_string(question.words.size()) + " nodes, " + std::to_string(question.edges.size()) +
-                  " edges)");
+                  counted(std::ssize(question.words), "node") + ", " + counted(std::ssize(question.edges), "edge") +
+                  ")");
   const int64_t deepest = *std::max_element(question.distance.begin(), question.distance.end());
   // One block a distance; the nodes without a path from the root come last.
   for (int64_t step = 0; step <= deepest + 1; ++step) {

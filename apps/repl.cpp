@@ -57,8 +57,16 @@ const std::vector<Repl::Entry>& Repl::entries() {
 
 Repl::Repl(const Settings& settings)
     : settings_(settings),
-      words_(make_thinker(open_model(settings.words))),
-      thoughts_(make_thinker(open_model(settings.thoughts), "latent", settings.latents)) {}
+      words_(thinker(open_model(settings.words), "latent", -1)),
+      thoughts_(thinker(open_model(settings.thoughts), "latent", settings.latents)) {
+  require(settings.recurrences == 0 || words_.recurrences > 0 || thoughts_.recurrences > 0, kOperation,
+          "expected a model with recurrent depth beside --recurrences but neither has it");
+}
+
+Thinker Repl::thinker(LoadedModel loaded, const std::string& method, int64_t latents) const {
+  const int64_t recurrences = loaded.model->config().depth.recurrent ? settings_.recurrences : 0;
+  return make_thinker(std::move(loaded), method, latents, recurrences);
+}
 
 RenderOptions Repl::render_options() const { return {.width = output_width(), .colour = settings_.colour}; }
 
@@ -147,7 +155,7 @@ void Repl::again(const Arguments&) {
 void Repl::set_latents(const Arguments& args) {
   const int64_t latents = args.empty() ? -1 : parse_number<int64_t>(args[0], "a number of thoughts, at least 0,");
   require(args.empty() || latents >= 0, kOperation, "expected a number of thoughts, at least 0, but got ", latents);
-  thoughts_ = make_thinker(LoadedModel(thoughts_.loaded), thoughts_.method, latents);
+  thoughts_ = thinker(LoadedModel(thoughts_.loaded), thoughts_.method, latents);
   settings_.latents = latents;
   print({"thoughts: up to " + std::to_string(thoughts_.procedure.think.max_steps)});
 }
@@ -166,18 +174,18 @@ int64_t Repl::latents_for(const Thinker& side, const LoadedModel& loaded, const 
 void Repl::set_method(const Arguments& args) {
   if (!args.empty()) {
     require(args.size() == 2, kOperation, "expected '/method words|thoughts NAME' but got no NAME");
-    Thinker& thinker = side(args[0], "/method words|thoughts NAME");
-    thinker = make_thinker(LoadedModel(thinker.loaded), args[1], latents_for(thinker, thinker.loaded, args[1]));
+    Thinker& chosen = side(args[0], "/method words|thoughts NAME");
+    chosen = thinker(LoadedModel(chosen.loaded), args[1], latents_for(chosen, chosen.loaded, args[1]));
   }
   print({"words: " + words_.method + "   thoughts: " + thoughts_.method});
 }
 
 void Repl::set_model(const Arguments& args) {
-  Thinker& thinker = side(args[0], "/model words|thoughts DIR");
+  Thinker& chosen = side(args[0], "/model words|thoughts DIR");
   LoadedModel loaded = open_model(args[1]);
-  const int64_t latents = latents_for(thinker, loaded, "latent");
-  thinker = make_thinker(std::move(loaded), "latent", latents);
-  print({args[0] + ": " + args[1] + " (" + thinker.method + ")"});
+  const int64_t latents = latents_for(chosen, loaded, "latent");
+  chosen = thinker(std::move(loaded), "latent", latents);
+  print({args[0] + ": " + args[1] + " (" + chosen.method + ")"});
 }
 
 void Repl::set_seed(const Arguments& args) {
@@ -264,7 +272,7 @@ int run_repl(const std::vector<std::string>& args) {
   Options options("repl",
                   "The same question answered in words and in thoughts, side by side, every thought read out as bars.",
                   "tacit repl\nprintf '/new 7\\n/latents 2\\n/again\\n' | tacit repl");
-  options.common(common, {"seed", "threads", "latents"});
+  options.common(common, {"seed", "threads", "latents", "recurrences"});
   options.add("words", "DIR", &settings.words, "checkpoint that thinks in words (default: cot of the embedded models)");
   options.add("thoughts", "DIR", &settings.thoughts,
               "checkpoint that thinks in thoughts (default: frontier of the embedded models)");
@@ -273,6 +281,7 @@ int run_repl(const std::vector<std::string>& args) {
   use_threads(common.threads);
   settings.seed = common.seed;
   settings.latents = common.latents;
+  settings.recurrences = common.recurrences;
   if (settings.words.empty() || settings.thoughts.empty() || !settings.models.empty()) {
     settings.models = models_folder(settings.models, kOperation);
   }

@@ -18,7 +18,8 @@ class Repl {
     std::filesystem::path words, thoughts;  // checkpoints
     std::filesystem::path models;           // folder offered by completion, may be empty
     uint64_t seed = 0;
-    int64_t latents = -1;  // -1 = the checkpoint's own
+    int64_t latents = -1;     // -1 = the checkpoint's own
+    int64_t recurrences = 0;  // 0 = the checkpoint's own; of the sides that think in depth, one of which must be there
     bool colour = false;
   };
   explicit Repl(const Settings& settings);
@@ -50,6 +51,7 @@ class Repl {
   RenderOptions render_options() const;
   Thinker& side(const std::string& name, const std::string& usage);
   int64_t latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& name) const;
+  Thinker thinker(LoadedModel loaded, const std::string& method, int64_t latents) const;
   int64_t labels() const;
   bool about_graphs() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/counted.h"
 #include "apps/interrupt.h"
 #include "decoding/readout.h"
 #include "lib/core/error.h"
@@ -37,10 +38,6 @@ std::vector<WordShares> read_thoughts(const Thinker& thinker, const at::Tensor& 
     thoughts.push_back(std::move(shares));
   }
   return thoughts;
-}
-
-std::string counted(int64_t count, std::string_view noun) {
-  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
 std::string headline(std::string_view title, const Thinker& thinker, const Reply& reply) {
@@ -83,12 +80,16 @@ int64_t widest(const Lines& lines, int64_t most) {
 
 }  // namespace
 
-Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latents) {
-  require(loaded.tokenizer != nullptr, "open_model", "expected tokenizer.json or tokenizer.model in ",
-          loaded.directory.string(), " but got neither");
+Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latents, int64_t recurrences) {
+  require_tokenizer(loaded);
+  require_recurrences(loaded.model->config(), recurrences, "open_model");
   const Method& chosen = method(name, loaded.settings);
   Procedure procedure = bind(chosen, loaded.settings, loaded.tokenizer.get(), latents);
-  return {std::move(loaded), chosen.name, std::move(procedure)};
+  const int64_t limit = loaded.model->config().max_positions, needed = positions_needed(procedure, 1);
+  require(needed <= limit, "open_model", "expected at most ", limit, " positions (the model's) but ",
+          counted(procedure.think.max_steps, procedure.in_words ? "word" : "thought"),
+          " with a question and an answer need at least ", needed);
+  return {std::move(loaded), chosen.name, std::move(procedure), recurrences};
 }
 
 bool asks_about_graphs(const Thinker& thinker) {
@@ -99,7 +100,8 @@ Reply ask(const Thinker& thinker, const std::string& question) {
   const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
   Procedure procedure = thinker.procedure;
   procedure.think.halt = interruptible(procedure.think.halt);
-  const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(question)}, {.keep_trace = true});
+  const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(question)},
+                                  {.keep_trace = true, .recurrences = thinker.recurrences});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
   if (!solution.thoughts.tokens[0].empty()) {

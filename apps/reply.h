@@ -13,8 +13,11 @@ struct Thinker {
   LoadedModel loaded;
   std::string method;  // as bound
   Procedure procedure;
+  int64_t recurrences = 0;  // SessionOptions::recurrences
 };
-Thinker make_thinker(LoadedModel loaded, const std::string& method = "latent", int64_t latents = -1);
+// Fails where not even a question of one token would leave room for the thoughts and the answer.
+Thinker make_thinker(LoadedModel loaded, const std::string& method = "latent", int64_t latents = -1,
+                     int64_t recurrences = 0);
 
 // True when questions are graphs in symbols (datasets/reach.h), so that a picture of them can be drawn.
 bool asks_about_graphs(const Thinker& thinker);

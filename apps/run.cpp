@@ -4,6 +4,7 @@
 #include "apps/commands.h"
 #include "apps/eval_options.h"
 #include "apps/interrupt.h"
+#include "apps/known_names.h"
 #include "apps/reply.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
@@ -100,11 +101,13 @@ int run_run(const std::vector<std::string>& args) {
   options.add("task", "NAME", &task_name, "or an example of this task (default: the checkpoint's own)");
   options.add("data", "FILE", &data, "file of the task; generated without it");
   options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
-  options.common(common, {"method", "latents", "device", "dtype", "seed", "threads", "json", "config"});
+  options.common(common, {"method", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
   options.require_option("model");
+  check_method(options, common.method);
+  if (task_name) check_task(options, *task_name);
   if (question && task_name) options.reject("expected either '--question' or '--task'");
   if (question) {
     options.reject_given({"data", "index", "seed", "style", "labels"}, "question");
@@ -114,7 +117,7 @@ int run_run(const std::vector<std::string>& args) {
   use_threads(common.threads);
 
   const Thinker thinker = make_thinker(open_model(common.model, parse_dtype(common.dtype), parse_device(common.device)),
-                                       common.method, common.latents);
+                                       common.method, common.latents, common.recurrences);
   const MethodSettings& settings = thinker.loaded.settings;
   if (!question && !task_name) {
     if (settings.task.empty()) options.reject("expected either '--question' or '--task'");

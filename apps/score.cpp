@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "apps/commands.h"
+#include "apps/known_names.h"
 #include "apps/options.h"
 #include "apps/runtime.h"
 #include "latent/method.h"
@@ -20,6 +21,7 @@ struct Scored {
   std::vector<int64_t> tokens;
   std::vector<double> logprobs;  // of tokens 1, 2, ..; empty where the model sees the token that it would predict
   std::vector<float> logits_last;
+  bool reads_at_once = false;              // logits_last are the last position's own, not the next one's
   std::vector<std::vector<float>> hidden;  // one vector a thought
 };
 
@@ -70,6 +72,9 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   const auto model = load_model(common.model, {parse_dtype(common.dtype), parse_device(common.device)});
   const int64_t thoughts = std::max<int64_t>(common.latents, 0);
   const int64_t count = static_cast<int64_t>(tokens.size());
+  require(thoughts == 0 || !model->config().bidirectional, "score", "expected no --latents for a ",
+          model->config().family, " model, which reads its input at once and thinks in depth (--recurrences), but got ",
+          thoughts);
   std::optional<ThinkOptions> think;
   if (thoughts > 0) think = thinking(common, *model);
   require(count >= 1, "score", "expected at least one token");
@@ -81,6 +86,7 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   Scored out;
   if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);
   out.logits_last = floats(logits_TV[-1]);
+  out.reads_at_once = model->config().bidirectional;
   if (think) {
     const Thoughts result = session.think(*think);
     for (int64_t k = 0; k < result.steps[0]; ++k) out.hidden.push_back(floats(result.trace_BKD[0][k]));
@@ -126,7 +132,7 @@ void print_table(const Scored& scored, const Tokenizer* tokenizer) {
   const size_t top = std::min<size_t>(5, order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
                     [&](int64_t a, int64_t b) { return scored.logits_last[a] > scored.logits_last[b]; });
-  std::printf("\nnext token, by logit:\n");
+  std::printf(scored.reads_at_once ? "\nlast position, by logit:\n" : "\nnext token, by logit:\n");
   for (size_t i = 0; i < top; ++i) {
     std::printf("%8lld %12.4f%s\n", static_cast<long long>(order[i]), static_cast<double>(scored.logits_last[order[i]]),
                 shown(order[i]).c_str());
@@ -149,6 +155,7 @@ int run_score(const std::vector<std::string>& args) {
   options.common(common, {"method", "recurrences", "device", "dtype", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");
+  check_method(options, common.method);
   if (ids.has_value() == text.has_value()) options.reject("expected either '--tokens' or '--text'");
   use_threads(common.threads);
 

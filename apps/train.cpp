@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "apps/commands.h"
+#include "apps/known_names.h"
 #include "apps/options.h"
 #include "apps/progress_bar.h"
 #include "apps/runtime.h"
@@ -51,13 +52,17 @@ OrderedJson final_figures(const std::filesystem::path& directory) {
 int run(const std::vector<std::string>& args) {
   TrainArguments a;
   Options options("train", "Trains a method on generated problems, from random weights or from a checkpoint.",
-                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained\n"
-                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained --resume --json");
-  options.common(a.common, {"latents", "threads", "json"});
+                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct\n"
+                  "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
+  options.common(a.common, {"threads", "json"});
   options.add("method", "NAME", &a.method, "what to train: walk, direct, cot, cot-frontier, coconut, pause, frontier");
   options.add("task", "NAME", &a.task, "what to train on: reach");
   options.add("config", "FILE", &a.recipe, "recipe as JSON (configs/); options given here win over its fields");
   options.add("out", "DIR", &a.out, "folder of the checkpoint and its training state");
+  options.add("latents", "N", &a.common.latents,
+              "thoughts of the finished method, where it has a number of them (default: the recipe's, else " +
+                  std::to_string(TrainConfig().latents) + ")",
+              0, kMostThoughts);
   options.add("steps", "N", &a.steps, "updates", 1);
   options.add("batch", "N", &a.batch, "rows a micro-batch", 1);
   options.add("seed", "N", &a.seed, "of weights and data", 0);
@@ -65,6 +70,11 @@ int run(const std::vector<std::string>& args) {
   options.flag("resume", &a.resume, "continue the training in --out");
   if (!options.parse(args)) return kDone;
   options.require_option("out");
+  if (options.given("method")) {
+    if (a.method == "latent") options.reject("expected a method to train for '--method' but got 'latent'");
+    check_method(options, a.method);
+  }
+  if (a.task != "reach") options.reject("expected reach for '--task' but got '" + a.task + "'");
   use_threads(a.common.threads);
   const TrainConfig config = resolve(options, a);
   train_method(config, a.out, a.resume, progress_bar());

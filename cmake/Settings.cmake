@@ -11,13 +11,6 @@ endif()
 # The time goes into BLAS and the kernels, which choose their own flags; -O3 elsewhere only costs build time.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
-find_program(TACIT_CCACHE ccache)
-if(TACIT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # ccache refuses precompiled headers unless told that their timestamps and macros do not matter.
-  set(CMAKE_CXX_COMPILER_LAUNCHER
-    "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${TACIT_CCACHE}")
-endif()
-
 find_program(TACIT_MOLD mold)
 if(TACIT_MOLD)
   add_link_options(-fuse-ld=mold)

@@ -19,6 +19,13 @@ LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dt
   return out;
 }
 
+void require_tokenizer(const LoadedModel& model) {
+  if (model.tokenizer != nullptr) return;
+  load_tokenizer(model.directory);
+  fail("open_model", "expected a model with its tokenizer but got none, though there is one in ",
+       model.directory.string());
+}
+
 std::string model_name(const std::filesystem::path& directory) {
   const std::filesystem::path normal = std::filesystem::absolute(directory).lexically_normal();
   return (normal.has_filename() ? normal : normal.parent_path()).filename().string();

@@ -23,6 +23,9 @@ struct LoadedModel {
 LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
                        at::Device device = at::kCPU);
 
+// Fails, as load_tokenizer does, where the directory has no tokenizer file.
+void require_tokenizer(const LoadedModel& model);
+
 // Name in a table: the directory's own name.
 std::string model_name(const std::filesystem::path& directory);
 

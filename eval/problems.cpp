@@ -42,11 +42,12 @@ int64_t depth_of(const Example& example) {
 
 Problems::Problems(const LoadedModel& model, const RunOptions& options)
     : model_(model), options_(options), task_(&chosen_task(model, options)) {
-  require(model.tokenizer != nullptr, "evaluate",
-          "expected a checkpoint with tokenizer.json or tokenizer.model but got none in ", model.directory.string());
+  require_tokenizer(model);
+  require_recurrences(model.model->config(), options.recurrences, "evaluate");
   procedure_ = bind(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents);
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
+  solve_options_.recurrences = options.recurrences;
   tokenize();
   describe_them();
 }

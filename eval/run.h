@@ -18,6 +18,7 @@ namespace tacit {
 struct RunOptions {
   std::string method = "latent";    // "latent" = the checkpoint's own
   int64_t latents = -1;             // -1 = the checkpoint's own
+  int64_t recurrences = 0;          // SessionOptions::recurrences
   std::string task;                 // "" = the checkpoint's own
   TaskOptions task_options;         // see task_options_of()
   int64_t batch = 32;               // rows of the running batch; answers differ by rounding at most

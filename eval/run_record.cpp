@@ -56,6 +56,9 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
+  const DepthConfig& depth = model.model->config().depth;
+  const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
+  json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();
   if (task.data.empty()) {
     json["generator"] = generator_json(task.reach.graph, task.count);
   } else {

@@ -31,7 +31,7 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
   if (model_->config().bidirectional) {
     const bool fresh = std::ranges::all_of(lengths(), [](int64_t n) { return n == 0; });
     require(fresh, operation, "expected a session that has consumed nothing: a ", model_->config().family,
-            " model reads its whole input at once, and thinks in depth (SessionOptions::recurrences)");
+            " model reads its whole input at once, and thinks in depth alone: by its recurrences");
   }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
   const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_, recurrences_);

@@ -123,9 +123,19 @@ void read_trainer(const JsonReader& in, TrainerOptions& t) {
 
 bool has_stages(const Method& how, int64_t latents) { return how.stages && how.stages(latents) > 1; }
 
+// train.json holds these two whatever the method: one that does not read them leaves them as they are by default.
+void only_default_for(bool allowed, const JsonReader& in, const char* field, const Json& fallback,
+                      const std::string& whose) {
+  if (!allowed && in.has(field) && in.json().at(field) != fallback) {
+    in.reject(field, "to be absent, or " + fallback.dump() + ": it belongs to " + whose);
+  }
+}
+
 // Fields that another method would take.
 void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
   only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
+  only_default_for(how.counts_thoughts, in, "latents", TrainConfig().latents, "methods with a number of thoughts");
+  only_default_for(how.name == "frontier", in, "thought_weight", TrainConfig().thought_weight, "method frontier");
   only_for(how.name == "walk", in, {"walk_length", "walk_question"}, "method walk");
   only_for(has_stages(how, latents), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
   only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");

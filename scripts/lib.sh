@@ -1,7 +1,7 @@
 # Shared by scripts/build, scripts/test and scripts/demo; sourced, not run. Progress goes to stderr, results to stdout.
 
 torch_version=2.11.0
-packages=(g++ cmake ninja-build ccache mold pkg-config python3-venv libsentencepiece-dev nlohmann-json3-dev doctest-dev
+packages=(g++ cmake ninja-build mold pkg-config python3-venv libsentencepiece-dev nlohmann-json3-dev doctest-dev
   libboost-program-options-dev libpcre2-dev libutf8proc-dev libedit-dev)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -125,6 +125,12 @@ class FullLayer : public StoredLayer {
   Smearing smearing_;
 };
 
+// Zero where a column is padding, which a mask cannot make of a NaN: 0 * NaN is NaN.
+at::Tensor without_padding(const Segment& segment, const at::Tensor& x_BGTE) {
+  if (!segment.real_BT.defined() || !x_BGTE.defined()) return x_BGTE;
+  return x_BGTE.masked_fill(segment.real_BT.logical_not().unsqueeze(1).unsqueeze(3), 0);
+}
+
 // A ring: position p lies in column p mod window.
 class WindowLayer : public StoredLayer {
  public:
@@ -135,8 +141,11 @@ class WindowLayer : public StoredLayer {
         smearing_(layout, layout.smeared ? rows : 0, options) {}
 
   at::Tensor attend(const Segment& segment, const at::Tensor& q_BHTE, const at::Tensor& raw_k_BGTE,
-                    const at::Tensor& v_BGTE, const AttentionOptions& options) override {
-    const at::Tensor k_BGTE = options.smear_G.defined() ? smearing_(segment, raw_k_BGTE, options.smear_G) : raw_k_BGTE;
+                    const at::Tensor& given_v_BGTE, const AttentionOptions& options) override {
+    const auto own = [&](const at::Tensor& x_BGTE) { return without_padding(segment, x_BGTE); };
+    const at::Tensor k_BGTE =
+        own(options.smear_G.defined() ? smearing_(segment, raw_k_BGTE, options.smear_G) : raw_k_BGTE);
+    const at::Tensor v_BGTE = own(given_v_BGTE);
     const int64_t window = layout_.window, rows = q_BHTE.size(0);
     // What the ring held before the segment, then the segment itself.
     const auto joined = [&](const at::Tensor& kept_BGCE, const at::Tensor& x_BGTE) {

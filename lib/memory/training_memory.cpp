@@ -31,7 +31,7 @@ at::Tensor TrainingMemory::attend(int64_t layer, const at::Tensor& q_BHTE, const
   at::Tensor k = k_BGTE;
   if (options.smear_G.defined()) {
     // A padding key is zero, so that the first real key is smeared with nothing, as in a memory without padding.
-    if (stored_ == 0) k = k * real_BT_.unsqueeze(1).unsqueeze(3).to(k.scalar_type());
+    if (stored_ < most_padding_) k = k * real_BT_.unsqueeze(1).unsqueeze(3).to(k.scalar_type());
     const at::Tensor before = stored_ == 0 ? at::zeros_like(k.narrow(2, 0, 1)) : memory.last_BG1E;
     memory.last_BG1E = k.narrow(2, k.size(2) - 1, 1);
     k = smear(k, left_neighbours(k, before), options.smear_G);

@@ -36,6 +36,14 @@ inline void write_checkpoint(const std::filesystem::path& folder, const std::str
   save_model(folder, *tiny_model(tiny), config);
 }
 
+// The same kind of model, whose stack runs three times.
+inline void write_deep_checkpoint(const std::filesystem::path& folder) {
+  write_checkpoint(folder);
+  Json config = read_json(folder / "config.json", "test");
+  config.update({{"model_type", "universal"}, {"base_model_type", "tacit"}, {"recurrences", 3}});
+  write_file_atomic(folder / "config.json", config.dump(), "test");
+}
+
 // The same weights without anything that tells of thoughts, and without a tokenizer.
 inline void write_plain_checkpoint(const std::filesystem::path& folder, int64_t max_positions = 64) {
   const TinyModelOptions tiny{.max_positions = max_positions};

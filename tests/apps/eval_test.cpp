@@ -85,6 +85,46 @@ TEST_CASE("compare: models side by side, their runs again from the folders, repo
   CHECK(holds(methods.out, "thinks-direct"));
 }
 
+TEST_CASE("--recurrences: how long a model thinks in depth, recorded, and noticed when a run is resumed") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "plain");
+  write_deep_checkpoint(scratch / "deep");
+  const std::vector<std::string> eval =
+      std::vector<std::string>{"eval", "--model", scratch / "deep", "--out", scratch / "run"} + kSmall;
+  const Finished first = run_tacit(eval + std::vector<std::string>{"--recurrences", "2"});
+  CAPTURE(first.err);
+  REQUIRE(first.code == 0);
+  CHECK(read_json(scratch / "run/run.json", "test").at("recurrences") == 2);
+  const Finished other = run_tacit(eval);  // the checkpoint's own, 3
+  CHECK(other.code == 1);
+  CHECK(holds(other.err, "'recurrences' of 2, as the run in this folder has, but got 3"));
+  const Finished both = run_tacit(std::vector<std::string>{"compare", "--model", scratch / "deep", "--model",
+                                                           scratch / "plain", "--recurrences", "2", "--json"} +
+                                  kSmall);
+  CAPTURE(both.err);
+  REQUIRE(both.code == 0);
+  const Json by_row = Json::parse(both.out).at("provenance").at("by_row").at("recurrences");
+  CHECK(by_row == Json{{"deep", 2}, {"plain", nullptr}});
+  const auto thoughts = [&](const char* recurrences) {
+    const Finished done = run_tacit({"run", "--model", scratch / "deep", "--question", question(), "--recurrences",
+                                     recurrences, "--json", "--threads", "1"});
+    REQUIRE(done.code == 0);
+    return Json::parse(done.out).at("thoughts");
+  };
+  CHECK(thoughts("3") != thoughts("1"));
+  CHECK(thoughts("3") ==
+        Json::parse(
+            run_tacit({"run", "--model", scratch / "deep", "--question", question(), "--json", "--threads", "1"}).out)
+            .at("thoughts"));
+  const auto repl = [&](const char* thoughts) {
+    return run_tacit({"repl", "--words", scratch / "plain", "--thoughts", scratch / thoughts, "--recurrences", "2"},
+                     {.input = question() + "\n"});
+  };
+  CHECK(repl("deep").code == 0);
+  CHECK(repl("plain").code == 1);
+  CHECK(holds(repl("plain").err, "beside --recurrences but neither has it"));
+}
+
 TEST_CASE("run: a question or an example of a task is answered") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
@@ -163,12 +203,21 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
   struct Case {
     std::vector<std::string> args;
     std::string message;
+    int code = 1;
   };
   const std::vector<Case> cases = {
       {{"eval", "--model", scratch / "nowhere", "--out", out}, "nowhere"},
       {{"eval", "--model", scratch / "lying", "--out", out}, "model.safetensors"},
-      {{"eval", "--model", model, "--method", "frontir", "--out", out}, "did you mean 'frontier'?"},
-      {{"eval", "--model", model, "--task", "prosq", "--out", out}, "did you mean 'prosqa'?"},
+      {{"eval", "--model", model, "--method", "frontir", "--out", out}, "did you mean 'frontier'?", 2},
+      {{"eval", "--model", model, "--task", "prosq", "--out", out}, "did you mean 'prosqa'?", 2},
+      {{"compare", "--model", model, "--method", "cott", "--out", out}, "did you mean 'cot'?", 2},
+      {{"compare", "--model", model, "--task", "raech", "--out", out}, "did you mean 'reach'?", 2},
+      {{"run", "--model", model, "--method", "cott"}, "did you mean 'cot'?", 2},
+      {{"run", "--model", model, "--task", "raech"}, "did you mean 'reach'?", 2},
+      {{"run", "--model", model, "--recurrences", "2"}, "without recurrent depth but got 2"},
+      {{"eval", "--model", model, "--recurrences", "2", "--out", out}, "without recurrent depth but got 2"},
+      {{"compare", "--model", model, "--recurrences", "2", "--out", out}, "beside --recurrences but none"},
+      {{"compare", "--runs", model, "--recurrences", "2"}, "'--recurrences' without '--runs'", 2},
       {{"eval", "--model", model, "--data", scratch / "nowhere", "--out", out}, "nowhere"},
       {{"eval", "--model", model, "--data", scratch / "broken.jsonl", "--out", out}, "line 1"},
       {{"compare", "--model", model, "--baseline", "modle", "--out", out}, "did you mean 'model'?"},
@@ -182,7 +231,7 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
     const Finished result = run_tacit(c.args);
     CAPTURE(c.message);
     CAPTURE(result.err);
-    CHECK(result.code == 1);
+    CHECK(result.code == c.code);
     CHECK(holds(result.err, c.message));
     CHECK(result.err.starts_with("tacit: ["));
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);

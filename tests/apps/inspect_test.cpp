@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/apps/checkpoint.h"
+#include "tests/support/depth_models.h"
 
 using namespace tacit;
 using namespace tacit::test;
@@ -49,6 +50,37 @@ TEST_CASE("inspect --json: DeepSeek-V3 as published, in fp8, which no build here
   for (const char* word : {"671,026,419,200", "router", "experts", "shared_experts", "active a token", "256 experts"}) {
     CHECK(holds(table.out, word));
   }
+}
+
+TEST_CASE("inspect: a model that reads its input at once has no price of a token or a thought") {
+  const ScratchFolder scratch;
+  put(scratch / "config.json", trm_json().dump());
+  const Finished json = run_tacit({"inspect", scratch.path(), "--json"});
+  CAPTURE(json.err);
+  REQUIRE(json.code == 0);
+  CHECK(Json::parse(json.out).at("flops").size() == 1);
+  CHECK_FALSE(Json::parse(json.out).contains("bytes_read"));
+  const Finished table = run_tacit({"inspect", scratch.path()});
+  CHECK(holds(table.out, "memory           none: the input is read at once"));
+  CHECK_FALSE(holds(table.out, "thought"));
+  CHECK_FALSE(holds(table.out, "generated"));
+  const Finished useless = run_tacit({"inspect", scratch.path(), "--bandwidth", "25"});
+  CHECK(useless.code == 2);
+  CHECK(holds(useless.err, "'--bandwidth' only with models that go on"));
+}
+
+TEST_CASE("inspect: one is one, runs of a layer are not layers, and no context is longer than the model's positions") {
+  const ScratchFolder scratch;
+  put(scratch / "config.json", universal_json({{"num_hidden_layers", 1}}).dump());
+  const Finished table = run_tacit({"inspect", scratch.path(), "--context", "64"});
+  CAPTURE(table.err);
+  REQUIRE(table.code == 0);
+  CHECK(holds(table.out, ", 1 layer of width 16, "));
+  CHECK(holds(table.out, " 3 layer runs "));
+  CHECK(holds(table.out, "with 64 tokens of context:"));
+  const Finished longer = run_tacit({"inspect", scratch.path(), "--context", "65"});
+  CHECK(longer.code == 1);
+  CHECK(holds(longer.err, "expected a --context of at most 64 (the model's positions) but got 65"));
 }
 
 TEST_CASE("inspect: the table names every component") {

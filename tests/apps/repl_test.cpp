@@ -158,6 +158,7 @@ TEST_CASE("what cannot be done is one line on stderr; the script goes on and end
       {"/show", "a question first"},
       {"/again", "a question first"},
       {"/latents -3", "a number of thoughts, at least 0, but got -3"},
+      {"/latents 600", "at most 512 positions (the model's) but 600 thoughts"},
       {"/latents x", "a number of thoughts, at least 0, but got 'x'"},
       {"/method words", "'/method words|thoughts NAME'"},
       {"/method wrods cot", "but got 'wrods', did you mean 'words'?"},
@@ -186,12 +187,12 @@ TEST_CASE("what cannot be done is one line on stderr; the script goes on and end
 }
 
 TEST_CASE("a failed /latents leaves the model as it was") {
-  const Finished done = script("/latents -3\n" + std::string(kQuestion) + "\n");
+  const Finished done = script("/latents -3\n/latents 600\n" + std::string(kQuestion) + "\n");
   CHECK(holds(done.out, "thoughts · frontier · 6 thoughts"));
 }
 
 TEST_CASE("a question longer than the model's positions is refused with both numbers") {
-  const Finished done = script("/latents 5000\n" + std::string(kQuestion) + "\n");
+  const Finished done = script("/latents 490\n" + std::string(kQuestion) + "\n");
   CHECK(done.code == 1);
   CHECK(holds(done.err, "at most 512 positions"));
 }

@@ -116,6 +116,10 @@ TEST_CASE("score --recurrences: how long a model thinks in depth") {
       run_tacit({"score", "--model", fixture("llama"), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
   CHECK(refused.code == 1);
   CHECK(holds(refused.err, "without recurrent depth but got 2"));
+  const Finished thinking = run_tacit({"score", "--model", fixture("trm"), "--tokens", "3,17,4", "--latents", "1"});
+  CHECK(thinking.code == 1);
+  CHECK(holds(thinking.err, "expected no --latents for a trm model, which reads its input at once"));
+  CHECK(holds(run_tacit({"score", "--model", fixture("trm"), "--tokens", "3,17,4"}).out, "\nlast position, by logit:"));
 }
 
 TEST_CASE("score: weights that are not numbers give an error, not a score") {
@@ -167,7 +171,7 @@ TEST_CASE("score: what cannot be scored gives one line and exit 1 or 2") {
        1,
        "but got 2 + 63"},
       {{"--model", scratch / "plain", "--tokens", "1", "--latents", "1", "--method", "coconot"},
-       1,
+       2,
        "did you mean 'coconut'?"},
       {{"--model", scratch / "plain", "--tokens", "1", "--latents", "1"}, 1, "--method"},
       {{"--model", scratch / "plain", "--text", "a"}, 1, "tokenizer"},

@@ -106,7 +106,10 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
   };
   const std::vector<Case> cases = {
       {{"--method", "direct"}, 2, "'--out'"},
-      {{"--method", "diredt", "--out", scratch / "o"}, 1, "did you mean 'direct'?"},
+      {{"--method", "diredt", "--out", scratch / "o"}, 2, "did you mean 'direct'?"},
+      {{"--method", "latent", "--out", scratch / "o"}, 2, "a method to train"},
+      {{"--task", "prosqa", "--out", scratch / "o"}, 2, "expected reach for '--task'"},
+      {{"--method", "direct", "--latents", "4", "--out", scratch / "o"}, 1, "'latents' to be absent"},
       {{"--config", scratch / "recipe.json", "--out", scratch / "o"}, 1, "stepz"},
       {{"--config", scratch / "torn.json", "--out", scratch / "o"}, 1, "torn.json"},
       {{"--config", scratch / "nowhere.json", "--out", scratch / "o"}, 1, "nowhere.json"},

@@ -318,6 +318,7 @@ TEST_CASE("a config of a model that thinks in depth is refused by field and reas
       {universal_json({{"base_model_type", "ouro"}}), "'base_model_type' to be the model_type of a decoder"},
       {huginn_json({{"model_type", "universal"}, {"base_model_type", "huginn_raven"}}), "without recurrent depth"},
       {trm_json({{"model_type", "universal"}, {"base_model_type", "trm"}}), "without recurrent depth"},
+      {universal_json({{"base_model_type", "trm"}}), "'base_model_type' to be the model_type of a decoder"},
       {universal_json({{"base_model_type", nullptr}}), "'base_model_type'"},
       {universal_json({{"recurrences", 0}}), "'recurrences'"},
       {universal_json({{"recurrences", nullptr}}), "'recurrences'"},

@@ -34,6 +34,7 @@ Json small_recipe(const std::string& method) {
       {"growth", {{"fraction", 0.5}, {"min_nodes", 6}, {"max_nodes", 7}, {"min_depth", 1}, {"max_depth", 2}}},
       {"reach", {{"min_nodes", 8}, {"max_nodes", 9}, {"min_depth", 1}, {"max_depth", 3}, {"labels", 10}}},
       {"model", {{"hidden_size", 16}, {"intermediate_size", 16}, {"vocab_size", 18}}}};
+  if (!tacit::method(method).counts_thoughts) recipe.erase("latents");
   if (method == "walk") recipe.update({{"walk_length", 12}, {"walk_question", true}});
   if (method == "direct") recipe["bf16"] = true;
   if (method == "pause") recipe["reset_optimizer"] = true;
@@ -332,6 +333,10 @@ TEST_CASE("a recipe that cannot be is refused by field") {
       {{{"method", "coconut"}, {"through_thoughts", false}}, "'through_thoughts' to be absent"},
       {{{"method", "coconut"}, {"walk_length", 8}}, "'walk_length' to be absent"},
       {{{"method", "direct"}, {"reset_optimizer", true}}, "'reset_optimizer' to be absent"},
+      {{{"method", "direct"}, {"latents", 4}},
+       "'latents' to be absent, or 6: it belongs to methods with a number of thoughts"},
+      {{{"method", "walk"}, {"latents", 2}}, "'latents' to be absent"},
+      {{{"method", "coconut"}, {"thought_weight", 2}}, "'thought_weight' to be absent, or 1.0: it belongs to method"},
       {{{"init", "models/walk"}, {"matched_attention", true}}, "'matched_attention' to be absent"},
       {{{"model", {{"num_layers", 4}}}}, "num_layers"},
       {{{"learning_rate", -1}}, "'learning_rate' to be at least 0"},

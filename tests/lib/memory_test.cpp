@@ -49,13 +49,13 @@ at::Tensor found_by_hand(const Sequence& s, int64_t window) {
 
 // Feeds rows in ragged segments and gathers what each row's queries found.
 std::vector<at::Tensor> feed(InferenceMemory& memory, const std::vector<Sequence>& rows,
-                             const std::vector<std::vector<int64_t>>& segments) {
+                             const std::vector<std::vector<int64_t>>& segments, double padding_factor = 1) {
   const int64_t B = std::ssize(rows);
   std::vector<std::vector<at::Tensor>> found(B);
   for (const auto& counts : segments) {
     const int64_t width = *std::max_element(counts.begin(), counts.end());
-    at::Tensor q = at::randn({B, kHeads, width, kSize}), k = at::randn({B, kKvHeads, width, kSize}),
-               v = at::randn({B, kKvHeads, width, kSize});  // padding is noise
+    const auto padding = [&](int64_t heads) { return at::randn({B, heads, width, kSize}) * padding_factor; };
+    at::Tensor q = padding(kHeads), k = padding(kKvHeads), v = padding(kKvHeads);
     for (int64_t b = 0; b < B; ++b) {
       const int64_t begin = memory.lengths()[b];
       q[b].narrow(1, 0, counts[b]).copy_(rows[b].q_HTE.narrow(1, begin, counts[b]));
@@ -92,6 +92,17 @@ TEST_CASE("a window of any size, fed in any pieces, finds what its last position
         CHECK(at::allclose(found[b], found_by_hand(rows[b], window), 1e-5, 1e-6));
       }
     }
+  }
+}
+
+TEST_CASE("what stands in columns that a row does not use reaches no row, not even a NaN") {
+  at::manual_seed(8);
+  const std::vector<Sequence> rows = {sequence(12), sequence(9)};
+  for (const MemoryLayer& layer : {full_layer(), window_layer(3)}) {
+    InferenceMemory memory = one_layer(layer, 2);
+    const auto found = feed(memory, rows, {{5, 2}, {1, 0}, {0, 1}, {6, 6}}, std::numeric_limits<double>::quiet_NaN());
+    const int64_t window = layer.kind == MemoryLayer::Kind::window ? 3 : 99;
+    for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], window), 1e-5, 1e-6));
   }
 }
 
@@ -161,6 +172,38 @@ TEST_CASE("training memory with a window is inference memory with that window") 
     at += count;
   }
   CHECK(at::allclose(at::cat(found, 1), found_by_hand(row, 4), 1e-5, 1e-6));
+}
+
+TEST_CASE("training memory: the first key is smeared with nothing, whatever segment the padding ends in") {
+  at::manual_seed(9);
+  const Sequence row = sequence(7);
+  const at::Tensor smear_G = at::tensor({0.3f, 0.8f});
+  constexpr int64_t padding = 4;
+  const auto padded = [&](const at::Tensor& x_HTE) {
+    return at::cat({at::randn({x_HTE.size(0), padding, kSize}), x_HTE}, 1).unsqueeze(0);
+  };
+  const at::Tensor q = padded(row.q_HTE), k = padded(row.k_GTE), v = padded(row.v_GTE);
+  const auto found = [&](const std::vector<int64_t>& widths) {
+    const std::vector<int64_t> begin = {padding};
+    TrainingMemory memory({full_layer()}, begin, at::kCPU);
+    std::vector<at::Tensor> parts;
+    int64_t at = 0;
+    for (const int64_t width : widths) {
+      const auto part = [&](const at::Tensor& x) { return x.narrow(2, at, width); };
+      memory.open(width);
+      parts.push_back(memory.attend(0, part(q), part(k), part(v), {.scale = 0.5, .smear_G = smear_G}));
+      memory.close();
+      at += width;
+    }
+    return at::cat(parts, 2).narrow(2, padding, 7);
+  };
+  Sequence smeared = row;
+  const at::Tensor left_GTE = at::cat({at::zeros({kKvHeads, 1, kSize}), row.k_GTE.narrow(1, 0, 6)}, 1);
+  smeared.k_GTE = at::lerp(row.k_GTE, left_GTE, smear_G.view({-1, 1, 1}));
+  const at::Tensor by_hand = found_by_hand(smeared, 99);
+  for (const auto& widths : std::vector<std::vector<int64_t>>{{11}, {4, 7}, {2, 9}, {1, 2, 1, 7}, {3, 3, 5}}) {
+    CHECK(at::allclose(found(widths)[0], by_hand, 1e-5, 1e-6));
+  }
 }
 
 TEST_CASE("a fork goes on as its row would have, whatever the layer keeps") {

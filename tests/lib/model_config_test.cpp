@@ -4,8 +4,10 @@
 
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "lib/core/error.h"
+#include "lib/model/family.h"
 #include "lib/model/rotary.h"
 #include "tests/lib/core_support.h"
 
@@ -94,6 +96,10 @@ TEST_CASE("a config that cannot be run is refused by field and reason") {
                               {"original_max_position_embeddings", 8}}}}),
        "'rope_scaling.high_freq_factor' to be above low_freq_factor"},
       {llama_like("tacit", {{"sliding_window", 8}}), "'sliding_window' to stand beside layer_types"},
+      {llama_like("tacit", {{"sliding_window", 8}, {"layer_types", {"full_attention", "full_attention"}}}),
+       "'sliding_window' to stand beside layer_types that name sliding_attention"},
+      {llama_like("llama", {{"sliding_window", 8}, {"layer_types", {"sliding_attention", "full_attention"}}}),
+       "'layer_types' to hold full_attention only"},
       {llama_like("qwen2", {{"use_sliding_window", true}, {"sliding_window", 0}}), "'sliding_window' to be positive"},
       {llama_like("qwen2", {{"layer_types", {"full_attention"}}}), "'layer_types' to name a type for each"},
       {llama_like("qwen3", {{"layer_types", {"full_attention", "chunked_attention"}}}),
@@ -134,6 +140,18 @@ TEST_CASE("a config that cannot be run is refused by field and reason") {
     CAPTURE(error);
     CHECK(holds(error, c.message));
     if (c.config.size() > 1) CHECK(holds(error, "here.json"));
+  }
+}
+
+TEST_CASE("any family may run again as universal that does not think in depth already") {
+  const std::set<std::string> recurrent = {"huginn_raven", "ouro", "universal", "trm"};
+  const std::string refusal = "'base_model_type' to be the model_type of a decoder without recurrent depth";
+  for (const std::string& base : family_names()) {
+    CAPTURE(base);
+    const Json config = {{"model_type", "universal"}, {"base_model_type", base}};
+    const std::string error = error_of([&] { model_config_from_json(config, "here.json"); });
+    CHECK(holds(error, refusal) == recurrent.contains(base));
+    CHECK(holds(error, refusal + ": one of gpt2, ") == recurrent.contains(base));
   }
 }
 

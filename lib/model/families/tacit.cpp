@@ -38,6 +38,8 @@ void read_layer_types(const JsonReader& in, ModelConfig& c) {
     }
     c.per_layer.push_back(layer);
   }
+  if (in.has("sliding_window") && std::ranges::find(types, "sliding_attention") == types.end())
+    in.reject("sliding_window", "to stand beside layer_types that name sliding_attention");
 }
 
 // The project's own small family: Llama's blocks and tensor names, plus
@@ -58,7 +60,7 @@ ModelConfig read_config(const JsonReader& in) {
   if (in.has("layer_types")) {
     read_layer_types(in, c);
   } else if (in.has("sliding_window")) {
-    in.reject("sliding_window", "to stand beside layer_types, which name the layers that slide");
+    in.reject("sliding_window", "to stand beside layer_types that name sliding_attention");
   }
   for (const char* field : {"attention_bias", "mlp_bias"}) {
     if (in.boolean(field, false)) in.reject(field, "to be false (this family has no biases)");

@@ -1,0 +1,28 @@
+#include "apps/known_names.h"
+
+#include <algorithm>
+
+#include "eval/task.h"
+#include "latent/method.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+void check(const Options& options, const char* option, const std::vector<std::string>& known, const std::string& name) {
+  if (std::ranges::find(known, name) != known.end()) return;
+  std::string listed;
+  for (const std::string& each : known) listed += (listed.empty() ? "" : ", ") + each;
+  options.reject("expected one of " + listed + " for '--" + option + "' but got '" + name + "'" +
+                 did_you_mean(name, known));
+}
+
+}  // namespace
+
+void check_method(const Options& options, const std::string& name) {
+  if (name != "latent") check(options, "method", method_names(), name);
+}
+
+void check_task(const Options& options, const std::string& name) { check(options, "task", task_names(), name); }
+
+}  // namespace tacit

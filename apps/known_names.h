@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "apps/options.h"
+
+namespace tacit {
+
+// UsageError, with the known names and the nearest one, unless a method is called so; 'latent' counts.
+void check_method(const Options& options, const std::string& name);
+// The same for tasks.
+void check_task(const Options& options, const std::string& name);
+
+}  // namespace tacit
