@@ -72,7 +72,7 @@ class Scheduler {
   }
 
  private:
-  SessionOptions session_options(int64_t rows, int64_t capacity) const { return {.rows = rows, .capacity = capacity}; }
+  SessionOptions session_options(int64_t rows, int64_t capacity) const { return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences}; }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
     for (size_t begin = 0; begin < tokens.size(); begin += options_.prefill_chunk)
