@@ -1,5 +1,6 @@
 #include "decoding/readout.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,5 +1,6 @@
 #include "decoding/scheduler.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <map>
 #include <span>
@@ -72,7 +73,9 @@ class Scheduler {
   }
 
  private:
-  SessionOptions session_options(int64_t rows, int64_t capacity) const { return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences}; }
+  SessionOptions session_options(int64_t rows, int64_t capacity) const {
+    return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences};
+  }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
     for (size_t begin = 0; begin < tokens.size(); begin += options_.prefill_chunk)

@@ -1,5 +1,6 @@
 #include "latent/thinking.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 
 #include "lib/core/error.h"

@@ -1,5 +1,6 @@
 #include "latent/thought_tree.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 
 #include "latent/thinking.h"

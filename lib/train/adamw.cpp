@@ -1,5 +1,6 @@
 #include "lib/train/adamw.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <cmath>
 

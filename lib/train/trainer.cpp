@@ -1,5 +1,6 @@
 #include "lib/train/trainer.h"
 
+#include <ATen/core/grad_mode.h>
 #include <chrono>
 #include <cmath>
 #include <cstdio>

@@ -1,5 +1,6 @@
 #include "lib/train/training_state.h"
 
+#include <ATen/core/grad_mode.h>
 #include <charconv>
 
 #include "lib/core/error.h"

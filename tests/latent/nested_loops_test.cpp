@@ -1,5 +1,6 @@
 // TRM, which reads a grid at once; the reference is tests/parity/references/trm.py.
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
 

@@ -1,5 +1,6 @@
 // Models that run their blocks again at every position: universal, Ouro, Huginn.
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,6 @@
 // Models whose layers keep states of fixed or logarithmic size: RWKV-7, log-linear attention, and hybrids.
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
 

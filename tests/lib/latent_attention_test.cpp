@@ -1,4 +1,5 @@
 // Latent attention, which looks among the stored latents, against the form that makes every head's keys and values.
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
 
