@@ -1,5 +1,7 @@
 #include "lib/memory/grid_memory.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "lib/core/error.h"
 
 namespace tacit {
