@@ -16,5 +16,6 @@ Command inspect_command();
 Command data_command();
 Command convert_command();
 Command train_command();
+Command bench_command();
 
 }  // namespace tacit

@@ -1,0 +1,16 @@
+#include "lib/kernels/kernel_cases.h"
+
+#include <iterator>
+
+namespace tacit {
+
+std::vector<KernelCase> all_kernel_cases(const Place& place) {
+  std::vector<KernelCase> all;
+  for (const auto cases : {rms_norm_cases}) {
+    std::vector<KernelCase> of_kernel = cases(place);
+    all.insert(all.end(), std::make_move_iterator(of_kernel.begin()), std::make_move_iterator(of_kernel.end()));
+  }
+  return all;
+}
+
+}  // namespace tacit
