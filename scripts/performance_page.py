@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- measured: begin (scripts/bench-peers writes this) -->", "<!-- measured: end -->"
 NAMES = {"latent-step": "latent step", "token-step": "token step, with LM head", "train-step": "Coconut training update",
-         "eval": "question, 6 thoughts, 16 tokens", "load": "load the checkpoint"}
+         "eval": "evaluation: question, thoughts, answer", "load": "load the checkpoint"}
 
 
 def of(result, benchmark, dtype):
@@ -190,7 +190,7 @@ class Roofline:
                 f'<text x="{x - 60:.1f}" y="{y - 7:.1f}" text-anchor="end" class="rate">{self.bandwidth:.1f} GB/s</text>']
 
     def marks(self):
-        out, x = [], self.LEFT + self.WIDTH + 24
+        out, numbers, x = [], [], self.LEFT + self.WIDTH + 24
         groups = list(dict.fromkeys(p["group"] for p in self.points))
         for i, point in enumerate(self.points):
             cx, cy = self.at(point["x"], point["y"])
@@ -200,7 +200,11 @@ class Roofline:
             shape = (lambda a, b: f'<circle cx="{a:.1f}" cy="{b:.1f}" r="6" fill="{colour}"/>') if whole else (
                 lambda a, b: f'<rect x="{a - 4:.1f}" y="{b - 4:.1f}" width="8" height="8" fill="none" stroke="{colour}" stroke-width="1.6"/>')
             out.append(shape(cx, cy))
-            out.append(f'<text x="{cx + 8:.1f}" y="{cy - 5:.1f}" class="number">{i + 1}</text>')
+            nx, ny = cx + 8, cy - 5
+            while any(abs(nx - px) < 16 and abs(ny - py) < 9 for px, py in numbers):
+                nx += 16
+            numbers.append((nx, ny))
+            out.append(f'<text x="{nx:.1f}" y="{ny:.1f}" class="number">{i + 1}</text>')
             out.append(shape(x, y - 4))
             out.append(f'<text x="{x + 12}" y="{y}">{i + 1}  {escape(point["name"])}, {percent(point["share"])}</text>')
         return out
