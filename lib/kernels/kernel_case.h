@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lib/kernels/types.h"
+
+namespace tacit {
+
+// A kernel at one size, ready to be timed by `tacit bench kernels`.
+struct KernelCase {
+  std::string name;            // "rms_norm bf16 [8, 768]"
+  double bytes = 0;            // that must be read and written
+  double flops = 0;            // a multiply-add counts two
+  std::function<void()> run;   // on CUDA: returns when the work is queued
+  std::function<void()> twin;  // the same answer from tensor operations
+};
+
+std::vector<KernelCase> decode_attention_cases(const Place& place);
+std::vector<KernelCase> latent_loop_cases(const Place& place);
+std::vector<KernelCase> packed_linear_cases(const Place& place);
+
+}  // namespace tacit
