@@ -12,6 +12,7 @@ namespace tacit {
 struct SolveOptions {
   int64_t max_answer_tokens = 8;
   bool keep_trace = false;  // store the thoughts
+  bool fused = true;        // SessionOptions::fused
 };
 
 // Wall-clock of one call, milliseconds, all rows together.
