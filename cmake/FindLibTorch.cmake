@@ -29,6 +29,7 @@ endif()
 
 # NO_CACHE: a build folder whose TORCH_DIR changes must not keep the libraries of the old one.
 find_library(LibTorch_C10 c10 PATHS "${TORCH_DIR}/lib" NO_DEFAULT_PATH NO_CACHE)
+find_library(LibTorch_OpenMP NAMES libgomp.so.1 gomp PATHS "${TORCH_DIR}/lib" NO_DEFAULT_PATH NO_CACHE)
 find_library(LibTorch_CPU torch_cpu PATHS "${TORCH_DIR}/lib" NO_DEFAULT_PATH NO_CACHE)
 
 include(FindPackageHandleStandardArgs)
@@ -43,5 +44,10 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   # The CUDA half (torch_cuda) is not linked: loading it costs every process more than a second. lib/kernels/cuda_backend.h
   # loads it when a CUDA device is asked for.
   target_link_options(LibTorch::LibTorch INTERFACE "-Wl,-rpath,${TORCH_DIR}/lib" "-Wl,--allow-shlib-undefined")
-  target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_CPU} ${LibTorch_C10} ${CMAKE_DL_LIBS})
+  # Its OpenMP is ours: two would keep two pools of threads that compete. A LibTorch without one of its own uses the
+  # system's.
+  if(NOT LibTorch_OpenMP)
+    set(LibTorch_OpenMP gomp)
+  endif()
+  target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_CPU} ${LibTorch_C10} ${LibTorch_OpenMP} ${CMAKE_DL_LIBS})
 endif()

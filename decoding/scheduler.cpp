@@ -74,7 +74,7 @@ class Scheduler {
 
  private:
   SessionOptions session_options(int64_t rows, int64_t capacity) const {
-    return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences};
+    return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences, .fused = options_.solve.fused};
   }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {

@@ -44,7 +44,7 @@ Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure&
 
   Solution solution;
   Stopwatch watch;
-  Session session(model, {.rows = std::ssize(rows), .capacity = capacity, .recurrences = options.recurrences});
+  Session session(model, {.rows = std::ssize(rows), .capacity = capacity, .recurrences = options.recurrences, .fused = options.fused});
   session.prefill(rows);
   solution.ms.prefill = watch.lap(session);
   solution.thoughts = session.think(think);

@@ -13,6 +13,7 @@ struct SolveOptions {
   int64_t max_answer_tokens = 8;
   bool keep_trace = false;  // store the thoughts
   int64_t recurrences = 0;  // SessionOptions::recurrences
+  bool fused = true;        // SessionOptions::fused
 };
 
 // Wall-clock of one call, milliseconds, all rows together.

@@ -8,12 +8,12 @@ namespace tacit {
 
 const at::Tensor& StepState::hidden_BD(HiddenAt at) const {
   if (at == HiddenAt::before_norm) return hidden_BD_;
-  if (!normed_BD_.defined()) normed_BD_ = model_->final_norm(hidden_BD_);
+  if (!normed_BD_.defined()) normed_BD_ = fused_ ? fused_->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
   return normed_BD_;
 }
 
 const at::Tensor& StepState::logits_BV() const {
-  if (!logits_BV_.defined()) logits_BV_ = model_->logits(hidden_BD());
+  if (!logits_BV_.defined()) logits_BV_ = fused_ ? fused_->logits(hidden_BD()) : model_->logits(hidden_BD());
   return logits_BV_;
 }
 
@@ -33,9 +33,11 @@ std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_v
 namespace feedback {
 
 Feedback hidden(HiddenAt at) {
-  return {at == HiddenAt::after_norm ? "hidden" : "hidden_before_norm", [at](const StepState& state) {
+  return {at == HiddenAt::after_norm ? "hidden" : "hidden_before_norm",
+          [at](const StepState& state) {
             return NextInput{state.hidden_BD(at), {}};
-          }};
+          },
+          at};
 }
 
 Feedback embed_argmax() {

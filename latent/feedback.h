@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "lib/model/fused_model.h"
 #include "lib/model/transformer.h"
 
 namespace tacit {
@@ -16,8 +19,10 @@ enum class HiddenAt { after_norm, before_norm };
 // What a feedback or a halting rule may look at: the state of every row before its next thought.
 class StepState {
  public:
-  StepState(const Transformer& model, at::Tensor hidden_BD, int64_t step)
-      : model_(&model), hidden_BD_(std::move(hidden_BD)), step_(step) {}
+  // `fused`: what takes norm and logits, where the rows run on it; null = the model itself.
+  StepState(const Transformer& model, at::Tensor hidden_BD, int64_t step,
+            std::shared_ptr<const FusedModel> fused = nullptr)
+      : model_(&model), fused_(std::move(fused)), hidden_BD_(std::move(hidden_BD)), step_(step) {}
 
   const Transformer& model() const { return *model_; }
   int64_t step() const { return step_; }  // thoughts consumed so far in this call of think()
@@ -27,6 +32,7 @@ class StepState {
 
  private:
   const Transformer* model_;
+  std::shared_ptr<const FusedModel> fused_;
   at::Tensor hidden_BD_;  // before the final norm
   int64_t step_;
   mutable at::Tensor normed_BD_, logits_BV_;
@@ -42,6 +48,7 @@ struct NextInput {
 struct Feedback {
   std::string name;
   std::function<NextInput(const StepState&)> next;
+  std::optional<HiddenAt> hidden_at = {};  // set: `next` is the hidden state there and nothing else
 };
 
 // The most likely token of every row, the lowest id among equals. Fails with `operation` when its logit is not finite:

@@ -1,17 +1,22 @@
 #include "latent/halt.h"
 
+#include <limits>
+
 #include "lib/core/error.h"
 
 namespace tacit::halt {
 
 Halt never() {
-  return {"never", [](const StepState& state, const NextInput&) { return std::vector<char>(state.rows(), 0); }};
+  return {"never", [](const StepState& state, const NextInput&) { return std::vector<char>(state.rows(), 0); },
+          std::numeric_limits<int64_t>::max()};
 }
 
 Halt fixed(int64_t steps) {
-  return {"fixed", [steps](const StepState& state, const NextInput&) {
+  return {"fixed",
+          [steps](const StepState& state, const NextInput&) {
             return std::vector<char>(state.rows(), state.step() >= steps);
-          }};
+          },
+          steps};
 }
 
 Halt delimiter(int64_t token) {

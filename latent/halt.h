@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace tacit {
 struct Halt {
   std::string name;
   std::function<std::vector<char>(const StepState& state, const NextInput& proposal)> stop;
+  std::optional<int64_t> after = {};  // set: `stop` ends every row after this many thoughts and looks at nothing
 };
 
 namespace halt {

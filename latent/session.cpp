@@ -18,10 +18,14 @@ static InferenceMemoryShape memory_shape(const Transformer& model, const Session
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
-    : Session(model, options.recurrences, InferenceMemory(memory_shape(*model, options))) {}
+    : Session(model, options.recurrences, options.fused, InferenceMemory(memory_shape(*model, options))) {}
 
-Session::Session(std::shared_ptr<const Transformer> model, int64_t recurrences, InferenceMemory memory)
-    : model_(std::move(model)), recurrences_(recurrences), memory_(std::move(memory)), current_(rows(), 0) {
+Session::Session(std::shared_ptr<const Transformer> model, int64_t recurrences, bool fused, InferenceMemory memory)
+    : model_(std::move(model)),
+      recurrences_(recurrences),
+      fused_(fused && FusedModel::fits(memory)),
+      memory_(std::move(memory)),
+      current_(rows(), 0) {
   hidden_BD_ = at::zeros({rows(), model_->config().hidden_size},
                          at::TensorOptions().dtype(model_->dtype()).device(model_->device()));
 }
@@ -33,6 +37,14 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
     const bool fresh = std::ranges::all_of(lengths(), [](int64_t n) { return n == 0; });
     require(fresh, operation, "expected a session that has consumed nothing: a ", model_->config().family,
             " model reads its whole input at once, and thinks in depth alone: by its recurrences");
+  }
+  if (const auto fused = width == 1 ? this->fused() : nullptr) {
+    memory_.require_room(counts, operation);
+    const at::Tensor hidden_BD = hidden_BD_.clone(at::MemoryFormat::Contiguous);
+    fused->run({.x_BD = x_BTD.select(1, 0), .active_B = counts, .hidden_BD = hidden_BD}, memory_);
+    for (size_t b = 0; b < counts.size(); ++b) current_[b] = current_[b] || counts[b] > 0;
+    hidden_BD_ = hidden_BD;
+    return hidden_BD_.unsqueeze(1);
   }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
   const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_, recurrences_);
@@ -118,10 +130,39 @@ void Session::require_started(std::string_view operation) const {
 
 Thoughts Session::think(const ThinkOptions& options) {
   require_started("think");
-  return think_loop(*model_, options, hidden_BD_, [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
+  const std::shared_ptr<const FusedModel> fused = this->fused();
+  if (fused && options.feedback.hidden_at && options.halt.after) return think_fused(options, *fused);
+  const auto consume = [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
     advance(input_BD.unsqueeze(1), active, "think");
     return hidden_BD_;
-  });
+  };
+  return think_loop(*model_, options, hidden_BD_, consume, fused);
+}
+
+// think_loop() where nothing between two steps needs the host: all of them in one call.
+Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fused) {
+  const at::NoGradGuard no_grad;
+  require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
+  const int64_t after = std::max<int64_t>(*options.halt.after, 0), wanted = std::min(options.max_steps, after);
+  const bool feed_normed = *options.feedback.hidden_at == HiddenAt::after_norm;
+  const int64_t room = capacity() - *std::ranges::max_element(lengths()), steps = std::min(wanted, room);
+  const at::Tensor hidden_BD = hidden_BD_.clone(at::MemoryFormat::Contiguous);
+  Thoughts out{std::vector<int64_t>(rows(), wanted),
+               std::vector<std::vector<int64_t>>(rows()),
+               std::vector<char>(rows(), after < options.max_steps),
+               {}};
+  if (options.keep_trace) out.trace_BKD = at::zeros({rows(), wanted, hidden_BD.size(1)}, hidden_BD.options());
+  if (steps > 0) {
+    fused.run({.steps = steps,
+               .feed_normed = feed_normed,
+               .x_BD = feed_normed ? fused.final_norm(hidden_BD) : hidden_BD_,
+               .hidden_BD = hidden_BD,
+               .trace_BND = out.trace_BKD},
+              memory_);
+    hidden_BD_ = hidden_BD;
+  }
+  if (steps < wanted) memory_.require_room(std::vector<int64_t>(rows(), 1), "think");  // fails
+  return out;
 }
 
 Session Session::fork(std::span<const int64_t> rows) const {
@@ -131,7 +172,7 @@ Session Session::fork(std::span<const int64_t> rows) const {
   const at::NoGradGuard no_grad;
   const at::Tensor index_B =
       at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
-  Session copy(model_, recurrences_, memory_.fork(rows));
+  Session copy(model_, recurrences_, fused_, memory_.fork(rows));
   copy.hidden_BD_ = hidden_BD_.index_select(0, index_B);
   for (size_t i = 0; i < rows.size(); ++i) copy.current_[i] = current_[rows[i]];
   return copy;
@@ -156,13 +197,16 @@ void Session::truncate(std::span<const int64_t> lengths) {
 at::Tensor Session::hidden_BD(HiddenAt at) const {
   const at::NoGradGuard no_grad;
   require_started("hidden");
-  return at == HiddenAt::before_norm ? hidden_BD_ : model_->final_norm(hidden_BD_);
+  if (at == HiddenAt::before_norm) return hidden_BD_;
+  const auto fused = this->fused();
+  return fused ? fused->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
 }
 
 at::Tensor Session::logits_BV() const {
   const at::NoGradGuard no_grad;
   require_started("logits");
-  return model_->logits(model_->final_norm(hidden_BD_));
+  const auto fused = this->fused();
+  return fused ? fused->logits(fused->final_norm(hidden_BD_)) : model_->logits(model_->final_norm(hidden_BD_));
 }
 
 }  // namespace tacit

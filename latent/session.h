@@ -21,6 +21,10 @@ struct SessionOptions {
   // Times that a recurrent-depth model runs its shared blocks at every position: how long it thinks in depth. 0 = the
   // config's own number; another number is an error for a model without recurrent depth.
   int64_t recurrences = 0;
+  // Whether steps of one position run on the model's packed form where it has one (lib/model/fused_model.h): the same
+  // answers, sums in another order, at the speed of the memory, which a packed copy of the weights costs. False: the
+  // plain path, which defines the answer.
+  bool fused = true;
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
@@ -72,15 +76,19 @@ class Session {
   int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
 
  private:
-  Session(std::shared_ptr<const Transformer> model, int64_t recurrences, InferenceMemory memory);
+  Session(std::shared_ptr<const Transformer> model, int64_t recurrences, bool fused, InferenceMemory memory);
 
   // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
   at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
   at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
+  // Null: the plain path.
+  std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }
+  Thoughts think_fused(const ThinkOptions& options, const FusedModel& fused);
   void require_started(std::string_view operation) const;
 
   std::shared_ptr<const Transformer> model_;
   int64_t recurrences_ = 0;
+  bool fused_ = false;
   InferenceMemory memory_;
   at::Tensor hidden_BD_;       // before the final norm
   std::vector<char> current_;  // by row: hidden_BD_ is that of its last position

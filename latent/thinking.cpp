@@ -7,8 +7,8 @@
 
 namespace tacit {
 
-Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD,
-                    const Consume& consume) {
+Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD, const Consume& consume,
+                    const std::shared_ptr<const FusedModel>& fused) {
   const at::NoGradGuard no_grad;
   require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
   const int64_t rows = hidden_BD.size(0);
@@ -16,7 +16,7 @@ Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::T
   std::vector<int64_t> active(rows, 1);
   std::vector<at::Tensor> trace;
   for (int64_t step = 0; step < options.max_steps; ++step) {
-    const StepState state(model, hidden_BD, step);
+    const StepState state(model, hidden_BD, step, fused);
     const NextInput proposal = options.feedback.next(state);
     const std::vector<char> stop = options.halt.stop(state, proposal);
     for (int64_t b = 0; b < rows; ++b) {

@@ -28,10 +28,11 @@ struct Thoughts {
 };
 
 // The loop itself, whoever holds the rows: `consume` feeds input [B, D] to the rows whose `active` is 1 and gives every
-// row's hidden state before the final norm, the others' unchanged. `hidden` is where the rows stand.
+// row's hidden state before the final norm, the others' unchanged. `hidden` is where the rows stand, `fused` what they
+// run on, if not on the model itself.
 using Consume = std::function<at::Tensor(const at::Tensor& input_BD, const std::vector<int64_t>& active)>;
-Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD,
-                    const Consume& consume);
+Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD, const Consume& consume,
+                    const std::shared_ptr<const FusedModel>& fused = nullptr);
 
 inline constexpr int64_t kMostRecurrences = 1024;  // each has a place of its own in the memory
 

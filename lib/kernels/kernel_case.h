@@ -19,5 +19,8 @@ struct KernelCase {
 
 // One a kernel, in lib/kernels/NAME/NAME_cases.cpp; kernel_cases.cpp lists them.
 std::vector<KernelCase> rms_norm_cases(const Place& place);
+std::vector<KernelCase> decode_attention_cases(const Place& place);
+std::vector<KernelCase> latent_loop_cases(const Place& place);
+std::vector<KernelCase> packed_linear_cases(const Place& place);
 
 }  // namespace tacit

@@ -14,15 +14,23 @@ InferenceMemory::InferenceMemory(const InferenceMemoryShape& shape) : shape_(sha
     layers_.push_back(make_stored_layer(layer, shape.rows, shape.capacity, options));
 }
 
-at::Tensor InferenceMemory::open(std::span<const int64_t> counts, int64_t width, std::string_view operation) {
-  const int64_t rows = shape_.rows;
-  require(static_cast<int64_t>(counts.size()) == rows, operation, "expected one count for each of ", rows,
+void InferenceMemory::require_room(std::span<const int64_t> counts, std::string_view operation) const {
+  require(static_cast<int64_t>(counts.size()) == shape_.rows, operation, "expected one count for each of ", shape_.rows,
           " rows but got ", counts.size());
-  for (int64_t b = 0; b < rows; ++b) {
+  for (int64_t b = 0; b < shape_.rows; ++b) {
     require(lengths_[b] + counts[b] <= shape_.capacity, operation, "expected at most ", shape_.capacity - lengths_[b],
             " more tokens in row ", b, " but got ", counts[b], " (capacity ", shape_.capacity, ", stored ", lengths_[b],
             ")");
   }
+}
+
+void InferenceMemory::grow(std::span<const int64_t> counts) {
+  for (size_t b = 0; b < lengths_.size(); ++b) lengths_[b] += counts[b];
+}
+
+at::Tensor InferenceMemory::open(std::span<const int64_t> counts, int64_t width, std::string_view operation) {
+  const int64_t rows = shape_.rows;
+  require_room(counts, operation);
   segment_ = {.begins = lengths_, .counts = {counts.begin(), counts.end()}, .width = width, .uniform = true};
   bool full = true;
   std::vector<int64_t> position(rows * width);
@@ -58,9 +66,7 @@ void InferenceMemory::set_state(int64_t layer, int64_t which, const at::Tensor& 
   layers_[layer]->set_state(which, value);
 }
 
-void InferenceMemory::close() {
-  for (size_t b = 0; b < lengths_.size(); ++b) lengths_[b] += segment_.counts[b];
-}
+void InferenceMemory::close() { grow(segment_.counts); }
 
 int64_t InferenceMemory::bytes() const {
   int64_t sum = 0;

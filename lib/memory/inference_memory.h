@@ -35,6 +35,12 @@ class InferenceMemory : public Memory {
   // Ends the segment: the rows have grown by their counts.
   void close();
 
+  // For a kernel that writes keys and values itself: where they are (undefined unless the layer keeps them all),
+  // whether the rows may grow by `counts`, and that they have.
+  StoredKeys stored_keys(int64_t layer) const { return layers_[layer]->stored_keys(); }
+  void require_room(std::span<const int64_t> counts, std::string_view operation) const;
+  void grow(std::span<const int64_t> counts);
+
   const std::vector<int64_t>& lengths() const { return lengths_; }
   const InferenceMemoryShape& shape() const { return shape_; }
   int64_t bytes() const;  // allocated, all rows

@@ -36,6 +36,7 @@ class Smearing {
   Smearing select(const at::Tensor& row_N) const { return Smearing(last_BG1E_.index_select(0, row_N)); }
   void adopt(int64_t row, const Smearing& from, int64_t from_row) { last_BG1E_[row].copy_(from.last_BG1E_[from_row]); }
   int64_t bytes() const { return static_cast<int64_t>(last_BG1E_.nbytes()); }
+  const at::Tensor& last_BG1E() const { return last_BG1E_; }
 
  private:
   at::Tensor last_BG1E_;
@@ -101,6 +102,10 @@ class FullLayer : public StoredLayer {
                      options.scale);
   }
 
+  StoredKeys stored_keys() const override {
+    if (layout_.values_in_keys) return {};
+    return {kept_.k_BGCE, kept_.v_BGCE, layout_.smeared ? smearing_.last_BG1E() : at::Tensor()};
+  }
   std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
     auto copy = std::make_unique<FullLayer>(layout_, row_N.size(0), capacity_, options_);
     copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);

@@ -23,6 +23,12 @@ struct Segment {
   at::Tensor causal_B1TS;   // bool [B, 1, T, most_stored]: column s is not after the query
 };
 
+// Where a layer has its keys and values, for kernels that read and write them in place.
+struct StoredKeys {
+  at::Tensor k_BGCE, v_BGCE;  // contiguous; row b holds as many columns as it has tokens
+  at::Tensor last_k_BG1E;     // smeared layers: the last key before smearing
+};
+
 // One layer's share of an InferenceMemory: all rows, allocated once, written in place.
 class StoredLayer {
  public:
@@ -31,6 +37,10 @@ class StoredLayer {
                             const at::Tensor& v_BGTE, const AttentionOptions& options);
   virtual at::Tensor state(int64_t which) const;
   virtual void set_state(int64_t which, const at::Tensor& value);
+  virtual StoredKeys stored_keys() const {
+    return {};
+  }  // undefined unless every key and value is kept, in tensors of
+     // their own
   virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const = 0;  // a copy holding these rows
   // Row `row` becomes a copy of row `from_row` of a layer of the same layout and number of columns, which has `length`
   // tokens.

@@ -4,6 +4,7 @@
 
 #include "lib/core/error.h"
 #include "lib/memory/grid_memory.h"
+#include "lib/model/fused_model.h"
 #include "lib/model/initial_state.h"
 #include "lib/model/rotary.h"
 #include "lib/model/slots.h"
@@ -56,7 +57,10 @@ static TransformerParts bind_parts(const ModelConfig& config, const std::map<std
 }
 
 Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights)
-    : config_(std::move(config)), weights_(std::move(weights)), parts_(bind_parts(config_, weights_)) {
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      parts_(bind_parts(config_, weights_)),
+      fused_(std::make_shared<FusedModelCache>()) {
   if (config_.position == PositionKind::rotary) {
     const RotaryTable table = rotary_table(config_.rotary, all_positions(config_));
     cos_PE_ = table.cos_PE.to(device());
@@ -140,6 +144,10 @@ at::Tensor Transformer::forward_grid(const at::Tensor& x_BTD, const at::Tensor& 
   return parts_.nested.without_prefix(state.high_BSD);
 }
 
-at::Tensor Transformer::logits(const at::Tensor& normed) const { return at::linear(normed, parts_.unembedding_VD); }
+at::Tensor Transformer::logits(const at::Tensor& normed) const {
+  return LinearLayer{parts_.unembedding_VD, {}}(normed);
+}
+
+std::shared_ptr<const FusedModel> Transformer::fused() const { return fused_->get(*this); }
 
 }  // namespace tacit

@@ -15,6 +15,9 @@
 
 namespace tacit {
 
+class FusedModel;
+class FusedModelCache;
+
 struct WeightSlot {
   std::string name;  // lib/model/slots.h
   std::vector<int64_t> shape;
@@ -63,6 +66,14 @@ class Transformer {
   // The matrix that logits are taken with [V, D]; the embedding itself when tied.
   const at::Tensor& unembedding() const { return parts_.unembedding_VD; }
 
+  // Rotary positions: fp32 [positions, rotary.size], undefined without.
+  const at::Tensor& cos_PE() const { return cos_PE_; }
+  const at::Tensor& sin_PE() const { return sin_PE_; }
+
+  // The same model packed for steps of one position (lib/model/fused_model.h): made when first asked for, made anew
+  // when a weight has changed since. Null where it cannot be.
+  std::shared_ptr<const FusedModel> fused() const;
+
  private:
   Pass make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const;
   at::Tensor forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory, int64_t steps,
@@ -71,7 +82,8 @@ class Transformer {
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
   TransformerParts parts_;
-  at::Tensor cos_PE_, sin_PE_;  // fp32 [positions, rotary.size]
+  at::Tensor cos_PE_, sin_PE_;
+  std::shared_ptr<FusedModelCache> fused_;
 };
 
 // Fresh weights from `seed`, the same on every machine: matrices N(0, 1/in), with the block outputs divided by sqrt(2

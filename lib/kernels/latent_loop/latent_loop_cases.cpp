@@ -1,0 +1,78 @@
+#include <cmath>
+#include <memory>
+
+#include "lib/kernels/kernel_case.h"
+#include "lib/kernels/latent_loop/loop_call.h"
+
+namespace tacit {
+namespace {
+
+// GPT-2 124M with random weights.
+std::shared_ptr<LatentLoopTensors> gpt2(int64_t rows, int64_t steps, at::TensorOptions options) {
+  constexpr int64_t D = 768, H = 12, E = 64, F = 3072, L = 12, C = 512, stored = 330;
+  const auto random = [&](at::IntArrayRef shape, double deviation) { return at::randn(shape, options) * deviation; };
+  const auto linear = [&](int64_t outputs, int64_t inputs) {
+    return LoopLinearTensors{random({outputs, inputs}, 1 / std::sqrt(static_cast<double>(inputs))),
+                             at::zeros({outputs}, options)};
+  };
+  const LoopNormTensors norm{at::ones({D}, options), at::zeros({D}, options)};
+  auto t = std::make_shared<LatentLoopTensors>();
+  t->sizes = {.steps = steps,
+              .size = D,
+              .heads = H,
+              .kv_heads = H,
+              .head_size = E,
+              .mlp_size = F,
+              .columns = C,
+              .layer_norm = true,
+              .gated = false,
+              .activation = LoopActivation::gelu_tanh,
+              .attention_scale = 0.125f};
+  for (int64_t l = 0; l < L; ++l) {
+    LoopLayerTensors layer;
+    layer.attention_norm = layer.mlp_norm = norm;
+    layer.query_key_value = linear(3 * D, D);
+    layer.out = linear(D, D);
+    layer.up = linear(F, D);
+    layer.down = linear(D, F);
+    layer.k_BGCE = random({rows, H, C, E}, 1);
+    layer.v_BGCE = random({rows, H, C, E}, 1);
+    t->block.push_back(layer);
+  }
+  t->positions_PD = random({C, D}, 0.02);
+  t->final_norm = norm;
+  t->stored_B.assign(rows, stored);
+  t->x_BD = random({rows, D}, 1);
+  t->hidden_BD = random({rows, D}, 1);
+  return t;
+}
+
+}  // namespace
+
+// Thoughts of GPT-2 124M after a question of 330 tokens. The twin goes row by row and step by step.
+std::vector<KernelCase> latent_loop_cases(const Place& place) {
+  std::vector<KernelCase> out;
+  const auto device = place.device == DeviceKind::cpu ? at::kCPU : at::kCUDA;
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    for (const auto& [rows, steps] : {std::pair{1, 1}, std::pair{1, 6}, std::pair{4, 1}}) {
+      const auto tensors = gpt2(rows, steps, at::TensorOptions(device).dtype(dtype));
+      const auto call = std::make_shared<LoopCall>(*tensors);
+      double weights = 0, remembered = 0;
+      for (const LoopLayerTensors& l : tensors->block) {
+        for (const LoopLinearTensors* x : {&l.query_key_value, &l.out, &l.up, &l.down})
+          weights += x->weight_OI.nbytes();
+        remembered += 2 * l.k_BGCE.nbytes() * 330.0 / 512;
+      }
+      const double size = static_cast<double>(tensors->x_BD.element_size());
+      out.push_back({.name = "latent_loop gpt2 " + std::string(dtype == at::kFloat ? "fp32" : "bf16") + " rows " +
+                             std::to_string(rows) + " steps " + std::to_string(steps),
+                     .bytes = steps * (weights + remembered),
+                     .flops = 2 * rows * steps * (weights + remembered / rows) / size,
+                     .run = [tensors, call] { call->run(); },
+                     .twin = [tensors, dtype = dtype] { latent_loop_reference(*tensors, dtype); }});
+    }
+  }
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "lib/kernels/latent_loop/latent_loop.h"
+
+namespace tacit {
+
+// What latent_loop does to one row between its products, on the CPU. Rows are fp32; weights are `scalar`.
+
+struct RowNorm {
+  Scalar scalar = Scalar::fp32;
+  bool layer = false;  // else RMS
+  float eps = 1e-5f;
+  int64_t size = 0;
+  LoopNorm norm;
+};
+void norm_row(const RowNorm& norm, const float* x, float* y);  // y may be x
+
+void activate_row(LoopActivation activation, int64_t count, const float* x, float* y);  // y may be x
+void activate_row(LoopActivation activation, int64_t count, const float* gate, const float* up, float* y);  // gated
+void add_row(int64_t count, const float* x, float* y);                                                      // y += x
+void add_row(Scalar scalar, int64_t count, const void* x, float* y);
+void widen_row(Scalar scalar, int64_t count, const void* x, float* y);
+void narrow_row(Scalar scalar, int64_t count, const float* x, void* y);
+void round_row(Scalar scalar, int64_t count, float* x);  // as narrowed and widened again
+
+}  // namespace tacit

@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "lib/kernels/cpu_vectors.h"
+#include "lib/kernels/packed_linear/packed_panels.h"
+
+namespace tacit {
+namespace {
+
+constexpr int64_t kInputsTogether = 128;  // of a panel, for several rows: they stay in the first cache
+// How far a single row prefetches. bf16 takes three instructions where fp32 takes one, so that its loads alone do not
+// run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the bandwidth
+// (docs/log.md). Several rows prefetch the inputs that come next, in the first pass over these.
+template <bool kBf16>
+constexpr int kAheadOfOne = kBf16 ? 1024 : 0;
+template <bool kBf16>
+constexpr int kAheadOfMany = kInputsTogether* kPanel*(kBf16 ? 2 : 4);
+
+// kVectors vectors of outputs for kRows rows, summed over `inputs` of them into y. The sums stay in registers: on AVX2
+// eight of the sixteen, which is also what hides the latency of an addition.
+template <int kWidth, bool kBf16, int kRows, int kVectors, int kAhead>
+[[gnu::always_inline]] inline void tile(const char* weight, int64_t inputs, const float* x, int64_t x_stride, float* y,
+                                        bool first) {
+  using F = typename Vectors<kWidth>::F;
+  using U = typename Vectors<kWidth>::U;
+  constexpr int64_t step = kPanel * 4;  // bytes: two inputs of bf16, or one of fp32
+  F sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = first ? F{} : *reinterpret_cast<const F*>(y + r * kPanel + v * kWidth);
+    }
+  }
+  const int64_t whole = kBf16 ? inputs / 2 : inputs;
+  for (int64_t k = 0; k < whole; ++k, weight += step) {
+    const float* factor = x + (kBf16 ? 2 * k : k);
+    if constexpr (kAhead > 0) {
+#pragma GCC unroll 16
+      for (int line = 0; line < kVectors * kWidth * 4; line += 64) __builtin_prefetch(weight + kAhead + line);
+    }
+    constexpr int kTogether = kVectors < 2 ? 1 : 2;  // vectors widened before the rows take them
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; v += kTogether) {
+      F low[kTogether], high[kTogether];
+#pragma GCC unroll 2
+      for (int i = 0; i < kTogether; ++i) {
+        const char* from = weight + (v + i) * kWidth * 4;
+        if constexpr (kBf16) {
+          const U bits = *reinterpret_cast<const U*>(from);
+          low[i] = reinterpret_cast<F>(bits << 16);
+          high[i] = reinterpret_cast<F>(bits & 0xffff0000u);
+        } else {
+          low[i] = *reinterpret_cast<const F*>(from);
+        }
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+        for (int i = 0; i < kTogether; ++i) sum[r][v + i] += low[i] * factor[r * x_stride];
+        if constexpr (kBf16) {
+#pragma GCC unroll 2
+          for (int i = 0; i < kTogether; ++i) sum[r][v + i] += high[i] * factor[r * x_stride + 1];
+        }
+      }
+    }
+  }
+  if (kBf16 && inputs % 2 != 0) {  // the last weight has no partner
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const F even = reinterpret_cast<F>(*reinterpret_cast<const U*>(weight + v * kWidth * 4) << 16);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) sum[r][v] += even * x[r * x_stride + inputs - 1];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<F*>(y + r * kPanel + v * kWidth) = sum[r][v];
+  }
+}
+
+// All 64 outputs of kRows rows.
+template <int kWidth, bool kBf16, int kRows, int kAhead>
+[[gnu::always_inline]] inline void rows(const char* weight, int64_t inputs, const float* x, int64_t x_stride, float* y,
+                                        bool first) {
+  constexpr int kVectors = kWidth == 16 ? 4 : 8 / kRows;
+  for (int64_t o = 0; o < kPanel; o += kVectors * kWidth) {
+    tile<kWidth, kBf16, kRows, kVectors, kAhead>(weight + o * 4, inputs, x, x_stride, y + o, first);
+  }
+}
+
+// The next 4, 2 or 1 of the rows.  -> how many
+template <int kWidth, bool kBf16, int kAhead>
+[[gnu::always_inline]] inline int64_t some_rows(const char* weight, int64_t inputs, const PanelCall& call, int64_t r,
+                                                int64_t k) {
+  const float* x = call.x + r * call.x_stride + k;
+  float* y = call.y + r * kPanel;
+  const int64_t left = call.rows - r;
+  if (left >= 4) {
+    rows<kWidth, kBf16, 4, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
+    return 4;
+  }
+  if (left >= 2) {
+    rows<kWidth, kBf16, 2, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
+    return 2;
+  }
+  rows<kWidth, kBf16, 1, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
+  return 1;
+}
+
+template <int kWidth, bool kBf16>
+[[gnu::always_inline]] inline void product(const PanelCall& call) {
+  const char* weight = static_cast<const char*>(call.weight);
+  if (call.rows == 1) {
+    rows<kWidth, kBf16, 1, kAheadOfOne<kBf16>>(weight, call.inputs, call.x, call.x_stride, call.y, true);
+    return;
+  }
+  for (int64_t k = 0; k < call.inputs; k += kInputsTogether) {
+    const int64_t count = std::min(kInputsTogether, call.inputs - k);
+    const char* at = weight + k * kPanel * (kBf16 ? 2 : 4);
+    int64_t r = some_rows<kWidth, kBf16, kAheadOfMany<kBf16>>(at, count, call, 0, k);
+    while (r < call.rows) r += some_rows<kWidth, kBf16, 0>(at, count, call, r, k);
+  }
+}
+
+void plain_fp32(const PanelCall& call) { product<4, false>(call); }
+void plain_bf16(const PanelCall& call) { product<4, true>(call); }
+#if defined(__x86_64__)
+TACIT_AVX2 void avx2_fp32(const PanelCall& call) { product<8, false>(call); }
+TACIT_AVX2 void avx2_bf16(const PanelCall& call) { product<8, true>(call); }
+TACIT_AVX512 void avx512_fp32(const PanelCall& call) { product<16, false>(call); }
+TACIT_AVX512 void avx512_bf16(const PanelCall& call) { product<16, true>(call); }
+#endif
+
+}  // namespace
+
+PanelProduct panel_product(Scalar scalar, CpuVectors vectors) {
+  const bool bf16 = scalar == Scalar::bf16;
+#if defined(__x86_64__)
+  switch (vectors) {
+    case CpuVectors::avx512: return bf16 ? avx512_bf16 : avx512_fp32;
+    case CpuVectors::avx2: return bf16 ? avx2_bf16 : avx2_fp32;
+    case CpuVectors::plain: break;
+  }
+#endif
+  return bf16 ? plain_bf16 : plain_fp32;
+}
+
+int64_t panel_bytes(int64_t inputs, Scalar scalar) {
+  return scalar == Scalar::bf16 ? (inputs + 1) / 2 * kPanel * 4 : inputs * kPanel * 4;
+}
+
+}  // namespace tacit

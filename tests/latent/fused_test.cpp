@@ -1,0 +1,286 @@
+// Steps of one position on a model's packed form, held to the plain path.
+#include <doctest/doctest.h>
+
+#include <ATen/Parallel.h>
+
+#include <set>
+#include <thread>
+
+#include "decoding/decode.h"
+#include "latent/session.h"
+#include "lib/core/error.h"
+#include "lib/model/checkpoint.h"
+#include "tests/support/depth_models.h"
+#include "tests/support/tiny_model.h"
+
+using namespace tacit;
+
+namespace {
+
+const std::filesystem::path fixtures = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures";
+
+// Families whose structure the packed form knows; those that it must refuse.
+const std::set<std::string> kFused = {"gpt2",  "llama",        "llama_scaled", "gpt_neox",  "gpt_neox_serial",
+                                      "qwen2", "qwen2_window", "qwen3",        "universal", "ouro"};
+const std::set<std::string> kPlain = {"mixtral", "mixtral_window", "deepseek_v3",      "deepseek_v3_plain",
+                                      "rwkv7",   "tacit_rwkv7",    "tacit_log_linear", "huginn"};
+
+double relative(const at::Tensor& got, const at::Tensor& expected) {
+  return ((got.to(at::kFloat) - expected.to(at::kFloat)).abs().max() / expected.to(at::kFloat).abs().max())
+      .item<double>();
+}
+
+std::vector<int64_t> prompt_of(const std::string& name) {
+  return read_json(fixtures / name / "expected.json", "test")["prompt"].get<std::vector<int64_t>>();
+}
+
+struct Pair {
+  Session fused, plain;
+  Pair(const std::shared_ptr<const Transformer>& model, int64_t rows, int64_t capacity = 32, int64_t recurrences = 0)
+      : fused(model, {.rows = rows, .capacity = capacity, .recurrences = recurrences}),
+        plain(model, {.rows = rows, .capacity = capacity, .recurrences = recurrences, .fused = false}) {}
+  template <class Call>
+  void both(const Call& call) {
+    call(fused), call(plain);
+  }
+  void check(double tolerance) const {
+    CHECK(relative(fused.hidden_BD(), plain.hidden_BD()) < tolerance);
+    CHECK(relative(fused.hidden_BD(HiddenAt::before_norm), plain.hidden_BD(HiddenAt::before_norm)) < tolerance);
+    CHECK(relative(fused.logits_BV(), plain.logits_BV()) < tolerance);
+    CHECK(fused.lengths() == plain.lengths());
+  }
+  void think(const ThinkOptions& options, double tolerance) {
+    const Thoughts got = fused.think(options), want = plain.think(options);
+    CHECK(got.steps == want.steps);
+    CHECK(got.halted == want.halted);
+    CHECK(got.tokens == want.tokens);
+    REQUIRE(got.trace_BKD.sizes() == want.trace_BKD.sizes());
+    if (want.trace_BKD.numel() > 0) CHECK(relative(got.trace_BKD, want.trace_BKD) < tolerance);
+    check(tolerance);
+  }
+};
+
+// Feeds each row's tokens one by one, so that no step is wider than one position.
+void feed_singly(Session& session, const TokenRows& prompts) {
+  size_t longest = 0;
+  for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
+  for (size_t t = 0; t < longest; ++t) {
+    TokenRows column(prompts.size());
+    for (size_t b = 0; b < prompts.size(); ++b) {
+      if (t < prompts[b].size()) column[b] = {prompts[b][t]};
+    }
+    session.feed(column);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("which families have a packed form, and why others have none") {
+  for (const std::string& name : kFused) {
+    INFO(name);
+    CHECK(load_model(fixtures / name)->fused() != nullptr);
+    CHECK(load_model(fixtures / name, {.dtype = at::kBFloat16})->fused() != nullptr);
+  }
+  for (const std::string& name : kPlain) {
+    INFO(name);
+    const auto model = load_model(fixtures / name);
+    CHECK(model->fused() == nullptr);
+    CHECK(!why_not_fused(*model).empty());
+    CHECK_THROWS_AS(FusedModel{*model}, Error);
+  }
+  CHECK(why_not_fused(*trainable_copy(*test::tiny_model())) == "its weights require gradients");
+}
+
+TEST_CASE("thoughts, hidden states, logits and greedy text are those of the plain path in every family") {
+  for (const std::string& name : kFused) {
+    INFO(name);
+    const auto model = load_model(fixtures / name);
+    const std::vector<int64_t> prompt = prompt_of(name);
+    Pair pair(model, 3);
+    pair.both([&](Session& s) { s.prefill({prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}}); });
+    pair.think({.max_steps = 4, .keep_trace = true}, 1e-4);
+    pair.both([&](Session& s) { s.feed(TokenRows{{5}, {}, {2}}); });
+    pair.check(1e-4);
+    pair.both([&](Session& s) { s.feed(TokenRows{{}, {6, 2, 9}, {}}); });  // wide: the plain path in both
+    pair.check(1e-4);
+    pair.think({.max_steps = 3, .feedback = feedback::embed_argmax(), .keep_trace = true}, 1e-4);
+    std::vector<Decoded> fused = decode(pair.fused, {.max_tokens = 5}), plain = decode(pair.plain, {.max_tokens = 5});
+    for (size_t b = 0; b < fused.size(); ++b) CHECK(fused[b].tokens == plain[b].tokens);
+  }
+}
+
+// Roundings differ, and weights this large amplify them from step to step: so one step, and beside fp32 no worse.
+TEST_CASE("in bf16 a step is that of the plain path within its row of the tolerance table, and as near to fp32") {
+  for (const std::string& name : kFused) {
+    INFO(name);
+    const std::vector<int64_t> prompt = prompt_of(name);
+    Pair pair(load_model(fixtures / name, {.dtype = at::kBFloat16}), 2);
+    Session exact(load_model(fixtures / name), {.rows = 2, .capacity = 32});
+    for (Session* s : {&pair.fused, &pair.plain, &exact}) s->prefill({prompt, {prompt[1]}}), s->feed({prompt[2]});
+    pair.check(0.06);
+    const double fused = relative(pair.fused.hidden_BD(), exact.hidden_BD()),
+                 plain = relative(pair.plain.hidden_BD(), exact.hidden_BD());
+    CHECK(fused < 1.5 * plain + 0.005);
+    pair.both([](Session& s) { s.think({.max_steps = 1}); });
+    pair.check(0.12);
+  }
+}
+
+TEST_CASE("a row's bits do not depend on the rows beside it") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    for (const std::string& name : kFused) {
+      if (name == "qwen2_window") continue;  // its window is smaller than the capacity
+      INFO(name);
+      const auto model = load_model(fixtures / name, {.dtype = type});
+      const std::vector<int64_t> prompt = prompt_of(name);
+      const TokenRows prompts = {prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}, {prompt[0], prompt[1]}};
+      Session together(model, {.rows = std::ssize(prompts), .capacity = 32});
+      feed_singly(together, prompts);
+      const Thoughts thoughts = together.think({.max_steps = 3, .keep_trace = true});
+      for (size_t b = 0; b < prompts.size(); ++b) {
+        Session alone(model, {.rows = 1, .capacity = 20});
+        feed_singly(alone, {prompts[b]});
+        CHECK(at::equal(alone.think({.max_steps = 3, .keep_trace = true}).trace_BKD[0], thoughts.trace_BKD[b]));
+        CHECK(at::equal(alone.logits_BV()[0], together.logits_BV()[b]));
+      }
+    }
+  }
+}
+
+TEST_CASE("all steps in one call are one step a call, and one that asks the host each time") {
+  const Feedback asking = {"asking", [](const StepState& state) { return NextInput{state.hidden_BD(), {}}; }};
+  const Halt counting = {"counting", [](const StepState& state, const NextInput&) {
+                           return std::vector<char>(state.rows(), state.step() >= 4);
+                         }};
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const auto model = load_model(fixtures / "llama", {.dtype = type});
+    std::vector<Thoughts> got;
+    std::vector<at::Tensor> logits;
+    for (const bool asks : {false, true}) {
+      Session session(model, {.rows = 2, .capacity = 32});
+      session.prefill({{1, 2, 3}, {4, 5}});
+      got.push_back(session.think({.max_steps = 6,
+                                   .feedback = asks ? asking : feedback::hidden(),
+                                   .halt = asks ? counting : halt::fixed(4),
+                                   .keep_trace = true}));
+      logits.push_back(session.logits_BV());
+    }
+    CHECK(got[0].steps == std::vector<int64_t>{4, 4});
+    CHECK(got[0].steps == got[1].steps);
+    CHECK(got[0].halted == got[1].halted);
+    CHECK(got[0].halted == std::vector<char>{1, 1});
+    CHECK(at::equal(got[0].trace_BKD, got[1].trace_BKD));
+    CHECK(at::equal(logits[0], logits[1]));
+  }
+}
+
+TEST_CASE("smeared keys, scaled embeddings and partial rotation, through forks and single steps") {
+  const auto model = test::tiny_model();
+  REQUIRE(model->fused() != nullptr);
+  Pair pair(model, 3);
+  pair.both([](Session& s) { s.prefill({{1, 2, 3, 4}, {5}, {6, 7}}); });
+  pair.think({.max_steps = 3, .keep_trace = true}, 2e-5);
+  const at::Tensor before = pair.fused.logits_BV();
+  Session fork = pair.fused.fork({2, 0}), plain_fork = pair.plain.fork({2, 0});
+  for (Session* s : {&fork, &plain_fork}) s->feed({9}), s->think({.max_steps = 2});
+  CHECK(relative(fork.logits_BV(), plain_fork.logits_BV()) < 2e-5);
+  CHECK(at::equal(pair.fused.logits_BV(), before));
+  Session again = pair.fused.fork({0, 1, 2});
+  again.feed({4}), pair.fused.feed({4});
+  CHECK(at::equal(again.logits_BV(), pair.fused.logits_BV()));
+}
+
+TEST_CASE("a truncated row goes on as if it had never held the rest") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  Pair pair(model, 2);
+  pair.both([](Session& s) { s.prefill({{1, 2, 3, 4}, {5, 6}}); });
+  pair.both([](Session& s) { s.think({.max_steps = 3}); });
+  const std::vector<int64_t> kept = {2, 5};
+  pair.both([&](Session& s) { s.truncate(kept), s.feed(TokenRows{{7}, {}}); });
+  pair.think({.max_steps = 2, .keep_trace = true}, 2e-5);
+}
+
+TEST_CASE("a window that the session never outgrows runs packed, a smaller one plain") {
+  const auto model = load_model(fixtures / "tacit_window");
+  for (const int64_t capacity : {3, 32}) {
+    Pair pair(model, 1, capacity);
+    pair.both([](Session& s) { s.prefill({{1}}); });
+    pair.think({.max_steps = 2, .keep_trace = true}, 1e-4);
+  }
+}
+
+TEST_CASE("a session may ask for another number of recurrences") {
+  for (const Json& json : {test::universal_json(), test::ouro_json()}) {
+    const auto model = make_model(model_config_from_json(json, "test"), 1);
+    REQUIRE(model->fused() != nullptr);
+    for (const int64_t recurrences : {1, 2, 5}) {
+      Pair pair(model, 2, 32, recurrences);
+      pair.both([](Session& s) { s.prefill({{1, 2, 3}, {4}}); });
+      pair.think({.max_steps = 3, .keep_trace = true}, 2e-5);
+    }
+  }
+}
+
+TEST_CASE("a session that fills up in the middle of its thoughts keeps those that fitted, as the plain path does") {
+  const auto model = test::tiny_model();
+  Pair pair(model, 2, 6);
+  pair.both([](Session& s) { s.prefill({{1, 2}, {3, 4, 5}}); });
+  pair.both([](Session& s) {
+    CHECK_THROWS_WITH_AS(s.think({.max_steps = 5}),
+                         "[think] expected at most 0 more tokens in row 1 but got 1 (capacity 6, stored 6)", Error);
+  });
+  CHECK(pair.fused.lengths() == std::vector<int64_t>{5, 6});
+  pair.check(2e-5);
+  CHECK_THROWS_WITH_AS(pair.fused.think({.max_steps = -1}), doctest::Contains("expected max_steps of at least 0"),
+                       Error);
+  pair.think({.max_steps = 0, .keep_trace = true}, 2e-5);
+  pair.think({.max_steps = 3, .halt = halt::fixed(0), .keep_trace = true}, 2e-5);
+}
+
+TEST_CASE("what a session has handed out does not change when it goes on") {
+  const auto model = test::tiny_model();
+  Session session(model, {.rows = 2, .capacity = 16});
+  session.prefill({{1, 2}, {3}});
+  const at::Tensor before = session.hidden_BD(HiddenAt::before_norm), copy = before.clone();
+  session.think({.max_steps = 2});
+  session.feed(TokenRows{{1}, {}});
+  CHECK(at::equal(before, copy));
+}
+
+TEST_CASE("weights that change are packed anew") {
+  const auto model = test::tiny_model();
+  const auto first = model->fused();
+  CHECK(model->fused() == first);
+  const auto logits = [&](bool fused) {
+    Session session(model, {.rows = 1, .capacity = 8, .fused = fused});
+    session.feed({1});
+    session.feed({2});
+    return session.logits_BV();
+  };
+  const at::Tensor before = logits(true);
+  at::Tensor(model->weights().at("layers.1.down.weight")).mul_(-1);
+  CHECK(model->fused() != first);
+  CHECK(relative(logits(true), logits(false)) < 2e-5);
+  CHECK(relative(logits(true), before) > 1e-3);
+}
+
+TEST_CASE("threads that share a model get one packed form") {
+  const auto model = test::tiny_model();
+  std::vector<std::shared_ptr<const FusedModel>> got(8);
+  std::vector<at::Tensor> logits(got.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < got.size(); ++i) {
+    threads.emplace_back([&, i] {
+      got[i] = model->fused();
+      Session session(model, {.rows = 1, .capacity = 8});
+      session.feed({3});
+      session.think({.max_steps = 4});
+      logits[i] = session.logits_BV();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < got.size(); ++i) {
+    CHECK(got[i] == got[0]);
+    CHECK(at::equal(logits[i], logits[0]));
+  }
+}

@@ -1,0 +1,93 @@
+#include <ATen/Parallel.h>
+
+#include <string>
+
+#include "lib/core/error.h"
+#include "tests/lib/kernels_latent_loop_checks.h"
+
+namespace tacit::test {
+namespace {
+
+constexpr LatentLoopCase kCases[] = {{at::kCPU, at::kFloat, 2e-5}, {at::kCPU, at::kBFloat16, 0.03}};
+
+TEST_CASE("latent_loop on the CPU is its twin in fp64, for every structure") {
+  for (const LatentLoopCase& entry : kCases) {
+    for (const LatentLoopShape& shape : latent_loop_shapes()) check_latent_loop(entry, shape);
+  }
+}
+
+TEST_CASE("latent_loop gives the same bits step by step, and to each row alone") {
+  for (const LatentLoopCase& entry : kCases) {
+    for (const LatentLoopShape& shape : latent_loop_shapes()) check_latent_loop_bits(entry, shape);
+  }
+}
+
+TEST_CASE("latent_loop gives the same bits on any number of threads, also inside of a parallel region") {
+  const LatentLoopShape shape = {.name = "a team's worth", .rows = 5, .size = 512, .mlp_size = 1000};
+  const LatentLoopTensors start = random_loop(shape, at::kBFloat16, 1);
+  const int before = at::get_num_threads();
+  at::Tensor first;
+  for (const int threads : {1, 2, 3, 7}) {
+    at::set_num_threads(threads);
+    LatentLoopTensors t = on_device(start, kCases[1]);
+    LoopCall(t).run();
+    if (threads == 1) first = t.hidden_BD;
+    CHECK(at::equal(t.hidden_BD, first));
+  }
+  at::set_num_threads(2);
+  std::vector<LatentLoopTensors> all;
+  for (int i = 0; i < 2; ++i) all.push_back(on_device(start, kCases[1]));
+  std::vector<LoopCall> calls;
+  calls.reserve(all.size());
+  for (LatentLoopTensors& t : all) calls.emplace_back(t);
+  at::parallel_for(0, 2, 1, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) calls[i].run();
+  });
+  for (const LatentLoopTensors& t : all) CHECK(at::equal(t.hidden_BD, first));
+  at::set_num_threads(before);
+}
+
+TEST_CASE("latent_loop of no rows or no steps touches nothing") {
+  LatentLoopTensors t = on_device(random_loop({.rows = 2}, at::kFloat, 1), kCases[0]);
+  const at::Tensor before = t.hidden_BD.clone();
+  t.sizes.steps = 0;
+  LoopCall(t).run();
+  CHECK(at::equal(t.hidden_BD, before));
+  LatentLoopArgs none = t.sizes;
+  none.layers = 1;
+  none.rotary_size = 0;
+  latent_loop(none, {});
+  latent_loop(none, {.device = DeviceKind::cuda});
+}
+
+TEST_CASE("latent_loop refuses arguments that cannot be meant, saying which") {
+  const LatentLoopTensors good = on_device(random_loop({.rows = 2, .steps = 3}, at::kFloat, 1), kCases[0]);
+  const auto refused = [&](const auto& change, const std::string& message) {
+    LatentLoopTensors t = good;
+    change(t);
+    CHECK_THROWS_WITH_AS(LoopCall(t).run(), doctest::Contains(message.c_str()), Error);
+  };
+  refused([](auto& t) { t.sizes.steps = -1; }, "[latent_loop] expected at least 0 rows and steps but got 2 and -1");
+  refused([](auto& t) { t.sizes.kv_heads = 3; }, "[latent_loop] expected positive sizes with kv_heads dividing heads");
+  refused([](auto& t) { t.sizes.eps = -1; }, "[latent_loop] expected a finite eps >= 0 but got -1");
+  refused([](auto& t) { t.sizes.rotary_size = 18; }, "expected an even rotary_size of 0 to 16 but got 18");
+  refused([](auto& t) { t.cos_PE = at::Tensor(); }, "expected cos_PE and sin_PE for rotary positions");
+  refused([](auto& t) { t.x_BD = t.x_BD.clone(), t.final_norm.weight_D = at::Tensor(); }, "but final_norm is null");
+  refused([](auto& t) { t.stored_B[1] = 22; },
+          "expected 0 to 21 tokens stored in row 1 (24 columns, 3 steps) but got 22");
+  refused(
+      [](auto& t) {
+        t.block[1].out.weight_OI = at::zeros({48, 63});
+      },
+      "expected out of shape [48, 64] but got [48, 63]");
+  refused([](auto& t) { t.block[0].down.weight_OI = at::Tensor(); }, "expected weights of down but they are null");
+  refused([](auto& t) { t.block[0].mlp_norm.weight_D = at::Tensor(); }, "expected norms before attention and MLP");
+  refused([](auto& t) { t.block[0].k_BGCE = at::Tensor(); }, "expected keys and values but they are null");
+  refused([](auto& t) { t.block[0].smear_G = at::zeros({2}); }, "expected last_k_BGE beside smear_G");
+  refused([](auto& t) { t.sizes.parallel = true, t.block[0].mlp_post_norm = t.final_norm; },
+          "expected no norms after the parts of a parallel block");
+  refused([](auto& t) { t.halt.weight_OI = at::zeros({2, 48}); }, "expected halt of shape [1, 48] but got [2, 48]");
+}
+
+}  // namespace
+}  // namespace tacit::test
