@@ -1,5 +1,7 @@
 #include "lib/model/layers.h"
 
+#include "lib/model/deferred_gradient.h"
+
 namespace tacit {
 
 LinearLayer take_linear(const TakeWeight& take, const std::string& name, int64_t outputs, int64_t inputs, bool bias) {
@@ -12,6 +14,11 @@ NormLayer take_norm(const TakeWeight& take, const std::string& name, NormKind ki
   NormLayer layer{kind, eps, take(name + ".weight", {size}), {}};
   if (kind == NormKind::layer) layer.bias_D = take(name + ".bias", {size});
   return layer;
+}
+
+at::Tensor LinearLayer::operator()(const at::Tensor& x) const {
+  if (is_deferred(weight_OI)) return deferred_linear(x, weight_OI, bias_O);
+  return at::linear(x, weight_OI, bias_O);
 }
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {

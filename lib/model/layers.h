@@ -16,7 +16,7 @@ using TakeWeight = std::function<at::Tensor(const std::string& name, const std::
 
 struct LinearLayer {
   at::Tensor weight_OI, bias_O;  // bias may be undefined
-  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight_OI, bias_O); }
+  at::Tensor operator()(const at::Tensor& x) const;
 };
 LinearLayer take_linear(const TakeWeight& take, const std::string& name, int64_t outputs, int64_t inputs, bool bias);
 
