@@ -3,20 +3,12 @@
 #include <cmath>
 
 #include "latent/objective.h"
+#include "latent/passes.h"
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
-#include "lib/memory/training_memory.h"
-#include "lib/model/memory_layout.h"
 
 namespace tacit {
 namespace {
-
-struct Batch {
-  at::Tensor prompt_BT, rest_BT;  // ids; prompts padded on the left, the rest on the right
-  std::vector<int64_t> begins;    // padding columns of each prompt
-  at::Tensor trained_N, label_N;  // trained predictions: flat index into [B, rest width], and the token
-  int64_t latents = 0, rest_width = 0, positions = 0;
-};
 
 void check_row(const TrainingRow& row, int64_t vocabulary) {
   require(row.rest_trained.size() == row.rest.size(), "latent_loss", "expected rest_trained for each of ",
@@ -48,7 +40,9 @@ Batch make_batch(const Transformer& model, const std::vector<TrainingRow>& rows)
   std::vector<int64_t> prompt(B * width, 0), rest(B * out.rest_width, 0), trained, label;
   for (int64_t b = 0; b < B; ++b) {
     const TrainingRow& row = rows[b];
-    out.begins.push_back(width - static_cast<int64_t>(row.prompt.size()));
+    out.prompt_size.push_back(static_cast<int64_t>(row.prompt.size()));
+    out.rest_size.push_back(static_cast<int64_t>(row.rest.size()));
+    out.begins.push_back(width - out.prompt_size[b]);
     std::copy(row.prompt.begin(), row.prompt.end(), prompt.begin() + b * width + out.begins[b]);
     std::copy(row.rest.begin(), row.rest.end(), rest.begin() + b * out.rest_width);
     out.positions += static_cast<int64_t>(row.prompt.size() + row.rest.size()) + row.latents;
@@ -71,28 +65,31 @@ Batch make_batch(const Transformer& model, const std::vector<TrainingRow>& rows)
 // Mean divergence of the thoughts' readouts from the uniform distribution over their targets.
 at::Tensor thought_divergence(const Transformer& model, const at::Tensor& thoughts_BKD,
                               const std::vector<TrainingRow>& rows) {
-  std::vector<int64_t> index;  // flat (b * K + k) * V + token
+  std::vector<int64_t> thought;  // those with a target: b * K + k
+  std::vector<int64_t> index;    // flat n * V + token, n counting those
   std::vector<float> share;
   const int64_t K = thoughts_BKD.size(1), V = model.config().vocab_size;
   double entropy = 0;
-  int64_t trained = 0;
   for (size_t b = 0; b < rows.size(); ++b) {
     for (size_t k = 0; k < rows[b].thought_targets.size(); ++k) {
       const auto& target = rows[b].thought_targets[k];
       if (target.empty()) continue;
-      ++trained;
+      const int64_t n = static_cast<int64_t>(thought.size());
+      thought.push_back(static_cast<int64_t>(b) * K + static_cast<int64_t>(k));
       entropy += std::log(static_cast<double>(target.size()));
       for (int64_t token : target) {
-        index.push_back((static_cast<int64_t>(b) * K + static_cast<int64_t>(k)) * V + token);
+        index.push_back(n * V + token);
         share.push_back(1.0f / static_cast<float>(target.size()));
       }
     }
   }
-  if (trained == 0) return {};
-  const at::Tensor log_p = at::log_softmax(model.logits(thoughts_BKD).to(at::kFloat), -1).view(-1);
+  if (thought.empty()) return {};
+  const at::Tensor trained_ND =
+      thoughts_BKD.flatten(0, 1).index_select(0, at::tensor(thought, at::kLong).to(thoughts_BKD.device()));
+  const at::Tensor log_p = at::log_softmax(model.logits(trained_ND).to(at::kFloat), -1).view(-1);
   const at::Tensor picked = log_p.index_select(0, at::tensor(index, at::kLong).to(log_p.device()));
   const at::Tensor cross_entropy = -(picked * at::tensor(share, at::kFloat).to(log_p.device())).sum();
-  return (cross_entropy - entropy) / static_cast<double>(trained);
+  return (cross_entropy - entropy) / static_cast<double>(thought.size());
 }
 
 // Which rows get ideal thoughts [B, 1, 1] bool, and those thoughts [B, K, D] (LatentLossOptions::teacher_forcing).
@@ -136,61 +133,28 @@ struct Hidden {
   at::Tensor before_BTD;    // position t predicts rest token t
 };
 
-// One segment through the blocks -> hidden state before the final norm.
-at::Tensor run(const Transformer& model, TrainingMemory& memory, const at::Tensor& x_BTD) {
-  const at::Tensor hidden_BTD = model.forward(x_BTD, memory.open(x_BTD.size(1)), memory);
-  memory.close();
-  return hidden_BTD;
-}
-
-// The prompts, then the hidden state after the final norm at their last token [B, 1, D].
-at::Tensor run_prompts(const Transformer& model, TrainingMemory& memory, const Batch& batch) {
-  const at::Tensor prompt_BTD = run(model, memory, model.embed(batch.prompt_BT));
-  return model.final_norm(prompt_BTD.narrow(1, prompt_BTD.size(1) - 1, 1));
-}
-
-// Inputs of the rest: all of it but its last column, which predicts nothing.
-at::Tensor embed_rest(const Transformer& model, const Batch& batch) {
-  return model.embed(batch.rest_BT.narrow(1, 0, std::max<int64_t>(batch.rest_width - 1, 0)));
-}
-
-Hidden run_through_thoughts(const Transformer& model, const Batch& batch) {
-  TrainingMemory memory(memory_layout(model.config()), batch.begins, model.device());
-  at::Tensor last_B1D = run_prompts(model, memory, batch);
+Hidden run_through_thoughts(Passes& passes, const Batch& batch) {
+  at::Tensor last_B1D = passes.prompts();
   std::vector<at::Tensor> thoughts;
   for (int64_t k = 0; k < batch.latents; ++k) {
     thoughts.push_back(last_B1D);
-    last_B1D = model.final_norm(run(model, memory, last_B1D));
+    last_B1D = passes.thought(last_B1D);
   }
   Hidden out;
   if (!thoughts.empty()) out.thoughts_BKD = at::cat(thoughts, 1);
-  out.before_BTD = last_B1D;
-  if (batch.rest_width > 1) {
-    out.before_BTD = at::cat({last_B1D, model.final_norm(run(model, memory, embed_rest(model, batch)))}, 1);
-  }
+  out.before_BTD = batch.rest_width > 1 ? at::cat({last_B1D, passes.rest({})}, 1) : last_B1D;
   return out;
 }
 
-// What the model thinks after the prompts that `memory` holds, without gradient [B, K, D].
-at::Tensor think(const Transformer& model, TrainingMemory memory, const at::Tensor& first_B1D, int64_t K) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> thoughts = {first_B1D.detach()};
-  while (static_cast<int64_t>(thoughts.size()) < K)
-    thoughts.push_back(model.final_norm(run(model, memory, thoughts.back())));
-  return at::cat(thoughts, 1);
-}
-
-Hidden run_with_constant_thoughts(const Transformer& model, const Batch& batch, const std::vector<TrainingRow>& rows,
-                                  const LatentLossOptions& options) {
-  TrainingMemory memory(memory_layout(model.config()), batch.begins, model.device());
-  const at::Tensor first_B1D = run_prompts(model, memory, batch);
-  at::Tensor input_BKD = think(model, memory, first_B1D, batch.latents);
+Hidden run_with_constant_thoughts(Passes& passes, const Transformer& model, const Batch& batch,
+                                  const std::vector<TrainingRow>& rows, const LatentLossOptions& options) {
+  const at::Tensor first_B1D = passes.prompts();
+  at::Tensor input_BKD = passes.think(first_B1D, batch.latents);
   if (options.teacher_forcing > 0) {
     const Ideal ideal = ideal_thoughts(model, rows, batch.latents, options);
     input_BKD = at::where(ideal.rows_B11, ideal.thoughts_BKD, input_BKD);
   }
-  const at::Tensor hidden_BTD = run(model, memory, at::cat({input_BKD, embed_rest(model, batch)}, 1));
-  const at::Tensor normed_BTD = at::cat({first_B1D, model.final_norm(hidden_BTD)}, 1);
+  const at::Tensor normed_BTD = at::cat({first_B1D, passes.rest(input_BKD)}, 1);
   return {normed_BTD.narrow(1, 0, batch.latents),
           normed_BTD.narrow(1, batch.latents, normed_BTD.size(1) - batch.latents)};
 }
@@ -205,21 +169,26 @@ LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>&
   const Batch batch = make_batch(model, rows);
   require(!options.through_thoughts || options.teacher_forcing == 0, "latent_loss",
           "expected no gradient through thoughts under teacher forcing");
+  require(!options.recompute || options.path == TrainingPath::fast, "latent_loss",
+          "expected the fast path where passes are recomputed but got the plain one");
+  const auto passes =
+      options.path == TrainingPath::plain ? plain_passes(model, batch) : fast_passes(model, batch, options.recompute);
+  const Transformer& read = passes->model();
   const Hidden hidden = options.through_thoughts || batch.latents == 0
-                            ? run_through_thoughts(model, batch)
-                            : run_with_constant_thoughts(model, batch, rows, options);
+                            ? run_through_thoughts(*passes, batch)
+                            : run_with_constant_thoughts(*passes, read, batch, rows, options);
   LatentLoss out;
   out.positions = batch.positions;
   at::Tensor total;
   if (batch.label_N.numel() > 0) {
     const at::Tensor trained_ND = hidden.before_BTD.flatten(0, 1).index_select(0, batch.trained_N);
-    const at::Tensor logits_NV = model.logits(trained_ND).to(at::kFloat);
+    const at::Tensor logits_NV = read.logits(trained_ND).to(at::kFloat);
     total = at::cross_entropy_loss(logits_NV, batch.label_N);
     out.tokens = total.item<double>();
     out.accuracy = (logits_NV.argmax(-1) == batch.label_N).to(at::kFloat).mean().item<double>();
   }
   if (hidden.thoughts_BKD.defined()) {
-    const at::Tensor divergence = thought_divergence(model, hidden.thoughts_BKD, rows);
+    const at::Tensor divergence = thought_divergence(read, hidden.thoughts_BKD, rows);
     if (divergence.defined()) {
       out.thoughts = divergence.item<double>();
       for (const TrainingRow& row : rows) {

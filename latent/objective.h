@@ -41,6 +41,10 @@ struct LatentLoss {
   int64_t positions = 0;         // tokens and thoughts processed
 };
 
+// Two ways to one loss and one gradient (latent/passes.h): the fast one is held equal to the plain, obvious one. The
+// fast one cannot be differentiated twice.
+enum class TrainingPath { fast, plain };
+
 struct LatentLossOptions {
   double thought_weight = 1;
   // Whether a thought that is fed back carries gradient to the thoughts before it (backpropagation through time,
@@ -56,13 +60,18 @@ struct LatentLossOptions {
   double unevenness = 0.5;  // 0 = equal weights
   double noise = 0.5;       // Gaussian in all D directions, relative to the sum's root mean square; 0 turns it off
   uint64_t noise_seed = 0;  // of rows, weights and noise
+  TrainingPath path = TrainingPath::fast;
+  // Runs every pass again in the backward pass instead of keeping what it computed: the memory for activations does not
+  // grow with the number of thoughts, but for their vectors, keys and values; a third more arithmetic. Needs the fast
+  // path.
+  bool recompute = false;
 };
 
 // Fails where latent_loss would for the rows' sake: thoughts that differ in number, more positions than the model has.
 void check_rows(const Transformer& model, const std::vector<TrainingRow>& rows);
 
-// The loss of a batch. With gradient through thoughts it is the plain path: prompts aligned at their end, one pass for
-// the prompts, one for each thought, one for the rest. All rows have the same number of thoughts. A thought is the
+// The loss of a batch. With gradient through thoughts there is one pass for the prompts, one for each thought, one for
+// the rest. All rows have the same number of thoughts. A thought is the
 // hidden state after the final norm of the position before it [Coconut, arXiv:2412.06769]; its readout is the softmax
 // of the model's logits there, and its target the uniform distribution over thought_targets.
 LatentLoss latent_loss(const Transformer& model, const std::vector<TrainingRow>& rows,

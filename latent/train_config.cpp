@@ -136,6 +136,7 @@ void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
   only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
   only_default_for(how.counts_thoughts, in, "latents", TrainConfig().latents, "methods with a number of thoughts");
   only_default_for(how.name == "frontier", in, "thought_weight", TrainConfig().thought_weight, "method frontier");
+  only_for(how.counts_thoughts, in, {"recompute"}, "methods with a number of thoughts");
   only_for(how.name == "walk", in, {"walk_length", "walk_question"}, "method walk");
   only_for(has_stages(how, latents), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
   only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");
@@ -198,6 +199,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
            "thought_weight",
            "frontier",
            "through_thoughts",
+           "recompute",
            "teacher_forcing",
            "walk_length",
            "walk_question",
@@ -239,6 +241,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
     in.reject("teacher_forcing", "to be 0 unless frontier is explored (an ideal thought needs a target)");
   }
   if (c.teacher_forcing > 0 && c.through_thoughts) in.reject("through_thoughts", "to be false under teacher forcing");
+  c.recompute = in.boolean("recompute", c.recompute);
   c.walk_length = count_from(in, "walk_length", c.walk_length, 1);
   c.walk_question = in.boolean("walk_question", c.walk_question);
   c.curriculum_fraction = share_from(in, "curriculum_fraction", c.curriculum_fraction, false);
@@ -262,6 +265,7 @@ OrderedJson to_json(const TrainConfig& c) {
     out["through_thoughts"] = c.through_thoughts;
     out["teacher_forcing"] = c.teacher_forcing;
   }
+  if (c.recompute) out["recompute"] = true;
   if (c.method == "walk") {
     out["walk_length"] = c.walk_length;
     out["walk_question"] = c.walk_question;

@@ -161,7 +161,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
                                         {.thought_weight = config.thought_weight,
                                          .through_thoughts = config.through_thoughts,
                                          .teacher_forcing = teacher_forcing_at(config, step),
-                                         .noise_seed = config.seed + static_cast<uint64_t>(first)});
+                                         .noise_seed = config.seed + static_cast<uint64_t>(first),
+                                         .recompute = config.recompute});
     auto figures = figures_of(loss);
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};

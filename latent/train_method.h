@@ -27,6 +27,7 @@ struct TrainConfig {
   double thought_weight = 1;       // of the thoughts' divergence beside the tokens' cross entropy
   std::string frontier = "level";  // target of method frontier's thoughts, MethodSettings::frontier
   bool through_thoughts = true;    // LatentLossOptions
+  bool recompute = false;          // LatentLossOptions, methods with thoughts
   // Method frontier: share of the steps over which the share of rows with ideal thoughts (LatentLossOptions) falls from
   // 1 to 0.
   double teacher_forcing = 0;

@@ -1,6 +1,7 @@
 #include "eval/bench/flop_probe.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "eval/bench/timing.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -18,25 +18,33 @@ Block::Block(const ModelConfig& c, int64_t number, const TakeWeight& take) : res
   feed_forward_post_norm_ = after("mlp_post_norm");
 }
 
-at::Tensor Block::operator()(const at::Tensor& x, int64_t layer, Pass& pass) const {
-  const auto mix = [&](const at::Tensor& in) { return (*mixer_)(mixer_norm_(in), layer, pass); };
+at::Tensor Block::operator()(const at::Tensor& all, int64_t layer, Pass& pass) const {
+  const auto wanted_of = [&](const at::Tensor& in) {
+    return pass.wanted_N.defined() ? in.index_select(1, pass.wanted_N) : in;
+  };
+  const at::Tensor x = wanted_of(all);
+  // The mixer stores every column whatever is wanted of it.
+  const auto mix = [&] {
+    const at::Tensor mixed = (*mixer_)(mixer_norm_(all), layer, pass);
+    return mixed.size(1) == x.size(1) ? mixed : wanted_of(mixed);
+  };
   const auto feed = [&](const at::Tensor& in) { return (*feed_forward_)(feed_forward_norm_(in), layer, pass); };
   switch (residual_) {
     case Residual::pre: {
-      const at::Tensor mixed = x + mix(x);
+      const at::Tensor mixed = x + mix();
       return mixed + feed(mixed);
     }
     case Residual::parallel: {
-      const at::Tensor mixed = x + mix(x);
+      const at::Tensor mixed = x + mix();
       return mixed + feed(x);
     }
     case Residual::sandwich: {
-      const at::Tensor mixed = x + mixer_post_norm_(mix(x));
+      const at::Tensor mixed = x + mixer_post_norm_(mix());
       return mixed + feed_forward_post_norm_(feed(mixed));
     }
     case Residual::outer_sandwich:
     case Residual::post: {
-      const at::Tensor mixed = mixer_post_norm_(x + mix(x));
+      const at::Tensor mixed = mixer_post_norm_(x + mix());
       return feed_forward_post_norm_(mixed + feed(mixed));
     }
   }

@@ -1,5 +1,6 @@
 #include "lib/model/fused_model.h"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,9 @@
 #include "lib/model/layers.h"
 
+#include <ATen/core/grad_mode.h>
+
+#include "lib/model/deferred_gradient.h"
+
 namespace tacit {
 
 LinearLayer take_linear(const TakeWeight& take, const std::string& name, int64_t outputs, int64_t inputs, bool bias) {
@@ -28,6 +32,7 @@ static bool faster_widened(const at::Tensor& x, const at::Tensor& weight_OI) {
 }
 
 at::Tensor LinearLayer::operator()(const at::Tensor& x) const {
+  if (is_deferred(weight_OI)) return deferred_linear(x, weight_OI, bias_O);
   if (!faster_widened(x, weight_OI)) return at::linear(x, weight_OI, bias_O);
   const at::Tensor bias = bias_O.defined() ? bias_O.to(at::kFloat) : bias_O;
   return at::linear(x.to(at::kFloat), weight_OI.to(at::kFloat), bias).to(at::kBFloat16);

@@ -15,6 +15,7 @@ struct Pass {
   at::Tensor position_BT;         // int64
   at::Tensor cos_B1TE, sin_B1TE;  // model dtype; undefined without rotary positions
   at::Tensor first_value_BTD;     // the first RWKV-7 layer's values, which later ones mix in
+  at::Tensor wanted_N;            // the only columns whose output is wanted of this block; undefined = all
 };
 
 // Half of a block: attention or what stands in its place, or the feed-forward part. Holds weights only.
@@ -22,7 +23,8 @@ class Sublayer {
  public:
   virtual ~Sublayer() = default;
   // Normalised x [B, T, D] -> what is added to the residual stream [B, T, D]. `layer` is the block's place in the
-  // memory: with recurrent depth each recurrence has its own.
+  // memory: with recurrent depth each recurrence has its own. Where only some columns are wanted, a mixer may give
+  // those alone.
   virtual at::Tensor operator()(const at::Tensor& x_BTD, int64_t layer, Pass& pass) const = 0;
 };
 

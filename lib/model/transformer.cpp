@@ -4,6 +4,7 @@
 
 #include "lib/core/error.h"
 #include "lib/memory/grid_memory.h"
+#include "lib/model/deferred_gradient.h"
 #include "lib/model/fused_model.h"
 #include "lib/model/initial_state.h"
 #include "lib/model/rotary.h"
@@ -69,7 +70,8 @@ Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> w
 }
 
 at::Tensor Transformer::embed(const at::Tensor& ids) const {
-  const at::Tensor rows = at::embedding(parts_.embedding_VD, ids);
+  const at::Tensor& table_VD = parts_.embedding_VD;
+  const at::Tensor rows = is_deferred(table_VD) ? deferred_embedding(table_VD, ids) : at::embedding(table_VD, ids);
   return config_.embedding_scale == 1 ? rows : rows * config_.embedding_scale;
 }
 
@@ -86,21 +88,29 @@ Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::S
 }
 
 at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
-                                int64_t recurrences, DepthTrace* trace) const {
+                                int64_t recurrences, DepthTrace* trace, const at::Tensor& wanted_N) const {
   const DepthConfig& depth = config_.depth;
   const int64_t coda = config_.layers - depth.coda, times = recurrences > 0 ? recurrences : depth.recurrences;
   const bool leaves_early = depth.exit_gate && depth.exit_threshold < 1;
   DepthTrace own;
   if (!trace && leaves_early) trace = &own;
   if (trace) *trace = {};
-  if (config_.nested.high_cycles > 0) return forward_grid(x_BTD, position_BT, memory, times, trace);
+  const auto wanted_of = [&](const at::Tensor& x) { return wanted_N.defined() ? x.index_select(1, wanted_N) : x; };
+  if (config_.nested.high_cycles > 0) return wanted_of(forward_grid(x_BTD, position_BT, memory, times, trace));
+  // Where a trace, an early exit or a state looks at what the last block leaves, it must leave everything.
+  const bool narrows = wanted_N.defined() && !trace && config_.layers > 0 &&
+                       config_.layer(config_.layers - 1).feed_forward != FeedForwardKind::rwkv7;
+  const int64_t places = depth.prelude + times * (coda - depth.prelude) + depth.coda;
   at::Tensor x = x_BTD;
   Pass pass = make_pass(memory, position_BT, x.scalar_type());
   if (config_.position == PositionKind::learned) x = x + at::embedding(parts_.positions_PD, position_BT);
   if (config_.embedding_norm) x = parts_.embedding_norm(x);
   int64_t place = 0;  // in the memory
   const auto run = [&](int64_t from, int64_t to) {
-    for (int64_t layer = from; layer < to; ++layer) x = parts_.blocks[layer](x, place++, pass);
+    for (int64_t layer = from; layer < to; ++layer) {
+      if (narrows && place == places - 1) pass.wanted_N = wanted_N;
+      x = parts_.blocks[layer](x, place++, pass);
+    }
   };
   run(0, depth.prelude);
   const at::Tensor injected = x;
@@ -116,7 +126,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   if (leaves_early) x = hidden_at_exit(*trace, depth.exit_threshold);
   if (depth.injected) x = final_norm(x);
   run(coda, config_.layers);
-  return x;
+  return narrows ? x : wanted_of(x);
 }
 
 // `memory` says which columns are real and stores nothing.

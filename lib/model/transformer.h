@@ -56,9 +56,10 @@ class Transformer {
   at::Tensor embed(const at::Tensor& ids) const;
   // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
   // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number. What each of them
-  // left is written to `trace`, if given.
+  // left is written to `trace`, if given. With `wanted_N`, only those columns' hidden states are given [B, N, D]: the
+  // last block runs for them alone, but for what it stores. `memory` must know them: StaticTrainingMemory::last_N().
   at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, int64_t recurrences = 0,
-                     DepthTrace* trace = nullptr) const;
+                     DepthTrace* trace = nullptr, const at::Tensor& wanted_N = {}) const;
   at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }
   // hidden after the final norm [.., D] -> logits [.., V]
   at::Tensor logits(const at::Tensor& normed) const;

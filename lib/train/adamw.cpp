@@ -5,8 +5,13 @@
 #include <cmath>
 
 #include "lib/core/error.h"
+#include "lib/train/update_cpu.h"
 
 namespace tacit {
+
+static bool is_plain_fp32(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous();
+}
 
 AdamW::AdamW(std::map<std::string, at::Tensor> weights, const AdamWOptions& options)
     : weights_(std::move(weights)), options_(options) {
@@ -40,8 +45,24 @@ void AdamW::step(double learning_rate) {
   for (auto& [name, weight] : weights_) {
     const at::Tensor& gradient = weight.grad();
     if (!gradient.defined()) continue;
-    if (weight.dim() >= 2) weight.mul_(1 - learning_rate * options_.weight_decay);
     at::Tensor &m = m_[name], &v = v_[name];
+    const double keep = weight.dim() >= 2 ? 1 - learning_rate * options_.weight_decay : 1;
+    if (is_plain_fp32(weight) && is_plain_fp32(gradient) && is_plain_fp32(m) && is_plain_fp32(v)) {
+      update_cpu({.count = weight.numel(),
+                  .weight = weight.mutable_data_ptr<float>(),
+                  .first = m.mutable_data_ptr<float>(),
+                  .second = v.mutable_data_ptr<float>(),
+                  .gradient = gradient.const_data_ptr<float>(),
+                  .beta1 = static_cast<float>(options_.beta1),
+                  .beta2 = static_cast<float>(options_.beta2),
+                  .eps = static_cast<float>(options_.eps),
+                  .keep = static_cast<float>(keep),
+                  .rate = static_cast<float>(learning_rate / correction1),
+                  .root = static_cast<float>(std::sqrt(correction2))});
+      weight.unsafeGetTensorImpl()->bump_version();
+      continue;
+    }
+    weight.mul_(keep);
     m.lerp_(gradient, 1 - options_.beta1);
     v.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
     const at::Tensor denominator = v.sqrt().div_(std::sqrt(correction2)).add_(options_.eps);
@@ -57,7 +78,10 @@ double clip_gradients(const std::map<std::string, at::Tensor>& weights, double m
   const at::NoGradGuard no_grad;
   double sum = 0;
   for (const auto& [name, weight] : weights) {
-    if (weight.grad().defined()) sum += weight.grad().to(at::kDouble).square().sum().item<double>();
+    const at::Tensor& gradient = weight.grad();
+    if (!gradient.defined()) continue;
+    sum += is_plain_fp32(gradient) ? square_sum_cpu(gradient.const_data_ptr<float>(), gradient.numel())
+                                   : gradient.to(at::kDouble).square().sum().item<double>();
   }
   const double norm = std::sqrt(sum);
   if (max_norm > 0 && norm > max_norm) {

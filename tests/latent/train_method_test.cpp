@@ -331,6 +331,7 @@ TEST_CASE("a recipe that cannot be is refused by field") {
       {{{"teacher_forcing", 0.5}, {"frontier", "level"}}, "'teacher_forcing' to be 0 unless"},
       {{{"teacher_forcing", 0.5}, {"through_thoughts", true}}, "'through_thoughts' to be false"},
       {{{"method", "coconut"}, {"through_thoughts", false}}, "'through_thoughts' to be absent"},
+      {{{"method", "direct"}, {"recompute", true}}, "'recompute' to be absent"},
       {{{"method", "coconut"}, {"walk_length", 8}}, "'walk_length' to be absent"},
       {{{"method", "direct"}, {"reset_optimizer", true}}, "'reset_optimizer' to be absent"},
       {{{"method", "direct"}, {"latents", 4}},

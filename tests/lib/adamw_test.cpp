@@ -36,6 +36,23 @@ TEST_CASE("three updates of AdamW are those of the paper, decay on matrices only
   CHECK(vector.item<double>() == doctest::Approx(without - lr).epsilon(1e-6));
 }
 
+TEST_CASE("on the CPU an fp32 weight takes the update that any other takes, in one pass") {
+  const at::Tensor start = at::randn({37, 129});
+  at::Tensor narrow = start.clone().requires_grad_(true);
+  at::Tensor wide = start.to(at::kDouble).requires_grad_(true);
+  AdamW fused({{"w", narrow}}, {}), plain({{"w", wide}}, {});
+  for (int step = 0; step < 5; ++step) {
+    const at::Tensor gradient = at::randn_like(start) * 0.1;
+    narrow.mutable_grad() = gradient;
+    wide.mutable_grad() = gradient.to(at::kDouble);
+    CHECK(clip_gradients({{"w", narrow}}, 0) == doctest::Approx(clip_gradients({{"w", wide}}, 0)).epsilon(1e-6));
+    fused.step(0.01);
+    plain.step(0.01);
+    CHECK((narrow.detach().to(at::kDouble) - wide.detach()).abs().max().item<double>() < 2e-6);
+  }
+  CHECK((narrow.detach() - start).abs().max().item<double>() > 0.01);
+}
+
 TEST_CASE("clipping scales all gradients by one factor, and only when their joint norm is larger") {
   at::Tensor a = at::zeros({2}).requires_grad_(true), b = at::zeros({1}).requires_grad_(true);
   a.mutable_grad() = at::tensor({3.0f, 0.0f});

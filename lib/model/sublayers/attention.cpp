@@ -23,21 +23,23 @@ class Attention : public Sublayer {
   }
 
   at::Tensor operator()(const at::Tensor& x_BTD, int64_t layer, Pass& pass) const override {
-    const int64_t rows = x_BTD.size(0), width = x_BTD.size(1);
-    const auto heads = [&](const at::Tensor& x) { return x.view({rows, width, -1, head_size_}).transpose(1, 2); };
-    at::Tensor q = heads(query_(x_BTD)), k = heads(key_(x_BTD));
+    const auto heads = [&](const at::Tensor& x) { return x.unflatten(2, {-1, head_size_}).transpose(1, 2); };
+    const auto wanted_of = [&](const at::Tensor& x, int64_t dim) {
+      return pass.wanted_N.defined() ? x.index_select(dim, pass.wanted_N) : x;
+    };
+    at::Tensor q = heads(query_(wanted_of(x_BTD, 1))), k = heads(key_(x_BTD));
     if (query_norm_.weight_D.defined()) {
       q = query_norm_(q);
       k = key_norm_(k);
     }
     if (pass.cos_B1TE.defined()) {
-      q = rotate(q, pass.cos_B1TE, pass.sin_B1TE, interleaved_);
+      q = rotate(q, wanted_of(pass.cos_B1TE, 2), wanted_of(pass.sin_B1TE, 2), interleaved_);
       k = rotate(k, pass.cos_B1TE, pass.sin_B1TE, interleaved_);
     }
     AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_size_))};
     if (smear_G_.defined()) options.smear_G = smear_G_.sigmoid();
     const at::Tensor found_BHTE = pass.memory.attend(layer, q, k, heads(value_(x_BTD)), options);
-    return out_(found_BHTE.transpose(1, 2).reshape({rows, width, -1}));
+    return out_(found_BHTE.transpose(1, 2).flatten(2));
   }
 
  private:

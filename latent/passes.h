@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "latent/objective.h"
+
+namespace tacit {
+
+// The rows of a batch as tensors.
+struct Batch {
+  at::Tensor prompt_BT, rest_BT;                // ids; prompts padded on the left, the rest on the right
+  std::vector<int64_t> begins;                  // padding columns of each prompt
+  std::vector<int64_t> prompt_size, rest_size;  // tokens, by row
+  at::Tensor trained_N, label_N;                // trained predictions: flat index into [B, rest width], and the token
+  int64_t latents = 0, rest_width = 0, positions = 0;
+};
+
+// The passes that a batch's loss is made of, in this order: the prompts, thoughts one by one, and the rest. All hidden
+// states are those after the final norm.
+class Passes {
+ public:
+  virtual ~Passes() = default;
+  // The model whose weights are used, for readouts.
+  virtual const Transformer& model() const = 0;
+  // -> hidden state at the prompts' last tokens [B, 1, D]
+  virtual at::Tensor prompts() = 0;
+  // One thought consumed -> [B, 1, D]
+  virtual at::Tensor thought(const at::Tensor& x_B1D) = 0;
+  // `steps` thoughts, the first given, without gradient and without a trace in the memory -> [B, steps, D]
+  virtual at::Tensor think(const at::Tensor& first_B1D, int64_t steps) = 0;
+  // Thoughts that are given (undefined = none), then the rest but its last token, which predicts nothing
+  // -> [B, thoughts + rest width - 1, D], meaningless behind a row's own end
+  virtual at::Tensor rest(const at::Tensor& thoughts_BKD) = 0;
+};
+
+// The plain path: every pass a padded batch, keys and values appended by concatenation, gradients summed by autograd.
+std::unique_ptr<Passes> plain_passes(const Transformer& model, const Batch& batch);
+
+// The same function of the weights: rows one behind the other without padding where no layer keeps a state, a static
+// memory, gradients of the weights summed once, and nothing computed of the prompts' last block but for the last
+// tokens. With `recompute` the backward pass runs every pass again instead of keeping what it computed.
+std::unique_ptr<Passes> fast_passes(const Transformer& model, const Batch& batch, bool recompute);
+
+}  // namespace tacit
