@@ -21,7 +21,7 @@ struct SkinnyLinearArgs {
   float* y = nullptr;
 };
 
-// Beyond this many rows a blocked product is faster (docs/log.md).
+// Beyond this many rows a product is left to BLAS, which blocks it. A choice, not a measured limit.
 inline constexpr int64_t kMostSkinnyRows = 16;
 
 void skinny_linear(const SkinnyLinearArgs& args);
