@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/decode_attention/attend_group.h"
 #include "lib/kernels/decode_attention/decode_attention.h"
-#include "lib/kernels/latent_loop/loop_rows.h"
 #include "lib/kernels/team.h"
 
 namespace tacit {

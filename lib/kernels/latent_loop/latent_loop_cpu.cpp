@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
-#include "lib/kernels/cpu_math.h"
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/decode_attention/attend_group.h"
 #include "lib/kernels/latent_loop/latent_loop.h"
 #include "lib/kernels/latent_loop/loop_rows.h"
