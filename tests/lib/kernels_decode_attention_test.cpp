@@ -27,7 +27,7 @@ TEST_CASE("every instruction set that this CPU has attends as the twin does") {
     for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
-      const Guarded y({1, H, E}, at::kFloat), scores({S}, at::kFloat);
+      const Guarded y({1, H, E}, at::kFloat), scores({S}, at::kFloat), split({E}, at::kFloat);
       attend_group(kernel_scalar(k, "test"), vectors)({.heads = H,
                                                        .key_size = E,
                                                        .value_size = E,
@@ -39,10 +39,12 @@ TEST_CASE("every instruction set that this CPU has attends as the twin does") {
                                                        .scale = 0.3f,
                                                        .q_HE = q.const_data_ptr<float>(),
                                                        .scores_S = static_cast<float*>(scores.data()),
+                                                       .q_split_E = static_cast<float*>(split.data()),
                                                        .y_HE = static_cast<float*>(y.data())});
       CHECK(((y.tensor() - want).abs().max() / want.abs().max()).item<double>() < 2e-6);
       CHECK(y.intact());
       CHECK(scores.intact());
+      CHECK(split.intact());
     }
   }
 }

@@ -18,8 +18,9 @@ struct AttendGroup {
   const bool* seen_S = nullptr;              // null = all
   float scale = 1;
   const float* q_HE = nullptr;
-  float* scores_S = nullptr;  // room for S, and no more is kept
-  float* y_HE = nullptr;      // [heads, E']
+  float* scores_S = nullptr;   // room for S
+  float* q_split_E = nullptr;  // room for E
+  float* y_HE = nullptr;       // [heads, E']
 };
 using Attend = void (*)(const AttendGroup&);
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "lib/kernels/cpu_math.h"
 #include "lib/kernels/cpu_vectors.h"
 
 namespace tacit {
 namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 template <int kWidth>
 [[gnu::always_inline]] inline void load(const float* from, typename Vectors<kWidth>::F& to) {
@@ -21,29 +24,75 @@ template <int kWidth>
                                                      << 16);
 }
 
-template <int kWidth, class T>
-[[gnu::always_inline]] inline float dot(const float* q, const T* k, int64_t size) {
+// Two neighbours of bf16 in one lane's 32 bits: the even one is the low half shifted up, the odd one the high half.
+// Made so, 2 kWidth numbers cost one load and two instructions; widening them in order costs a shuffle for each vector.
+template <int kWidth>
+[[gnu::always_inline]] inline void load_pairs(const Bf16* from, typename Vectors<kWidth>::F& even,
+                                              typename Vectors<kWidth>::F& odd) {
   using F = typename Vectors<kWidth>::F;
-  F even{}, odd{}, x, y;
+  using U = typename Vectors<kWidth>::U;
+  const U bits = *reinterpret_cast<const U*>(from);
+  even = reinterpret_cast<F>(bits << 16);
+  odd = reinterpret_cast<F>(bits & 0xffff0000u);
+}
+
+// q as dots() reads it beside keys of bf16: of every 2 kWidth numbers the even ones, then the odd ones.
+template <int kWidth>
+[[gnu::always_inline]] inline void split_pairs(const float* q, int64_t size, float* split) {
   int64_t e = 0;
   for (; e + 2 * kWidth <= size; e += 2 * kWidth) {
-    load<kWidth>(k + e, x);
-    load<kWidth>(q + e, y);
-    even += x * y;
-    load<kWidth>(k + e + kWidth, x);
-    load<kWidth>(q + e + kWidth, y);
-    odd += x * y;
+    for (int j = 0; j < kWidth; ++j) {
+      split[e + j] = q[e + 2 * j];
+      split[e + kWidth + j] = q[e + 2 * j + 1];
+    }
   }
-  even += odd;
-  float lanes[kWidth];
-  *reinterpret_cast<F*>(lanes) = even;
+  for (; e < size; ++e) split[e] = q[e];
+}
+
+// scores[c] = factor * q . k_c of kColumns columns; each column's sum has one order, however many go together.
+template <int kWidth, int kColumns, class T>
+[[gnu::always_inline]] inline void dots(const float* q, const T* k, int64_t stride, int64_t size, float factor,
+                                        float* scores) {
+  using F = typename Vectors<kWidth>::F;
+  using I = typename Vectors<kWidth>::U;
+  F sum[kColumns] = {}, x, y;
+  int64_t e = 0;
+  if constexpr (std::is_same_v<T, Bf16>) {
+    F odd_x, odd_y;
+    for (; e + 2 * kWidth <= size; e += 2 * kWidth) {
+      load<kWidth>(q + e, y);
+      load<kWidth>(q + e + kWidth, odd_y);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        load_pairs<kWidth>(k + c * stride + e, x, odd_x);
+        sum[c] += x * y;
+        sum[c] += odd_x * odd_y;
+      }
+    }
+  } else {
+    for (; e + kWidth <= size; e += kWidth) {
+      load<kWidth>(q + e, y);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        load<kWidth>(k + c * stride + e, x);
+        sum[c] += x * y;
+      }
+    }
+  }
 #pragma GCC unroll 4
   for (int half = kWidth / 2; half > 0; half /= 2) {
+    I other;
+#pragma GCC unroll 16
+    for (int j = 0; j < kWidth; ++j) other[j] = static_cast<uint32_t>(j ^ half);
 #pragma GCC unroll 8
-    for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+    for (int c = 0; c < kColumns; ++c) sum[c] += __builtin_shuffle(sum[c], other);
   }
-  for (; e < size; ++e) lanes[0] += q[e] * widen(k[e]);
-  return lanes[0];
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) {
+    float total = sum[c][0];
+    for (int64_t rest = e; rest < size; ++rest) total += q[rest] * widen(k[c * stride + rest]);
+    scores[c] = total * factor;
+  }
 }
 
 // y[e ..] = sum_s weight_s v_s[e ..], kVectors vectors of it.
@@ -51,16 +100,43 @@ template <int kWidth, int kVectors, class T>
 [[gnu::always_inline]] inline void weigh(const AttendGroup& group, const T* v, float factor, float* y) {
   using F = typename Vectors<kWidth>::F;
   F sum[kVectors] = {}, x;
+  constexpr bool pairs = std::is_same_v<T, Bf16> && kVectors > 1;
   for (int64_t s = 0; s < group.stored; ++s, v += group.value_stride) {
     const float weight = group.scores_S[s];
+    if constexpr (pairs) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kVectors; ++i) {
-      load<kWidth>(v + i * kWidth, x);
-      sum[i] += x * weight;
+      for (int i = 0; i < kVectors; i += 2) {
+        F odd;
+        load_pairs<kWidth>(v + i * kWidth, x, odd);
+        sum[i] += x * weight;
+        sum[i + 1] += odd * weight;
+      }
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < kVectors; ++i) {
+        load<kWidth>(v + i * kWidth, x);
+        sum[i] += x * weight;
+      }
     }
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < kVectors; ++i) *reinterpret_cast<F*>(y + i * kWidth) = sum[i] * factor;
+  for (int i = 0; i < kVectors; ++i) {
+    for (int j = 0; j < kWidth; ++j) {
+      y[pairs ? (i / 2 * kWidth + j) * 2 + i % 2 : i * kWidth + j] = sum[i][j] * factor;
+    }
+  }
+}
+
+// NaN counts as nothing: the exponential keeps it.
+[[gnu::always_inline]] inline float largest_of(const float* scores, int64_t count) {
+  float lanes[16];
+  for (float& lane : lanes) lane = -kInfinity;
+  int64_t s = 0;
+  for (; s + 16 <= count; s += 16) {
+    for (int j = 0; j < 16; ++j) lanes[j] = lanes[j] < scores[s + j] ? scores[s + j] : lanes[j];
+  }
+  for (; s < count; ++s) lanes[0] = lanes[0] < scores[s] ? scores[s] : lanes[0];
+  for (const float lane : lanes) lanes[0] = std::max(lanes[0], lane);
+  return lanes[0];
 }
 
 // Scores become exp(score - largest); their sum, lane by lane, in an order of its own.
@@ -89,14 +165,23 @@ template <int kWidth, class T>
   const T* values = static_cast<const T*>(group.v_SE);
   for (int64_t h = 0; h < group.heads; ++h) {
     const float* q = group.q_HE + h * group.key_size;
+    if constexpr (std::is_same_v<T, Bf16>) {
+      split_pairs<kWidth>(q, group.key_size, group.q_split_E);
+      q = group.q_split_E;
+    }
     float* y = group.y_HE + h * group.value_size;
     float* scores = group.scores_S;
-    float largest = -std::numeric_limits<float>::infinity();
-    const T* k = keys;
-    for (int64_t s = 0; s < group.stored; ++s, k += group.key_stride) {
-      scores[s] = group.scale * dot<kWidth>(q, k, group.key_size);
-      if (!group.seen_S || group.seen_S[s]) largest = std::max(largest, scores[s]);
+    int64_t s = 0;
+    for (; s + 4 <= group.stored; s += 4) {
+      dots<kWidth, 4>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
     }
+    for (; s < group.stored; ++s) {
+      dots<kWidth, 1>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
+    }
+    if (group.seen_S) {  // what is not seen weighs nothing, and must not set the scale either
+      for (s = 0; s < group.stored; ++s) scores[s] = group.seen_S[s] ? scores[s] : -kInfinity;
+    }
+    const float largest = largest_of(scores, group.stored);
     float total = exponentials<kWidth>(scores, group.stored, largest);
     if (group.seen_S) {
       total = 0;

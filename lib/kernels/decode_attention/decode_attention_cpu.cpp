@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/decode_attention/attend_group.h"
 #include "lib/kernels/decode_attention/decode_attention.h"
-#include "lib/kernels/latent_loop/loop_rows.h"
 #include "lib/kernels/team.h"
 
 namespace tacit {
@@ -22,9 +22,9 @@ void decode_attention_cpu(const DecodeAttentionArgs& a) {
   run_team(work < kWorthTheTeam, [&](Team& team) {
     thread_local std::vector<float> space;
     const int64_t q_size = group * a.key_size, y_size = group * a.value_size;
-    const auto size = static_cast<size_t>(q_size + y_size + a.columns);
+    const auto size = static_cast<size_t>(q_size + y_size + a.columns + a.key_size);
     if (space.size() < size) space.resize(size);
-    float *q = space.data(), *y = q + q_size, *scores = y + y_size;
+    float *q = space.data(), *y = q + q_size, *scores = y + y_size, *split = scores + a.columns;
     const auto [first, last] = team.share(a.rows * a.kv_heads);
     for (int64_t item = first; item < last; ++item) {
       const int64_t b = item / a.kv_heads, g = item % a.kv_heads;
@@ -42,6 +42,7 @@ void decode_attention_cpu(const DecodeAttentionArgs& a) {
               .scale = a.scale,
               .q_HE = q,
               .scores_S = scores,
+              .q_split_E = split,
               .y_HE = y});
       narrow_row(a.scalar, y_size, y, at(a.y_BHE, (b * a.heads + g * group) * a.value_size));
     }

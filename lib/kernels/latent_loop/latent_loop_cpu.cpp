@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
-#include "lib/kernels/cpu_math.h"
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/decode_attention/attend_group.h"
 #include "lib/kernels/latent_loop/latent_loop.h"
 #include "lib/kernels/latent_loop/loop_rows.h"
@@ -37,7 +38,7 @@ class Loop {
  private:
   struct Mine {
     Team& team;
-    float *sums, *scores, *normed;  // [N][64], [S], [D]
+    float *sums, *scores, *head, *normed;  // [N][64], [S], [E], [D]
   };
 
   int64_t rows() const { return static_cast<int64_t>(row_.size()); }
@@ -48,7 +49,6 @@ class Loop {
   char* at(const void* base, int64_t element) const {
     return static_cast<char*>(const_cast<void*>(base)) + element * scalar_bytes_;
   }
-  int64_t scores_size() const { return (std::max(stored_, a_.head_size) + 15) / 16 * 16; }  // or a key
   RowNorm row_norm(const LoopNorm& norm) const { return {a_.scalar, a_.layer_norm, a_.eps, a_.size, norm}; }
 
   void steps(Team& team);
@@ -91,7 +91,7 @@ void Loop::run() {
   const bool alone = multiply_adds() < kWorthTheTeam;
   const int64_t n = rows(), row = lines(a_.size);
   const int64_t up_size = a_.gated && !paired_ ? 2 * a_.mlp_size : a_.mlp_size;
-  own_size_ = lines(n * kPanel) + scores_size() + row;
+  own_size_ = lines(n * kPanel) + lines(stored_) + lines(a_.head_size) + row;
   const int64_t shared = 4 * lines(n * a_.size) + lines(n * query_key_value_) + lines(n * a_.heads * a_.head_size) +
                          lines(n * up_size) + lines(n * a_.mlp_size);
   // Kept for the next call of this thread: fresh pages would be the dearest part of a small step.
@@ -119,8 +119,10 @@ void Loop::run() {
 }
 
 void Loop::steps(Team& team) {
-  float* own = own_ + team.member() * own_size_;
-  Mine mine{team, own, own + lines(rows() * kPanel), own + lines(rows() * kPanel) + scores_size()};
+  float* sums = own_ + team.member() * own_size_;
+  float* scores = sums + lines(rows() * kPanel);
+  float* head = scores + lines(stored_);
+  Mine mine{team, sums, scores, head, head + lines(a_.head_size)};
   for (int64_t step = 0; step < a_.steps; ++step) {
     if (a_.halt.weight_OI) {
       halt(mine);
@@ -331,7 +333,7 @@ void Loop::attend(Mine& mine, const LoopLayer& l, int64_t n, int64_t g, int64_t 
   prepare(k, l.key_norm);
   if (l.smear_G) {
     void* last_k = at(l.last_k_BGE, (b * a_.kv_heads + g) * E);
-    float* left = mine.scores;
+    float* left = mine.head;
     widen_row(a_.scalar, E, last_k, left);
     narrow_row(a_.scalar, E, k, last_k);
     for (int64_t e = 0; e < E; ++e) k[e] += l.smear_G[g] * (left[e] - k[e]);
@@ -350,6 +352,7 @@ void Loop::attend(Mine& mine, const LoopLayer& l, int64_t n, int64_t g, int64_t 
            .scale = a_.attention_scale,
            .q_HE = q,
            .scores_S = mine.scores,
+           .q_split_E = mine.head,
            .y_HE = found_ + n * a_.heads * E + g * group * E});
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "lib/core/error.h"
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/latent_loop/loop_rows.h"
 
 namespace tacit {

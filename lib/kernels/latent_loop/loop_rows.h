@@ -17,10 +17,5 @@ void norm_row(const RowNorm& norm, const float* x, float* y);  // y may be x
 
 void activate_row(LoopActivation activation, int64_t count, const float* x, float* y);  // y may be x
 void activate_row(LoopActivation activation, int64_t count, const float* gate, const float* up, float* y);  // gated
-void add_row(int64_t count, const float* x, float* y);                                                      // y += x
-void add_row(Scalar scalar, int64_t count, const void* x, float* y);
-void widen_row(Scalar scalar, int64_t count, const void* x, float* y);
-void narrow_row(Scalar scalar, int64_t count, const float* x, void* y);
-void round_row(Scalar scalar, int64_t count, float* x);  // as narrowed and widened again
 
 }  // namespace tacit

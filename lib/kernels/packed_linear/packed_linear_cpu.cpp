@@ -4,7 +4,7 @@
 
 #include "lib/core/error.h"
 #include "lib/kernels/cpu_math.h"
-#include "lib/kernels/latent_loop/loop_rows.h"
+#include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/packed_linear/packed_linear.h"
 #include "lib/kernels/packed_linear/packed_panels.h"
 #include "lib/kernels/team.h"
