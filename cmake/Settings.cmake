@@ -27,6 +27,9 @@ add_library(tacit_warnings INTERFACE)
 target_compile_options(tacit_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-maybe-uninitialized -Wno-unused-parameter -Wno-missing-field-initializers -fpch-preprocess>)
 
+# A kernel that keeps registers in memory, or that a compiler warns of, does not build (tests/cuda_flags.cmake).
+set(TACIT_CUDA_FLAGS --Werror all-warnings -Xptxas -warn-spills,-warn-lmem-usage,-Werror)
+
 set(TACIT_HAS_CUDA OFF)
 if(TACIT_CUDA)
   include(CheckLanguage)

@@ -17,7 +17,10 @@ namespace tacit {
 
 std::string_view why_not_fused(const Transformer& model) {
   const ModelConfig& c = model.config();
-  if (!model.device().is_cpu()) return "it is not on the CPU";
+  const bool on_cuda = model.device().is_cuda();
+  if (!model.device().is_cpu() && !on_cuda) return "it is neither on the CPU nor on CUDA";
+  if (on_cuda && c.smeared_keys) return "its keys are smeared, which latent_loop does not know on CUDA";
+  if (on_cuda && c.head_size > 256) return "its heads are larger than latent_loop takes on CUDA";
   if (model.dtype() != at::kFloat && model.dtype() != at::kBFloat16) return "it is neither fp32 nor bf16";
   if (c.bidirectional || c.nested.high_cycles > 0) return "it reads a grid at once";
   if (c.depth.injected) return "its recurrence reads the prelude";
@@ -116,6 +119,21 @@ void pack(const std::vector<at::Tensor>& weights, Scalar scalar, void* packed) {
   }
 }
 
+// Numbers of the host, one a row, where a kernel on `device` reads them.
+class DeviceList {
+ public:
+  DeviceList(std::span<const int64_t> numbers, at::Device device) : host_(numbers.data()) {
+    if (device.is_cpu() || numbers.empty()) return;
+    const at::Tensor list = at::tensor(at::ArrayRef<int64_t>(numbers.data(), numbers.size()), at::kLong);
+    on_device_ = list.pin_memory().to(device, /*non_blocking=*/true);
+  }
+  const int64_t* data() const { return on_device_.defined() ? on_device_.const_data_ptr<int64_t>() : host_; }
+
+ private:
+  const int64_t* host_;
+  at::Tensor on_device_;
+};
+
 }  // namespace
 
 struct FusedModel::Packed {
@@ -156,15 +174,21 @@ FusedModel::Packed::Packed(const Transformer& model)
     stacks.push_back(w.stack({"down"}));
     block.push_back(l);
   }
+  const bool on_host = model.device().is_cpu();
   int64_t bytes = 0;
   for (const auto& s : stacks) bytes += packed_linear_bytes(s.linear.outputs, s.linear.inputs, scalar);
-  weights = std::make_unique<HugePages>(bytes);
+  if (on_host) weights = std::make_unique<HugePages>(bytes);
   int64_t offset = 0;
   for (size_t i = 0; i < stacks.size(); ++i) {
     LoopLinear& linear = stacks[i].linear;
-    pack(stacks[i].weights, scalar, weights->data() + offset);
-    linear.weight_OI = weights->data() + offset;
-    offset += packed_linear_bytes(linear.outputs, linear.inputs, scalar);
+    if (on_host) {
+      pack(stacks[i].weights, scalar, weights->data() + offset);
+      linear.weight_OI = weights->data() + offset;
+      offset += packed_linear_bytes(linear.outputs, linear.inputs, scalar);
+    } else {  // row-major, a copy only where matrices are stacked or transposed
+      kept.push_back(stacks[i].weights.size() == 1 ? stacks[i].weights[0].contiguous() : at::cat(stacks[i].weights));
+      linear.weight_OI = kept.back().const_data_ptr();
+    }
     LoopLayer& l = block[i / 4];
     LoopLinear* const places[] = {&l.query_key_value, &l.out, &l.up, &l.down};
     *places[i % 4] = linear;
@@ -247,12 +271,13 @@ void FusedModel::run(const Run& run, InferenceMemory& memory) const {
   args.columns = columns;
   args.block = block.data();
   args.feed_normed = run.feed_normed;
-  args.stored_B = memory.lengths().data();
-  args.active_B = run.active_B.empty() ? nullptr : run.active_B.data();
+  const DeviceList stored_B(memory.lengths(), x_BD.device()), active_B(run.active_B, x_BD.device());
+  args.stored_B = stored_B.data();
+  args.active_B = run.active_B.empty() ? nullptr : active_B.data();
   args.x_BD = x_BD.const_data_ptr();
   args.hidden_BD = run.hidden_BD.data_ptr();
   args.trace_BND = run.trace_BND.defined() ? run.trace_BND.data_ptr() : nullptr;
-  latent_loop(args, {});
+  latent_loop(args, kernel_place(x_BD, "latent_loop"));
   std::vector<int64_t> counts(rows, run.steps);
   for (size_t b = 0; b < run.active_B.size(); ++b) {
     if (run.active_B[b] == 0) counts[b] = 0;
@@ -263,21 +288,28 @@ void FusedModel::run(const Run& run, InferenceMemory& memory) const {
 at::Tensor FusedModel::final_norm(const at::Tensor& hidden) const {
   const at::Tensor x = hidden.contiguous(), y = at::empty_like(x);
   const LatentLoopArgs& args = packed_->args;
-  loop_norm({.rows = x.numel() / args.size,
-             .size = args.size,
-             .scalar = args.scalar,
-             .layer_norm = args.layer_norm,
-             .eps = args.eps,
-             .norm = args.final_norm,
-             .x_ND = x.const_data_ptr(),
-             .y_ND = y.data_ptr()});
+  const LoopNormArgs norm = {.rows = x.numel() / args.size,
+                             .size = args.size,
+                             .scalar = args.scalar,
+                             .layer_norm = args.layer_norm,
+                             .eps = args.eps,
+                             .norm = args.final_norm,
+                             .x_ND = x.const_data_ptr(),
+                             .y_ND = y.data_ptr()};
+  if (x.is_cpu())
+    loop_norm(norm);
+  else
+    loop_norm_cuda(norm, kernel_place(x, "loop_norm").stream);
   return y;
 }
 
 at::Tensor FusedModel::logits(const at::Tensor& normed) const {
   const Packed& p = *packed_;
   const int64_t vocab = p.unembedding_VD.size(0), size = p.unembedding_VD.size(1);
+  const bool on_host = normed.is_cpu();
+  if (!on_host && !p.unembedding_VD.is_contiguous()) return at::linear(normed, p.unembedding_VD);
   std::call_once(p.unembedding_once, [&] {
+    if (!on_host) return;
     p.unembedding = std::make_unique<HugePages>(packed_linear_bytes(vocab, size, p.scalar));
     pack({p.unembedding_VD}, p.scalar, p.unembedding->data());
   });
@@ -290,10 +322,10 @@ at::Tensor FusedModel::logits(const at::Tensor& normed) const {
                  .inputs = size,
                  .scalar = p.scalar,
                  .activations = p.scalar,
-                 .weight_OI = p.unembedding->data(),
+                 .weight_OI = on_host ? p.unembedding->data() : p.unembedding_VD.const_data_ptr(),
                  .x_MI = x.const_data_ptr(),
                  .y_MO = y.data_ptr()},
-                {});
+                kernel_place(x, "packed_linear"));
   return y;
 }
 

@@ -14,8 +14,8 @@ namespace tacit {
 
 class Transformer;
 
-// Why a model cannot be packed; empty = it can. It can on the CPU, in fp32 or bf16, without gradients, where all blocks
-// are attention and an MLP around a residual stream that latent_loop knows, run any number of times.
+// Why a model cannot be packed; empty = it can. It can in fp32 or bf16, without gradients, where all blocks are attention
+// and an MLP around a residual stream that latent_loop knows on the model's device, run any number of times.
 std::string_view why_not_fused(const Transformer& model);
 
 // A model packed for steps of one position a row: its weights as packed_linear reads them, its blocks as latent_loop

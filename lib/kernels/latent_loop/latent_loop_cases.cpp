@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "lib/kernels/kernel_case.h"
+#include "lib/kernels/latent_loop/cuda_path.h"
 #include "lib/kernels/latent_loop/loop_call.h"
 
 namespace tacit {
@@ -70,6 +71,15 @@ std::vector<KernelCase> latent_loop_cases(const Place& place) {
                      .flops = 2 * rows * steps * (weights + remembered / rows) / size,
                      .run = [tensors, call] { call->run(); },
                      .twin = [tensors, dtype = dtype] { latent_loop_reference(*tensors, dtype); }});
+      if (place.device == DeviceKind::cpu) continue;
+      const KernelCase usual = out.back();
+      for (const auto& [name, path] :
+           {std::pair{" graph", LoopPath::graph}, std::pair{" persistent", LoopPath::persistent}}) {
+        KernelCase by_path = usual;
+        by_path.name += name;
+        by_path.run = [call, path = path, stream = place.stream] { latent_loop_cuda(call->args(), stream, path); };
+        out.push_back(by_path);
+      }
     }
   }
   return out;

@@ -14,7 +14,8 @@ namespace tacit {
 class LoopCall {
  public:
   explicit LoopCall(LatentLoopTensors& tensors);
-  void run();          // again and again: what is in and out goes on from where it is
+  void run();  // again and again: what is in and out goes on from where it is
+  const LatentLoopArgs& args() const { return args_; }
   void fetch_steps();  // steps_B of the last run, to the tensors
 
  private:

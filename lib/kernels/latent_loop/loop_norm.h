@@ -5,7 +5,7 @@
 namespace tacit {
 
 // The norm that latent_loop takes of a hidden state to make it the next input, by itself: rows of `scalar` [N, D], fp32
-// inside, rounded once. CPU only. y_ND may be x_ND.
+// inside, rounded once. y_ND may be x_ND.
 struct LoopNormArgs {
   int64_t rows = 0, size = 0;
   Scalar scalar = Scalar::fp32;
@@ -15,6 +15,7 @@ struct LoopNormArgs {
   const void* x_ND = nullptr;
   void* y_ND = nullptr;
 };
-void loop_norm(const LoopNormArgs& args);
+void loop_norm(const LoopNormArgs& args);                     // on the CPU
+void loop_norm_cuda(const LoopNormArgs& args, void* stream);  // returns once the work is queued
 
 }  // namespace tacit

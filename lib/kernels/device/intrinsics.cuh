@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cuda/atomic>
+
+// The machine, as the device code in this folder sees it. Nothing else there names a CUDA intrinsic, so that
+// tests/support/emulated_device.h can put a machine of its own in this one's place and run the same code on the CPU.
+#define TACIT_DEVICE __device__ __forceinline__
+#define TACIT_BOTH __host__ __device__ __forceinline__  // layouts and shares, which the host computes as well
+#define TACIT_UNROLL _Pragma("unroll")
+
+namespace tacit::device {
+
+inline constexpr int kLanes = 32;
+
+TACIT_DEVICE int thread() { return static_cast<int>(threadIdx.x); }
+TACIT_DEVICE int block() { return static_cast<int>(blockIdx.x); }
+TACIT_DEVICE int blocks() { return static_cast<int>(gridDim.x); }
+TACIT_DEVICE void sync_block() { __syncthreads(); }
+TACIT_DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+TACIT_DEVICE float* shared_memory() {
+  extern __shared__ float4 tacit_shared[];
+  return reinterpret_cast<float*>(tacit_shared);
+}
+
+struct alignas(16) Words4 {
+  uint32_t word[4];
+};
+struct alignas(16) Float4 {
+  float value[4];
+};
+
+// Constant for as long as the kernel runs and read once: past the first-level cache.
+TACIT_DEVICE Words4 load_constant(const void* address) {
+  Words4 out;
+  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+      : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+      : "l"(address));
+  return out;
+}
+// May have been written by another block, before a grid barrier: from the second-level cache, the only one shared.
+TACIT_DEVICE Words4 load_written(const void* address) {
+  const uint4 out = __ldcg(static_cast<const uint4*>(address));
+  return {{out.x, out.y, out.z, out.w}};
+}
+TACIT_DEVICE float load_written(const float* address) { return __ldcg(address); }
+TACIT_DEVICE uint16_t load_written(const uint16_t* address) { return __ldcg(address); }
+
+TACIT_DEVICE void prefetch(const void* address) { asm volatile("prefetch.global.L2 [%0];" ::"l"(address)); }
+
+TACIT_DEVICE float as_float(uint32_t bits) { return __uint_as_float(bits); }
+TACIT_DEVICE uint32_t as_bits(float value) { return __float_as_uint(value); }
+TACIT_DEVICE uint16_t round_to_bf16(float value) { return __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
+TACIT_DEVICE float reciprocal_root(float value) { return 1.0f / sqrtf(value); }
+TACIT_DEVICE float infinity() { return __int_as_float(0x7f800000); }
+
+using Counter = unsigned long long;
+// Everything that this block wrote before is seen by whoever sees the count. One thread calls it.
+TACIT_DEVICE void add_released(Counter* counter) {
+  __threadfence();
+  cuda::atomic_ref<Counter, cuda::thread_scope_device>(*counter).fetch_add(1, cuda::memory_order_release);
+}
+TACIT_DEVICE void wait_acquired(Counter* counter, Counter least) {
+  const cuda::atomic_ref<Counter, cuda::thread_scope_device> count(*counter);
+  while (count.load(cuda::memory_order_acquire) < least) {}
+  __threadfence();
+}
+
+}  // namespace tacit::device

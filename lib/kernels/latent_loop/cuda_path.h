@@ -1,0 +1,25 @@
+#pragma once
+
+#include "lib/kernels/latent_loop/latent_loop.h"
+
+namespace tacit {
+
+// How latent_loop() runs on CUDA. Both ways do the same work in the same shares, so their answers are bitwise the same.
+//
+// graph:      a kernel a phase, captured once for a shape and replayed every step.
+// persistent: one cooperative launch for all steps, its blocks passing 5 grid barriers a layer (3 where attention and
+// MLP
+//             are parallel) and none between steps. At most 8 rows, whose inputs to a product must fit the shared
+//             memory of one multiprocessor.
+// automatic:  persistent where it can be, else graph. Not yet measured.
+//
+// Neither waits for the device. Workspaces are kept by shape, at most 16 of them, and used by one call after the other,
+// whatever the stream; leaving one for a 17th waits for its last call.
+enum class LoopPath { automatic, graph, persistent };
+
+void latent_loop_cuda(const LatentLoopArgs& args, void* stream, LoopPath path);
+
+// The way that `automatic` takes on the current device.
+LoopPath latent_loop_path(const LatentLoopArgs& args);
+
+}  // namespace tacit

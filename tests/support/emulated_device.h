@@ -1,0 +1,208 @@
+#pragma once
+
+#include <math.h>
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <bit>
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "lib/core/error.h"
+
+// A GPU to run device code on without one: what lib/kernels/device/intrinsics.cuh offers, over fibers. Every thread of
+// every block is a fiber, all blocks are resident, and who goes on at a barrier, a shuffle or a counter is drawn by
+// chance, so that what leans on an order that nobody guarantees shows itself. Stricter than a GPU: a barrier or shuffle
+// that some thread of the block or warp never reaches is an error, also if that thread has ended.
+#define TACIT_DEVICE inline
+#define TACIT_BOTH inline
+#define TACIT_UNROLL
+
+namespace tacit::device {
+
+inline constexpr int kLanes = 32;
+
+// AddressSanitizer does not follow jumps between stacks.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kCanEmulate = false;
+#else
+inline constexpr bool kCanEmulate = true;
+#endif
+inline bool emulates() {
+  if (!kCanEmulate) std::cout << "TACIT-SKIP: no emulated device under AddressSanitizer" << std::endl;
+  return kCanEmulate;
+}
+
+class EmulatedGrid {
+ public:
+  EmulatedGrid(int blocks, int threads, int64_t shared_floats, uint64_t seed)
+      : blocks_(blocks), threads_(threads), random_(seed), group_(blocks), warp_(blocks * threads / kLanes) {
+    for (Group& group : group_) group.shared.assign(shared_floats + 4, NAN);  // what nobody wrote must not matter
+  }
+
+  // Runs body() on every thread. -> fails when nobody can go on before all have ended
+  void run(const std::function<void()>& body) {
+    body_ = &body;
+    EmulatedGrid* const outer = current_;
+    current_ = this;
+    fiber_.resize(static_cast<size_t>(blocks_) * threads_);
+    for (size_t i = 0; i < fiber_.size(); ++i) {
+      Fiber& fiber = fiber_[i];
+      fiber.stack = std::make_unique_for_overwrite<char[]>(kStack);
+      getcontext(&fiber.context);
+      fiber.context.uc_stack.ss_sp = fiber.stack.get();
+      fiber.context.uc_stack.ss_size = kStack;
+      makecontext(&fiber.context, &EmulatedGrid::enter, 0);
+      ready_.push_back(static_cast<int>(i));
+    }
+    while (!ready_.empty()) go_on();
+    current_ = outer;
+    size_t ended = 0;
+    for (const Fiber& fiber : fiber_) ended += fiber.ended;
+    require(ended == fiber_.size(), "emulated_device", "expected ", fiber_.size(), " threads to end but only ", ended,
+            " did: the others wait for each other");
+  }
+
+  int thread() const { return running_ % threads_; }
+  int block() const { return running_ / threads_; }
+  int blocks() const { return blocks_; }
+  float* shared() {
+    auto at = reinterpret_cast<uintptr_t>(group_[block()].shared.data());
+    return reinterpret_cast<float*>((at + 15) / 16 * 16);
+  }
+  static EmulatedGrid& current() { return *current_; }
+
+  void sync_block() {
+    Group& group = group_[block()];
+    meet(group.waiting, threads_);
+  }
+  float shuffle_xor(float value, int mask) {
+    Warp& warp = warp_[running_ / kLanes];
+    const int lane = running_ % kLanes, turn = fiber_[running_].shuffles++ % 2;
+    warp.value[turn][lane] = value;
+    meet(warp.waiting, kLanes);
+    return warp.value[turn][lane ^ mask];
+  }
+  void add(unsigned long long* counter) {
+    ++*counter;
+    for (size_t i = 0; i < at_counter_.size();) {
+      if (*at_counter_[i].counter < at_counter_[i].least) {
+        ++i;
+        continue;
+      }
+      ready_.push_back(at_counter_[i].fiber);
+      at_counter_[i] = at_counter_.back();
+      at_counter_.pop_back();
+    }
+  }
+  void wait(unsigned long long* counter, unsigned long long least) {
+    if (*counter >= least) return;
+    at_counter_.push_back({counter, least, running_});
+    yield();
+  }
+
+ private:
+  static constexpr size_t kStack = 64 << 10;
+  struct Fiber {
+    ucontext_t context;  // to begin with; from then on `paused`, whose jumps make no system call
+    jmp_buf paused;
+    std::unique_ptr<char[]> stack;
+    unsigned shuffles = 0;
+    bool begun = false, ended = false;
+  };
+  struct Group {
+    std::vector<float> shared;
+    std::vector<int> waiting;
+  };
+  struct Warp {
+    float value[2][kLanes];
+    std::vector<int> waiting;
+  };
+  struct AtCounter {
+    unsigned long long *counter, least;
+    int fiber;
+  };
+
+  static void enter() {
+    EmulatedGrid& grid = current();
+    (*grid.body_)();
+    grid.fiber_[grid.running_].ended = true;
+    _longjmp(grid.scheduler_, 1);
+  }
+  // Lets a fiber that can go on do so, until it waits or ends.
+  void go_on() {
+    const size_t drawn = random_() % ready_.size();
+    std::swap(ready_[drawn], ready_.back());
+    running_ = ready_.back();
+    ready_.pop_back();
+    if (_setjmp(scheduler_) != 0) return;
+    Fiber& fiber = fiber_[running_];
+    if (fiber.begun) _longjmp(fiber.paused, 1);
+    fiber.begun = true;
+    setcontext(&fiber.context);
+  }
+  void yield() {
+    if (_setjmp(fiber_[running_].paused) == 0) _longjmp(scheduler_, 1);
+  }
+  void meet(std::vector<int>& waiting, int all) {
+    waiting.push_back(running_);
+    if (static_cast<int>(waiting.size()) == all) {
+      ready_.insert(ready_.end(), waiting.begin(), waiting.end());
+      waiting.clear();
+    }
+    yield();
+  }
+
+  inline static EmulatedGrid* current_ = nullptr;
+  int blocks_, threads_;
+  std::mt19937_64 random_;
+  std::vector<Group> group_;
+  std::vector<Warp> warp_;
+  std::vector<Fiber> fiber_;
+  std::vector<AtCounter> at_counter_;
+  std::vector<int> ready_;
+  jmp_buf scheduler_;
+  const std::function<void()>* body_ = nullptr;
+  int running_ = 0;
+};
+
+inline int thread() { return EmulatedGrid::current().thread(); }
+inline int block() { return EmulatedGrid::current().block(); }
+inline int blocks() { return EmulatedGrid::current().blocks(); }
+inline void sync_block() { EmulatedGrid::current().sync_block(); }
+inline float shuffle_xor(float value, int mask) { return EmulatedGrid::current().shuffle_xor(value, mask); }
+inline float* shared_memory() { return EmulatedGrid::current().shared(); }
+
+struct alignas(16) Words4 {
+  uint32_t word[4];
+};
+struct alignas(16) Float4 {
+  float value[4];
+};
+inline Words4 load_constant(const void* address) {
+  require(reinterpret_cast<uintptr_t>(address) % 16 == 0, "emulated_device", "expected a 16-byte boundary");
+  return *static_cast<const Words4*>(address);
+}
+inline Words4 load_written(const void* address) { return load_constant(address); }
+inline float load_written(const float* address) { return *address; }
+inline uint16_t load_written(const uint16_t* address) { return *address; }
+inline void prefetch(const void*) {}
+
+inline float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t as_bits(float value) { return std::bit_cast<uint32_t>(value); }
+inline uint16_t round_to_bf16(float value) {  // to nearest, ties to even
+  const uint32_t bits = as_bits(value);
+  return value == value ? static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) : uint16_t{0x7fff};
+}
+inline float reciprocal_root(float value) { return 1.0f / sqrtf(value); }
+inline float infinity() { return INFINITY; }
+
+using Counter = unsigned long long;
+inline void add_released(Counter* counter) { EmulatedGrid::current().add(counter); }
+inline void wait_acquired(Counter* counter, Counter least) { EmulatedGrid::current().wait(counter, least); }
+
+}  // namespace tacit::device
