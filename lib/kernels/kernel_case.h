@@ -18,9 +18,15 @@ struct KernelCase {
 };
 
 // One a kernel, in lib/kernels/NAME/NAME_cases.cpp; kernel_cases.cpp lists them.
-std::vector<KernelCase> rms_norm_cases(const Place& place);
 std::vector<KernelCase> decode_attention_cases(const Place& place);
 std::vector<KernelCase> latent_loop_cases(const Place& place);
 std::vector<KernelCase> packed_linear_cases(const Place& place);
+std::vector<KernelCase> expert_routing_cases(const Place& place);
+std::vector<KernelCase> gated_mlp_cases(const Place& place);
+std::vector<KernelCase> layer_norm_cases(const Place& place);
+std::vector<KernelCase> log_linear_state_cases(const Place& place);
+std::vector<KernelCase> rms_norm_cases(const Place& place);
+std::vector<KernelCase> rotary_cases(const Place& place);
+std::vector<KernelCase> rwkv7_state_cases(const Place& place);
 
 }  // namespace tacit

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <omp.h>
 #include <sched.h>
+#include <algorithm>
 
 namespace tacit {
 
@@ -38,6 +39,17 @@ void run_team(bool alone, const std::function<void(Team&)>& work) {
     Team team(omp_get_thread_num(), omp_get_num_threads(), meeting);  // fewer than asked for, where it has no more
     work(team);
   }
+}
+
+void parallel_parts(int64_t begin, int64_t end, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
+  const int64_t count = end - begin, parts = count / std::max<int64_t>(grain, 1);
+  if (count <= 0) return;
+  if (parts <= 1) return f(begin, end);
+  run_team(/*alone=*/false, [&](Team& team) {
+    const int64_t shares = std::min(team.size(), parts);
+    if (team.member() >= shares) return;
+    f(begin + count * team.member() / shares, begin + count * (team.member() + 1) / shares);
+  });
 }
 
 }  // namespace tacit

@@ -35,4 +35,8 @@ class Team {
 // a second pool would compete with it.
 void run_team(bool alone, const std::function<void(Team&)>& work);
 
+// Calls `f`, which must not throw, on parts of begin .. end that are of `grain` or more, one a thread. at::parallel_for
+// is serial in a file that is compiled without OpenMP.
+void parallel_parts(int64_t begin, int64_t end, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
+
 }  // namespace tacit

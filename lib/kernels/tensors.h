@@ -1,11 +1,13 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <string_view>
 
 #include "lib/core/error.h"
+#include "lib/kernels/twins_only.h"
 #include "lib/kernels/types.h"
 
 namespace tacit {
@@ -23,6 +25,13 @@ inline Place kernel_place(const at::Tensor& tensor, std::string_view operation) 
   if (tensor.is_cpu()) return {};
   require(tensor.is_cuda(), operation, "expected a tensor on cpu or cuda but got ", tensor.device().str());
   return {DeviceKind::cuda, c10::impl::VirtualGuardImpl(at::kCUDA).getStream(tensor.device()).native_handle()};
+}
+
+// Whether a layer takes a kernel without a backward pass for x: x is of fp32 or bf16 on the CPU, nobody records
+// gradients, and no TwinsOnly lives.
+inline bool takes_kernel(const at::Tensor& x) {
+  const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  return known && x.is_cpu() && !at::GradMode::is_enabled() && !TwinsOnly::any();
 }
 
 }  // namespace tacit

@@ -31,6 +31,7 @@ class InferenceMemory : public Memory {
                     const AttentionOptions& options) override;
   at::Tensor state(int64_t layer, int64_t which) const override;
   void set_state(int64_t layer, int64_t which, const at::Tensor& value) override;
+  at::Tensor state_in_place(int64_t layer, int64_t which) override { return state(layer, which); }
   at::Tensor real_BT() const override { return segment_.real_BT; }
   // Ends the segment: the rows have grown by their counts.
   void close();

@@ -21,6 +21,13 @@ class Memory {
   // The layer's tensor number `which`, fp32 [B, ...], as the last segment left it; zero before the first.
   virtual at::Tensor state(int64_t layer, int64_t which) const = 0;
   virtual void set_state(int64_t layer, int64_t which, const at::Tensor& value) = 0;
+  // The same tensor, contiguous, to be changed in place: what is written there is the layer's state from then on, and
+  // nobody else's. For use without gradients.
+  virtual at::Tensor state_in_place(int64_t layer, int64_t which) {
+    const at::Tensor copy = state(layer, which).clone(at::MemoryFormat::Contiguous);
+    set_state(layer, which, copy);
+    return copy;
+  }
 
   // Which columns of the open segment hold a token [B, T] bool; undefined = all. A state must pass over the others.
   virtual at::Tensor real_BT() const = 0;

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "lib/kernels/rms_norm/rms_norm.h"
+#include "lib/kernels/tensors.h"
 #include "lib/model/deferred_gradient.h"
 
 namespace tacit {
@@ -38,9 +40,26 @@ at::Tensor LinearLayer::operator()(const at::Tensor& x) const {
   return at::linear(x.to(at::kFloat), weight_OI.to(at::kFloat), bias).to(at::kBFloat16);
 }
 
+static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& strided_x) {
+  const at::Tensor x = strided_x.contiguous(), y = at::empty_like(x), weight_D = norm.weight_D.contiguous();
+  rms_norm({.rows = x.numel() / x.size(-1),
+            .size = x.size(-1),
+            .scalar = kernel_scalar(x, "norm"),
+            .x_ND = x.const_data_ptr(),
+            .weight_D = weight_D.const_data_ptr(),
+            .eps = static_cast<float>(norm.eps),
+            .y_ND = y.mutable_data_ptr()},
+           kernel_place(x, "norm"));
+  return y;
+}
+
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   if (kind == NormKind::none) return x;
+  // LibTorch's own is fused, and faster than layer_norm() from some rows on.
   if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
+  if (weight_D.defined() && weight_D.scalar_type() == x.scalar_type() && takes_kernel(x)) {
+    return rms_norm_by_kernel(*this, x);
+  }
   // In fp32 whatever the model's dtype, as the reference does.
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps);

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include "lib/core/error.h"
+#include "lib/kernels/twins_only.h"
 
 namespace tacit {
 namespace {
@@ -101,6 +102,7 @@ at::Tensor forward_recomputed(const std::shared_ptr<const Transformer>& model,
   variable_list carried_out;
   {
     const at::NoGradGuard no_grad;
+    const TwinsOnly twins;  // as in the pass that is run again
     hidden = model->forward(x, position, *memory, 0, nullptr, wanted_N);
     carried_out = memory->carried();
     next = at::zeros({}, x.options());

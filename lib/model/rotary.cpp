@@ -57,21 +57,6 @@ std::vector<double> rotary_frequencies(const RotaryConfig& rotary) {
 
 double yarn_amplitude(double factor) { return factor <= 1 ? 1 : 0.1 * std::log(factor) + 1; }
 
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved) {
-  const int64_t size = cos.size(-1);
-  if (size == 0) return x;
-  const at::Tensor part = x.narrow(-1, 0, size);
-  at::Tensor turned;
-  if (interleaved) {
-    const at::Tensor pairs = part.unflatten(-1, {size / 2, 2});
-    turned = at::stack({-pairs.select(-1, 1), pairs.select(-1, 0)}, -1).flatten(-2);
-  } else {
-    turned = at::cat({-part.narrow(-1, size / 2, size / 2), part.narrow(-1, 0, size / 2)}, -1);
-  }
-  const at::Tensor out = part * cos + turned * sin;
-  return size == x.size(-1) ? out : at::cat({out, x.narrow(-1, size, x.size(-1) - size)}, -1);
-}
-
 RotaryTable rotary_table(const RotaryConfig& rotary, int64_t positions) {
   const at::Tensor frequency = at::tensor(rotary_frequencies(rotary), at::kDouble).to(at::kFloat);
   const at::Tensor angle = at::outer(at::arange(positions, at::kFloat), frequency);

@@ -15,11 +15,8 @@ std::vector<double> rotary_frequencies(const RotaryConfig& rotary);
 // YaRN's factor on cosine and sine where the config names none: 0.1 ln(factor) + 1 [section 3.4].
 double yarn_amplitude(double factor);
 
-// x [B, H, T, E]; turns the first cos.size(-1) dimensions of E. cos and sin [B, 1, T, size] hold one angle a dimension,
-// in the order of the pairs: halves (i, i + size/2), or neighbours (2i, 2i + 1) where interleaved.
-at::Tensor rotate(const at::Tensor& x_BHTE, const at::Tensor& cos_B1TE, const at::Tensor& sin_B1TE, bool interleaved);
-
-// Cosine and sine of the angles of positions 0 .. positions - 1, fp32 [positions, size], as rotate() reads them.
+// Cosine and sine of the angles of positions 0 .. positions - 1, fp32 [positions, size], as rotary_reference() reads
+// them.
 struct RotaryTable {
   at::Tensor cos_PE, sin_PE;
 };

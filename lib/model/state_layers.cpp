@@ -27,13 +27,6 @@ at::Tensor shift_tokens(const at::Tensor& x_BTD, Memory& memory, int64_t layer, 
   return before_BTD;
 }
 
-at::Tensor after_column(const at::Tensor& real_BT, int64_t t, const at::Tensor& next, const at::Tensor& before) {
-  if (!real_BT.defined()) return next;
-  std::vector<int64_t> by_row(next.dim(), 1);
-  by_row[0] = -1;
-  return at::where(real_BT.select(1, t).view(by_row), next, before);
-}
-
 bool is_first_rwkv7(const ModelConfig& config, int64_t number) {
   for (int64_t earlier = 0; earlier < number; ++earlier) {
     if (config.layer(earlier).mixer == MixerKind::rwkv7) return false;

@@ -16,9 +16,6 @@ at::ScalarType state_dtype(const at::Tensor& x);
 // row is kept in the layer's state number `which` [B, D].
 at::Tensor shift_tokens(const at::Tensor& x_BTD, Memory& memory, int64_t layer, int64_t which);
 
-// The state after column t of the open segment [B, ..]: `next` in rows that have a token there, `before` in the others.
-at::Tensor after_column(const at::Tensor& real_BT, int64_t t, const at::Tensor& next, const at::Tensor& before);
-
 // Whether block `number` is the first of RWKV-7's kind, whose values the later ones mix into theirs.
 bool is_first_rwkv7(const ModelConfig& config, int64_t number);
 

@@ -14,6 +14,7 @@ struct Pass {
   Memory& memory;
   at::Tensor position_BT;         // int64
   at::Tensor cos_B1TE, sin_B1TE;  // model dtype; undefined without rotary positions
+  at::Tensor cos_PE, sin_PE;      // the tables that these are of: fp32, rounded to the model's dtype
   at::Tensor first_value_BTD;     // the first RWKV-7 layer's values, which later ones mix in
   at::Tensor wanted_N;            // the only columns whose output is wanted of this block; undefined = all
 };

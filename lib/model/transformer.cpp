@@ -64,8 +64,9 @@ Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> w
       fused_(std::make_shared<FusedModelCache>()) {
   if (config_.position == PositionKind::rotary) {
     const RotaryTable table = rotary_table(config_.rotary, all_positions(config_));
-    cos_PE_ = table.cos_PE.to(device());
-    sin_PE_ = table.sin_PE.to(device());
+    const auto rounded = [&](const at::Tensor& x) { return x.to(dtype()).to(device(), at::kFloat); };
+    cos_PE_ = rounded(table.cos_PE);
+    sin_PE_ = rounded(table.sin_PE);
   }
 }
 
@@ -83,6 +84,8 @@ Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::S
     };
     pass.cos_B1TE = at_positions(cos_PE_);
     pass.sin_B1TE = at_positions(sin_PE_);
+    pass.cos_PE = cos_PE_;
+    pass.sin_PE = sin_PE_;
   }
   return pass;
 }

@@ -83,7 +83,7 @@ class Transformer {
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
   TransformerParts parts_;
-  at::Tensor cos_PE_, sin_PE_;
+  at::Tensor cos_PE_, sin_PE_;  // fp32, rounded to the model's dtype [positions, rotary.size]
   std::shared_ptr<FusedModelCache> fused_;
 };
 

@@ -1,12 +1,11 @@
 #include "lib/train/update_cpu.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "lib/kernels/cpu_clones.h"
+#include "lib/kernels/team.h"
 
 namespace tacit {
 namespace {
@@ -53,13 +52,13 @@ TACIT_CPU_CLONES double square_sum(const float* x, int64_t count) {
 }  // namespace
 
 void update_cpu(const UpdateArgs& args) {
-  at::parallel_for(0, args.count, kBlock, [&](int64_t begin, int64_t end) { update_range(args, begin, end); });
+  parallel_parts(0, args.count, kBlock, [&](int64_t begin, int64_t end) { update_range(args, begin, end); });
 }
 
 double square_sum_cpu(const float* x, int64_t count) {
   const int64_t blocks = (count + kBlock - 1) / kBlock;
   std::vector<double> part(blocks);
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) part[b] = square_sum(x + b * kBlock, std::min(kBlock, count - b * kBlock));
   });
   double sum = 0;

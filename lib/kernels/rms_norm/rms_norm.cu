@@ -1,41 +1,19 @@
-#include <cuda_bf16.h>
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <cstdint>
 
 #include "lib/core/error.h"
+#include "lib/kernels/cuda_numbers.cuh"
 #include "lib/kernels/rms_norm/rms_norm.h"
 
 namespace tacit {
 namespace {
 
-constexpr int kWarp = 32;
 constexpr int kMaxThreads = 1024;
-
-template <class T, int kWidth>
-struct alignas(sizeof(T) * kWidth) Pack {  // one load or store of kWidth elements
-  T value[kWidth];
-};
-
-__device__ float widen(float value) { return value; }
-__device__ float widen(__nv_bfloat16 value) { return __bfloat162float(value); }
-
-template <class T>
-__device__ T narrow(float value);
-template <>
-__device__ float narrow<float>(float value) {
-  return value;
-}
-template <>
-__device__ __nv_bfloat16 narrow<__nv_bfloat16>(float value) {
-  return __float2bfloat16_rn(value);
-}
 
 // The total over the block's threads, given to all of them.
 __device__ float block_total(float value) {
   __shared__ float warp_totals[kMaxThreads / kWarp];
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffff, value, offset);
+  value = warp_total(value);
   if (threadIdx.x % kWarp == 0) warp_totals[threadIdx.x / kWarp] = value;
   __syncthreads();
   float total = 0;

@@ -1,9 +1,8 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "lib/kernels/cpu_clones.h"
 #include "lib/kernels/skinny_linear/skinny_linear.h"
+#include "lib/kernels/team.h"
 
 namespace tacit {
 namespace {
@@ -98,14 +97,14 @@ constexpr int64_t kWorthAThread = 65536;  // weights
 }  // namespace
 
 void skinny_linear_cpu(const SkinnyLinearArgs& args) {
-  at::parallel_for(0, args.outputs, std::max<int64_t>(1, kWorthAThread / args.inputs),
-                   [&](int64_t begin, int64_t end) { run_outputs(args, begin, end); });
+  parallel_parts(0, args.outputs, std::max<int64_t>(1, kWorthAThread / args.inputs),
+                 [&](int64_t begin, int64_t end) { run_outputs(args, begin, end); });
 }
 
 void skinny_linear_transposed_cpu(const SkinnyLinearArgs& args) {
   // Whole groups of lanes, so that an input's products are summed in the same order whoever takes it.
   const int64_t groups = (args.inputs + kLanes - 1) / kLanes;
-  at::parallel_for(
+  parallel_parts(
       0, groups, std::max<int64_t>(1, kWorthAThread / args.outputs / kLanes),
       [&](int64_t begin, int64_t end) { run_inputs(args, begin * kLanes, std::min(end * kLanes, args.inputs)); });
 }

@@ -1,6 +1,7 @@
 #include <cmath>
 
-#include "lib/model/rotary.h"
+#include "lib/kernels/rotary/rotary_reference.h"
+#include "lib/kernels/tensors.h"
 #include "lib/model/sublayer.h"
 
 namespace tacit {
@@ -23,26 +24,38 @@ class Attention : public Sublayer {
   }
 
   at::Tensor operator()(const at::Tensor& x_BTD, int64_t layer, Pass& pass) const override {
-    const auto heads = [&](const at::Tensor& x) { return x.unflatten(2, {-1, head_size_}).transpose(1, 2); };
+    const auto heads = [&](const at::Tensor& x) { return x.unflatten(2, {-1, head_size_}); };
     const auto wanted_of = [&](const at::Tensor& x, int64_t dim) {
       return pass.wanted_N.defined() ? x.index_select(dim, pass.wanted_N) : x;
     };
-    at::Tensor q = heads(query_(wanted_of(x_BTD, 1))), k = heads(key_(x_BTD));
+    at::Tensor q_BTHE = heads(query_(wanted_of(x_BTD, 1))), k_BTGE = heads(key_(x_BTD));
     if (query_norm_.weight_D.defined()) {
-      q = query_norm_(q);
-      k = key_norm_(k);
+      q_BTHE = query_norm_(q_BTHE);
+      k_BTGE = key_norm_(k_BTGE);
     }
-    if (pass.cos_B1TE.defined()) {
-      q = rotate(q, wanted_of(pass.cos_B1TE, 2), wanted_of(pass.sin_B1TE, 2), interleaved_);
-      k = rotate(k, pass.cos_B1TE, pass.sin_B1TE, interleaved_);
-    }
+    const at::Tensor q_BHTE = turned(q_BTHE, pass, wanted_of);
+    const at::Tensor k_BGTE = turned(k_BTGE, pass, [](const at::Tensor& x, int64_t) { return x; });
     AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_size_))};
     if (smear_G_.defined()) options.smear_G = smear_G_.sigmoid();
-    const at::Tensor found_BHTE = pass.memory.attend(layer, q, k, heads(value_(x_BTD)), options);
+    const at::Tensor found_BHTE =
+        pass.memory.attend(layer, q_BHTE, k_BGTE, heads(value_(x_BTD)).transpose(1, 2), options);
     return out_(found_BHTE.transpose(1, 2).flatten(2));
   }
 
  private:
+  // By the token's position, where positions are rotary; x may be written over. `columns_of` takes x's columns, along a
+  // dimension, from what stands for all of the segment's.  -> [B, H, T, E]
+  template <typename ColumnsOf>
+  at::Tensor turned(const at::Tensor& x_BTHE, const Pass& pass, const ColumnsOf& columns_of) const {
+    const at::Tensor x_BHTE = x_BTHE.transpose(1, 2);
+    if (!pass.cos_B1TE.defined()) return x_BHTE;
+    if (!pass.cos_PE.defined() || !takes_kernel(x_BTHE)) {
+      return rotary_reference(x_BHTE, columns_of(pass.cos_B1TE, 2), columns_of(pass.sin_B1TE, 2), interleaved_);
+    }
+    rotary_in_place(x_BTHE, pass.cos_PE, pass.sin_PE, columns_of(pass.position_BT, 1), interleaved_);
+    return x_BHTE;
+  }
+
   int64_t head_size_;
   bool interleaved_;
   LinearLayer query_, key_, value_, out_;

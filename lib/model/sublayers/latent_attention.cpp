@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "lib/model/rotary.h"
+#include "lib/kernels/rotary/rotary_reference.h"
 #include "lib/model/sublayer.h"
 
 namespace tacit {
@@ -41,7 +41,7 @@ class LatentAttention : public Sublayer {
 
   at::Tensor operator()(const at::Tensor& x_BTD, int64_t layer, Pass& pass) const override {
     const auto turn = [&](const at::Tensor& x_BHTE) {
-      return rotate(x_BHTE, pass.cos_B1TE, pass.sin_B1TE, interleaved_);
+      return rotary_reference(x_BHTE, pass.cos_B1TE, pass.sin_B1TE, interleaved_);
     };
     // Rows of kv_up, head by head: those that make the key's plain part, then those that make the value.
     const at::Tensor up_HEI = kv_up_OI_.unflatten(0, {heads_, -1});

@@ -1,7 +1,20 @@
+#include "lib/kernels/gated_mlp/gated_mlp_reference.h"
+#include "lib/kernels/tensors.h"
 #include "lib/model/sublayer.h"
 
 namespace tacit {
 namespace {
+
+MlpActivation kernel_activation(Activation activation) {
+  switch (activation) {
+    case Activation::gelu: return MlpActivation::gelu;
+    case Activation::gelu_tanh: return MlpActivation::gelu_tanh;
+    case Activation::silu: return MlpActivation::silu;
+    case Activation::relu: return MlpActivation::relu;
+    case Activation::relu_squared: return MlpActivation::relu_squared;
+  }
+  return {};
+}
 
 // down(act(up(x))), or gated, down(act(gate(x)) * up(x)) [GLU variants, arXiv:2002.05202].
 class Mlp : public Sublayer {
@@ -13,8 +26,9 @@ class Mlp : public Sublayer {
   }
 
   at::Tensor operator()(const at::Tensor& x, int64_t, Pass&) const override {
-    if (!gated_) return down_(activate(up_(x), activation_));
-    return down_(activate(gate_(x), activation_) * up_(x));
+    const at::Tensor gate = gated_ ? gate_(x) : at::Tensor(), up = up_(x);
+    if (takes_kernel(up)) return down_(gated_mlp_in_place(gate, up, kernel_activation(activation_)));
+    return down_(gated_ ? activate(gate, activation_) * up : activate(up, activation_));
   }
 
  private:

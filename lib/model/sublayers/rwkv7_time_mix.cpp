@@ -1,6 +1,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "lib/kernels/rwkv7_state/rwkv7_state_tensors.h"
+#include "lib/kernels/tensors.h"
 #include "lib/model/state_layers.h"
 #include "lib/model/sublayer.h"
 
@@ -24,7 +26,7 @@ LowRank take_low_rank(const TakeWeight& take, const std::string& name, int64_t s
 //   y_t = S_t r_t
 //
 // Its inputs are mixtures of a position's x and the one before. Of the layer's memory, state 0 is the last x, state 1
-// S. The recurrence over time is written out: this is the reference path.
+// S.
 class Rwkv7TimeMix : public Sublayer {
  public:
   Rwkv7TimeMix(const ModelConfig& c, int64_t number, const TakeWeight& within)
@@ -60,31 +62,26 @@ class Rwkv7TimeMix : public Sublayer {
     const auto mixed = [&](const at::Tensor& share_D) { return x_BTD + change_BTD * share_D; };
     const auto heads = [&](const at::Tensor& x) { return x.to(wide).unflatten(-1, {heads_, head_size_}); };
     const at::Tensor key_BTD = key_(mixed(key_shift_D_)), value_x_BTD = mixed(value_shift_D_);
-    Columns c;
-    c.r = heads(receptance_(mixed(receptance_shift_D_)));
-    c.v = heads(own_value(value_x_BTD, pass));
+    Rwkv7Columns c;
+    c.receptance_BTHE = heads(receptance_(mixed(receptance_shift_D_)));
+    c.value_BTHE = heads(own_value(value_x_BTD, pass));
     const at::Tensor decay_BTHE = heads(decay_.b(at::tanh(decay_.a(mixed(decay_shift_D_)))));
-    c.decay = at::exp(-at::sigmoid(decay_BTHE) / std::sqrt(std::numbers::e));              // w
+    c.decay_BTHE = at::exp(-at::sigmoid(decay_BTHE) / std::sqrt(std::numbers::e));         // w
     const at::Tensor rate_BTHE = heads(rate_.b(rate_.a(mixed(rate_shift_D_)))).sigmoid();  // a
     const at::Tensor removal_BTHE = heads(key_BTD * removal_D_);
-    c.removed = removal_BTHE / removal_BTHE.norm(2, -1, /*keepdim=*/true).clamp_min(1e-12);  // k^
-    c.rate_removed = rate_BTHE * c.removed;
-    c.k = heads(key_BTD) * (1 + (rate_BTHE - 1) * heads(replacement_D_));
+    c.removed_BTHE = removal_BTHE / removal_BTHE.norm(2, -1, /*keepdim=*/true).clamp_min(1e-12);  // k^
+    c.rate_removed_BTHE = rate_BTHE * c.removed_BTHE;
+    c.key_BTHE = heads(key_BTD) * (1 + (rate_BTHE - 1) * heads(replacement_D_));
     const at::Tensor y_BTHE = run(c, layer, pass);
 
     const at::Tensor normed_BTD = at::layer_norm(y_BTHE, {head_size_}, {}, {}, head_norm_eps_).flatten(2);
-    const at::Tensor bonus_BTHE = (c.r * c.k * bonus_HE_).sum(-1, /*keepdim=*/true) * c.v;
+    const at::Tensor bonus_BTHE = (c.receptance_BTHE * c.key_BTHE * bonus_HE_).sum(-1, /*keepdim=*/true) * c.value_BTHE;
     const at::Tensor found_BTD = normed_BTD * head_norm_weight_D_ + head_norm_bias_D_ + bonus_BTHE.flatten(2);
     const at::Tensor gate_BTD = gate_.b(at::sigmoid(gate_.a(mixed(gate_shift_D_))));
     return out_(found_BTD.to(x_BTD.scalar_type()) * gate_BTD);
   }
 
  private:
-  // What the recurrence reads at every position [B, T, H, E], in the state's dtype.
-  struct Columns {
-    at::Tensor r, decay, k, v, removed, rate_removed;
-  };
-
   // The layer's values; those of the first such layer are mixed into every later one's, in each recurrence anew.
   at::Tensor own_value(const at::Tensor& x_BTD, Pass& pass) const {
     const at::Tensor value_BTD = value_(x_BTD);
@@ -92,23 +89,13 @@ class Rwkv7TimeMix : public Sublayer {
     return value_BTD + (pass.first_value_BTD - value_BTD) * value_mix_.b(value_mix_.a(x_BTD)).sigmoid();
   }
 
-  at::Tensor run(const Columns& c, int64_t layer, Pass& pass) const {
-    // Taken apart once: the gradient of a column taken by itself would be as large as them all.
-    const std::vector<at::Tensor> r = c.r.unbind(1), decay = c.decay.unbind(1), k = c.k.unbind(1), v = c.v.unbind(1),
-                                  removed = c.removed.unbind(1), rate_removed = c.rate_removed.unbind(1);
+  at::Tensor run(const Rwkv7Columns& c, int64_t layer, Pass& pass) const {
     const at::Tensor real_BT = pass.memory.real_BT();
-    at::Tensor state_BHEE = pass.memory.state(layer, 1).to(c.r.scalar_type());
-    std::vector<at::Tensor> out;
-    for (size_t t = 0; t < r.size(); ++t) {
-      const auto row = [&](const std::vector<at::Tensor>& x) { return x[t].unsqueeze(-2); };
-      const auto column = [&](const std::vector<at::Tensor>& x) { return x[t].unsqueeze(-1); };
-      const at::Tensor stood_BHE1 = at::matmul(state_BHEE, column(removed));
-      const at::Tensor next = state_BHEE * row(decay) - stood_BHE1 * row(rate_removed) + column(v) * row(k);
-      state_BHEE = after_column(real_BT, static_cast<int64_t>(t), next, state_BHEE);
-      out.push_back(at::matmul(state_BHEE, column(r)).squeeze(-1));
-    }
-    pass.memory.set_state(layer, 1, state_BHEE);
-    return at::stack(out, 1);
+    if (takes_kernel(c.key_BTHE)) return rwkv7_state_in_place(c, pass.memory.state_in_place(layer, 1), real_BT);
+    const at::Tensor before_BHEE = pass.memory.state(layer, 1).to(c.key_BTHE.scalar_type());
+    const Rwkv7Found found = rwkv7_state_differentiable(c, before_BHEE, real_BT);
+    pass.memory.set_state(layer, 1, found.state_BHEE);
+    return found.y_BTHE;
   }
 
   int64_t heads_, head_size_;

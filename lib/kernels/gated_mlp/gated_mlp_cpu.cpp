@@ -1,0 +1,124 @@
+#include <algorithm>
+
+#include "lib/kernels/gated_mlp/activation_lanes.h"
+#include "lib/kernels/gated_mlp/gated_mlp.h"
+#include "lib/kernels/team.h"
+
+namespace tacit {
+namespace {
+
+constexpr float kInverseSqrtTwoPi = 0.398942280f;
+constexpr float kTanhScale = 1.59576912f /* 2 sqrt(2/pi) */, kCubic = 0.044715f;
+
+// An activation and, where asked for, its slope.
+struct Activated {
+  Lanes value, slope;
+};
+
+template <MlpActivation kKind, bool kSlope>
+[[gnu::always_inline]] inline Activated activate(Lanes x) {
+  Activated out = {};
+  if constexpr (kKind == MlpActivation::gelu) {
+    const Lanes below = normal_below(x);
+    out.value = x * below;
+    if constexpr (kSlope) out.slope = below + x * (kInverseSqrtTwoPi * exponential(-0.5f * x * x));
+  } else if constexpr (kKind == MlpActivation::gelu_tanh) {
+    const Lanes share = 1.0f / (1.0f + exponential(-kTanhScale * (x + kCubic * x * x * x)));
+    out.value = x * share;
+    if constexpr (kSlope) out.slope = share + x * share * (1.0f - share) * kTanhScale * (1.0f + 3.0f * kCubic * x * x);
+  } else if constexpr (kKind == MlpActivation::silu) {
+    const Lanes share = 1.0f / (1.0f + exponential(-x));
+    out.value = x * share;
+    if constexpr (kSlope) out.slope = share * (1.0f + x * (1.0f - share));
+  } else {
+    const Lanes positive = x < 0.0f ? Lanes{} : x;  // NaN stays
+    out.value = kKind == MlpActivation::relu ? positive : positive * positive;
+    if constexpr (kSlope) out.slope = kKind == MlpActivation::relu ? (x > 0.0f ? all(1) : Lanes{}) : 2.0f * positive;
+  }
+  return out;
+}
+
+template <class T, MlpActivation kKind>
+[[gnu::always_inline]] inline void forward(const GatedMlpArgs& a, int64_t begin, int64_t end) {
+  const auto *gate = static_cast<const T*>(a.gate_N), *up = static_cast<const T*>(a.up_N);
+  auto* y = static_cast<T*>(a.y_N);
+  up += begin;
+  y += begin;
+  if (gate) {
+    gate += begin;
+    by_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+      store_part(y + i, activate<kKind, false>(load_part(gate + i, left)).value * load_part(up + i, left), left);
+    });
+  } else {
+    by_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+      store_part(y + i, activate<kKind, false>(load_part(up + i, left)).value, left);
+    });
+  }
+}
+
+template <class T, MlpActivation kKind>
+[[gnu::always_inline]] inline void backward(const GatedMlpBackwardArgs& args, int64_t begin, int64_t end) {
+  const auto *gate = static_cast<const T*>(args.forward.gate_N), *up = static_cast<const T*>(args.forward.up_N);
+  const auto* d_y = static_cast<const T*>(args.d_y_N);
+  auto *d_gate = static_cast<T*>(args.d_gate_N), *d_up = static_cast<T*>(args.d_up_N);
+  by_lanes(end - begin, [&](int64_t k, auto left) TACIT_INLINE {
+    const int64_t i = begin + k;
+    const Lanes u = load_part(up + i, left), d = load_part(d_y + i, left);
+    const Activated act = activate<kKind, true>(gate ? load_part(gate + i, left) : u);
+    store_part(d_up + i, d * (gate ? act.value : act.slope), left);
+    if (gate) store_part(d_gate + i, d * u * act.slope, left);
+  });
+}
+
+template <class T>
+[[gnu::always_inline]] inline void forward_any(const GatedMlpArgs& a, int64_t begin, int64_t end) {
+  switch (a.activation) {
+    case MlpActivation::gelu: return forward<T, MlpActivation::gelu>(a, begin, end);
+    case MlpActivation::gelu_tanh: return forward<T, MlpActivation::gelu_tanh>(a, begin, end);
+    case MlpActivation::silu: return forward<T, MlpActivation::silu>(a, begin, end);
+    case MlpActivation::relu: return forward<T, MlpActivation::relu>(a, begin, end);
+    case MlpActivation::relu_squared: return forward<T, MlpActivation::relu_squared>(a, begin, end);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void backward_any(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  switch (a.forward.activation) {
+    case MlpActivation::gelu: return backward<T, MlpActivation::gelu>(a, begin, end);
+    case MlpActivation::gelu_tanh: return backward<T, MlpActivation::gelu_tanh>(a, begin, end);
+    case MlpActivation::silu: return backward<T, MlpActivation::silu>(a, begin, end);
+    case MlpActivation::relu: return backward<T, MlpActivation::relu>(a, begin, end);
+    case MlpActivation::relu_squared: return backward<T, MlpActivation::relu_squared>(a, begin, end);
+  }
+}
+
+TACIT_CPU_CLONES void forward_fp32(const GatedMlpArgs& a, int64_t begin, int64_t end) {
+  forward_any<float>(a, begin, end);
+}
+TACIT_CPU_CLONES void forward_bf16(const GatedMlpArgs& a, int64_t begin, int64_t end) {
+  forward_any<Bf16>(a, begin, end);
+}
+TACIT_CPU_CLONES void backward_fp32(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  backward_any<float>(a, begin, end);
+}
+TACIT_CPU_CLONES void backward_bf16(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  backward_any<Bf16>(a, begin, end);
+}
+
+constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
+
+}  // namespace
+
+void gated_mlp_cpu(const GatedMlpArgs& a) {
+  parallel_parts(0, a.count, kWorthAThread, [&](int64_t begin, int64_t end) {
+    (a.scalar == Scalar::fp32 ? forward_fp32 : forward_bf16)(a, begin, end);
+  });
+}
+
+void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a) {
+  parallel_parts(0, a.forward.count, kWorthAThread, [&](int64_t begin, int64_t end) {
+    (a.forward.scalar == Scalar::fp32 ? backward_fp32 : backward_bf16)(a, begin, end);
+  });
+}
+
+}  // namespace tacit
