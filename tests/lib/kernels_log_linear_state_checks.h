@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+
 #include "lib/kernels/log_linear_state/log_linear_state.h"
 #include "lib/kernels/log_linear_state/log_linear_state_reference.h"
 #include "lib/kernels/tensors.h"
@@ -78,7 +80,8 @@ inline void check_log_linear_state(const KernelTolerance& entry, const LogLinear
                     .state_BLHEE = data(state),
                     .y_BTHE = data(y)},
                    kernel_place(y.tensor(), "test"));
-  CHECK(scaled_error(y.tensor(), want.y_BTHE) <= entry.most);
+  // A lone product of query and key may cancel: it is held to the size that it usually has.
+  CHECK(scaled_error(y.tensor(), want.y_BTHE, std::sqrt(static_cast<double>(s.size))) <= entry.most);
   CHECK(scaled_error(state.tensor(), want.state_BLHEE) <= entry.most);
   for (const Guarded* array : {&query, &key, &value, &decay, &weight, &state, &y}) CHECK(array->intact());
 }
