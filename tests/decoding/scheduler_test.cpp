@@ -48,7 +48,7 @@ void check_same(const Solution& got, const Solution& alone) {
 Model hybrid(const std::vector<std::string>& types) {
   Json config = test::tiny_config({.layers = std::ssize(types), .max_positions = 128});
   config["layer_types"] = types;
-  config["sliding_window"] = 5;
+  if (std::ranges::count(types, "sliding_attention") > 0) config["sliding_window"] = 5;
   config["rwkv7_low_rank"] = 4;
   return make_model(model_config_from_json(config, "config.json"), /*seed=*/3);
 }

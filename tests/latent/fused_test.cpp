@@ -111,6 +111,7 @@ TEST_CASE("thoughts, hidden states, logits and greedy text are those of the plai
 
 // Roundings differ, and weights this large amplify them from step to step: so one step, and beside fp32 no worse.
 TEST_CASE("in bf16 a step is that of the plain path within its row of the tolerance table, and as near to fp32") {
+  double fused_error = 0, plain_error = 0;  // over all families: in one of them either may be lucky
   for (const std::string& name : kFused) {
     INFO(name);
     const std::vector<int64_t> prompt = prompt_of(name);
@@ -118,12 +119,12 @@ TEST_CASE("in bf16 a step is that of the plain path within its row of the tolera
     Session exact(load_model(fixtures / name), {.rows = 2, .capacity = 32});
     for (Session* s : {&pair.fused, &pair.plain, &exact}) s->prefill({prompt, {prompt[1]}}), s->feed({prompt[2]});
     pair.check(0.06);
-    const double fused = relative(pair.fused.hidden_BD(), exact.hidden_BD()),
-                 plain = relative(pair.plain.hidden_BD(), exact.hidden_BD());
-    CHECK(fused < 1.5 * plain + 0.005);
+    fused_error += relative(pair.fused.hidden_BD(), exact.hidden_BD());
+    plain_error += relative(pair.plain.hidden_BD(), exact.hidden_BD());
     pair.both([](Session& s) { s.think({.max_steps = 1}); });
     pair.check(0.12);
   }
+  CHECK(fused_error < 1.25 * plain_error);
 }
 
 TEST_CASE("a row's bits do not depend on the rows beside it") {
