@@ -1,4 +1,4 @@
-#include "decoding/solve.h"
+#include "decoding/scheduler.h"
 #include "eval/bench/setting.h"
 #include "latent/method.h"
 
@@ -9,8 +9,8 @@ Benchmark answer_benchmark(const BenchSetting& setting) {
   settings.method = "coconut";
   const Procedure procedure = bind(method("coconut"), settings, /*tokenizer=*/nullptr, setting.shape.latents);
   const TokenRows questions = bench_questions(setting);
-  const SolveOptions options{.max_answer_tokens = setting.shape.answer};
-  const WorkShape shape = checked_shape(setting, positions_needed(procedure, setting.shape.question, options));
+  const ScheduleOptions options{.rows = setting.shape.rows, .solve = {.max_answer_tokens = setting.shape.answer}};
+  const WorkShape shape = checked_shape(setting, positions_needed(procedure, setting.shape.question, options.solve));
   const Work work = answer_work(setting.model->config(), shape);
   const MachineRates rates(setting.model->device(), setting.model->dtype());
   struct Seen {
@@ -20,13 +20,20 @@ Benchmark answer_benchmark(const BenchSetting& setting) {
   const auto seen = std::make_shared<Seen>();
   Benchmark out{.name = "eval", .subjects = rates.subjects(), .result = {}};
   out.subjects.push_back({"ours", [=] {
-                            const Solution solution = solve(setting.model, procedure, questions, options);
-                            seen->prefill.push_back(solution.ms.prefill);
-                            seen->think.push_back(solution.ms.think);
-                            seen->answer.push_back(solution.ms.answer);
-                            seen->answers.clear();
-                            for (const Decoded& answer : solution.answers) seen->answers.push_back(answer.tokens);
-                            return solution.ms.total();
+                            PhaseTimes sum;
+                            seen->answers.assign(questions.size(), {});
+                            solve_all(setting.model, procedure, questions, options,
+                                      [&](int64_t i, const Solution& one) {
+                                        sum.prefill += one.ms.prefill;
+                                        sum.think += one.ms.think;
+                                        sum.answer += one.ms.answer;
+                                        seen->answers[i] = one.answers[0].tokens;
+                                        return true;
+                                      });
+                            seen->prefill.push_back(sum.prefill);
+                            seen->think.push_back(sum.think);
+                            seen->answer.push_back(sum.answer);
+                            return sum.total();
                           }});
   out.result = [=](const Timings& timings) {
     const Timings phases = {{"prefill", seen->prefill}, {"think", seen->think}, {"answer", seen->answer}};

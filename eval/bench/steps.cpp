@@ -34,7 +34,9 @@ std::vector<Variant> variants(const BenchSetting& setting, const SessionOptions&
   const auto session = asked(setting, options);
   std::vector<Variant> all = {{"ours", session, take}};
   if (traced) all.push_back({"traced", session, traced});
-  // The plain path, once SessionOptions can ask for it, is a third entry here, {"twin", ..}: all else follows.
+  SessionOptions plain = options;
+  plain.fused = false;
+  if (options.fused) all.push_back({"twin", asked(setting, plain), take});
   return all;
 }
 

@@ -43,10 +43,9 @@ inline void check_gated_mlp(const KernelTolerance& entry, MlpActivation activati
       {.forward = args, .d_y_N = d_y.data(), .d_gate_N = gated ? d_gate.data() : nullptr, .d_up_N = d_up.data()},
       place);
   gated_mlp(args, place);
-  // In fp32 a lone element deep in an activation's tail is held to the size of its inputs, not to its own.
+  // A lone element deep in an activation's tail is held to the size of its inputs, not to its own.
   const auto error = [&](const Guarded& got, const at::Tensor& expected) {
-    return entry.dtype == at::kFloat ? scaled_error(got.tensor(), expected, 1)
-                                     : rounding_error(entry.dtype, got.tensor(), expected);
+    return rounding_error(entry.dtype, got.tensor(), expected, /*least=*/1);
   };
   CHECK(error(y, want.detach()) <= entry.most);
   CHECK(error(d_up, wide_up.grad()) <= entry.most);

@@ -27,13 +27,14 @@ inline double scaled_error(const at::Tensor& got, const at::Tensor& want, double
 }
 
 // For outputs that are rounded to `dtype`: fp32 as scaled_error(); bf16 an element, near the unit in its last place,
-// with a floor under elements that cancel to almost nothing.
-inline double rounding_error(at::ScalarType dtype, const at::Tensor& got, const at::Tensor& want) {
-  if (dtype == at::kFloat) return scaled_error(got, want);
+// with a floor under elements that are almost nothing beside the largest, or beside `least`.
+inline double rounding_error(at::ScalarType dtype, const at::Tensor& got, const at::Tensor& want,
+                             double least = 1e-30) {
+  if (dtype == at::kFloat) return scaled_error(got, want, least);
   const at::Tensor wide = want.to(at::kCPU, at::kDouble).abs();
   if (wide.numel() == 0) return 0;
   const at::Tensor error = (got.to(at::kCPU, at::kDouble) - want.to(at::kCPU, at::kDouble)).abs();
-  return (error / (wide + 1e-4 * wide.max()).clamp_min(1e-30)).max().item<double>();
+  return (error / (wide + 1e-4 * wide.max().clamp_min(least))).max().item<double>();
 }
 
 // Fresh random numbers between guards, from a seed that is shown when a check fails.
