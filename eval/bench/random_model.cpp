@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "lib/kernels/team.h"
 #include "lib/model/slots.h"
 #include "lib/model/state_layer_starts.h"
 
@@ -27,7 +28,7 @@ at::Tensor uniform(at::IntArrayRef shape, double deviation, uint64_t stream) {
   const at::Tensor out = at::empty(shape, at::kFloat);
   float* values = out.mutable_data_ptr<float>();
   const float width = static_cast<float>(2 * std::numbers::sqrt3 * deviation);
-  at::parallel_for(0, out.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, out.numel(), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const uint64_t drawn = mixed(stream + static_cast<uint64_t>(i)) >> 40;  // 24 bits, which a float holds
       values[i] = (static_cast<float>(drawn) * 0x1p-24f - 0.5f) * width;

@@ -13,6 +13,7 @@
 #include "eval/bench/timing.h"
 #include "lib/core/error.h"
 #include "lib/kernels/cpu_clones.h"
+#include "lib/kernels/team.h"
 
 namespace tacit {
 namespace {
@@ -69,7 +70,7 @@ std::atomic<uint64_t> sink;  // what was read must be used
 template <class Part>
 void by_thread(size_t size, const Part& part) {
   const int64_t threads = at::get_num_threads();
-  at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, threads, 1, [&](int64_t begin, int64_t end) {
     const size_t piece = size / static_cast<size_t>(threads) / kPage * kPage;
     for (int64_t t = begin; t < end; ++t) part(piece * static_cast<size_t>(t), piece);
   });
