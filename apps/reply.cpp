@@ -11,7 +11,7 @@
 namespace tacit {
 namespace {
 
-// The rule itself, and a look at Ctrl-C before every thought.
+// The rule itself, and a look at Ctrl-C before every thought: so the thoughts are taken one by one, with the same bits.
 Halt interruptible(Halt inner) {
   return {inner.name, [inner](const StepState& state, const NextInput& proposal) {
             if (interrupted()) throw Interrupted("think", "stopped");

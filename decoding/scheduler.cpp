@@ -52,7 +52,8 @@ class Scheduler {
         batch_(model, session_options(std::min(options.rows, std::ssize(prompts_)), capacity)),
         rows_(batch_.rows()) {
     prefix_ = prompts_.size() > 1 ? shared_prefix(prompts_) : 0;
-    if (prefix_ < std::max<int64_t>(options_.shortest_prefix, 1)) prefix_ = 0;
+    // A model that reads its input at once takes no pieces.
+    if (model->config().bidirectional || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1)) prefix_ = 0;
     feed_in_chunks(start_, {prompts_[0].data(), static_cast<size_t>(prefix_)});
   }
 
@@ -74,12 +75,14 @@ class Scheduler {
 
  private:
   SessionOptions session_options(int64_t rows, int64_t capacity) const {
-    return {.rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences, .fused = options_.solve.fused};
+    return {
+        .rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences, .fused = options_.solve.fused};
   }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
-    for (size_t begin = 0; begin < tokens.size(); begin += options_.prefill_chunk)
-      session.feed(tokens.subspan(begin, std::min<size_t>(options_.prefill_chunk, tokens.size() - begin)));
+    const size_t chunk = model_->config().bidirectional ? tokens.size() : static_cast<size_t>(options_.prefill_chunk);
+    for (size_t begin = 0; begin < tokens.size(); begin += chunk)
+      session.feed(tokens.subspan(begin, std::min(chunk, tokens.size() - begin)));
   }
 
   // Gives every idle row the next prompt.
@@ -92,7 +95,7 @@ class Scheduler {
       feed_in_chunks(one, std::span<const int64_t>(prompts_[next_]).subspan(prefix_));
       batch_.adopt(b, one, 0);
       row = {.phase = Phase::think, .problem = next_++};
-      row.solution.ms.prefill = watch.lap(batch_);
+      row.solution.ms.prefill = watch.lap(one);
       row.solution.thoughts = {{0}, {{}}, {0}, {}};
       row.solution.answers.resize(1);
     }
@@ -102,19 +105,13 @@ class Scheduler {
   std::vector<Input> next_inputs() {
     const at::NoGradGuard no_grad;
     std::vector<Input> inputs(rows_.size());
-    const at::Tensor hidden_BD = batch_.hidden_BD(HiddenAt::before_norm);
-    propose_thoughts(hidden_BD, inputs);
+    propose_thoughts(inputs);
     feed_markers(inputs);
-    propose_answers(hidden_BD, inputs);
+    propose_answers(inputs);
     return inputs;
   }
 
-  // Hidden states of the rows `which`, in that order.
-  at::Tensor of_rows(const at::Tensor& hidden_BD, const std::vector<int64_t>& which) const {
-    return hidden_BD.index_select(0, at::tensor(which, at::kLong).to(hidden_BD.device()));
-  }
-
-  void propose_thoughts(const at::Tensor& hidden_BD, std::vector<Input>& inputs) {
+  void propose_thoughts(std::vector<Input>& inputs) {
     const ThinkOptions& think = procedure_.think;
     std::map<int64_t, std::vector<int64_t>> by_step;  // a feedback may look at the number of the step
     for (int64_t b = 0; b < std::ssize(rows_); ++b) {
@@ -127,7 +124,7 @@ class Scheduler {
       }
     }
     for (const auto& [taken, which] : by_step) {
-      const StepState state(*model_, of_rows(hidden_BD, which), taken);
+      const StepState state = batch_.state(which, taken);
       const NextInput proposal = think.feedback.next(state);
       const std::vector<char> stop = think.halt.stop(state, proposal);
       for (size_t i = 0; i < which.size(); ++i) {
@@ -166,7 +163,7 @@ class Scheduler {
     }
   }
 
-  void propose_answers(const at::Tensor& hidden_BD, std::vector<Input>& inputs) {
+  void propose_answers(std::vector<Input>& inputs) {
     std::vector<int64_t> which;
     for (int64_t b = 0; b < std::ssize(rows_); ++b) {
       if (rows_[b].phase != Phase::answer) continue;
@@ -177,8 +174,7 @@ class Scheduler {
       }
     }
     if (which.empty()) return;
-    const at::Tensor logits_BV = model_->logits(model_->final_norm(of_rows(hidden_BD, which)));
-    const std::vector<int64_t> ids = likeliest_tokens(logits_BV, "decode");
+    const std::vector<int64_t> ids = likeliest_tokens(batch_.state(which, /*step=*/0).logits_BV(), "decode");
     for (size_t i = 0; i < which.size(); ++i) {
       Row& row = rows_[which[i]];
       Decoded& answer = row.solution.answers[0];

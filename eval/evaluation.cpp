@@ -68,15 +68,16 @@ void Evaluation::solve() {
   std::iota(order.begin(), order.end(), 0);
   if (options_.shuffle) order = Rng(*options_.shuffle).permutation(problems_.size());
   constexpr int64_t kBatches = 4;  // of a wave: within it rows that are done make room for the next problem
+  const int64_t batch = std::min(options_.batch, std::max<int64_t>(problems_.size(), 1)), length = kBatches * batch;
   const auto cut = [&](int64_t begin, int64_t length) {
     const int64_t end = begin + std::min(length, std::ssize(order) - begin);
     return std::vector<int64_t>(order.begin() + begin, order.begin() + end);
   };
   bool warm = false;
-  for (int64_t begin = 0; begin < std::ssize(order); begin += kBatches * options_.batch) {
-    const std::vector<int64_t> wave = cut(begin, kBatches * options_.batch);
+  for (int64_t begin = 0; begin < std::ssize(order); begin += length) {
+    const std::vector<int64_t> wave = cut(begin, length);
     if (std::ranges::all_of(wave, [&](int64_t i) { return samples_[i].has_value(); })) continue;
-    if (!warm) problems_.solve(cut(begin, options_.batch), [](int64_t, const Sample&) { return true; });
+    if (!warm) problems_.solve(cut(begin, batch), [](int64_t, const Sample&) { return true; });
     warm = true;  // the first pass in a shape is slow
     solve_wave(wave);
   }

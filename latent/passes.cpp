@@ -81,6 +81,15 @@ class FastPasses : public Passes {
                                                      at::TensorOptions().dtype(model.dtype()).device(model.device()));
   }
 
+  // What is carried leads to nodes that hold the memory: a circle, where no backward pass opens it.
+  ~FastPasses() override {
+    std::vector<at::Tensor> carried = memory_->carried();
+    for (at::Tensor& c : carried) {
+      if (c.defined()) c = c.detach();
+    }
+    memory_->set_carried(carried);
+  }
+
   const Transformer& model() const override { return *model_; }
 
   at::Tensor prompts() override {

@@ -151,7 +151,7 @@ Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fus
                std::vector<std::vector<int64_t>>(rows()),
                std::vector<char>(rows(), after < options.max_steps),
                {}};
-  if (options.keep_trace) out.trace_BKD = at::zeros({rows(), wanted, hidden_BD.size(1)}, hidden_BD.options());
+  if (options.keep_trace) out.trace_BKD = at::zeros({rows(), steps, hidden_BD.size(1)}, hidden_BD.options());
   if (steps > 0) {
     fused.run({.steps = steps,
                .feed_normed = feed_normed,
@@ -200,6 +200,17 @@ at::Tensor Session::hidden_BD(HiddenAt at) const {
   if (at == HiddenAt::before_norm) return hidden_BD_;
   const auto fused = this->fused();
   return fused ? fused->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
+}
+
+StepState Session::state(std::span<const int64_t> rows, int64_t step) const {
+  const at::NoGradGuard no_grad;
+  for (int64_t b : rows) {
+    require(b >= 0 && b < this->rows() && current_[b], "state", "expected rows of 0 to ", this->rows() - 1,
+            " that have consumed a token but got ", b);
+  }
+  const at::Tensor index_B =
+      at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
+  return StepState(*model_, hidden_BD_.index_select(0, index_B), step, fused());
 }
 
 at::Tensor Session::logits_BV() const {

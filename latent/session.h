@@ -68,6 +68,9 @@ class Session {
   // row
   at::Tensor feed_for_logits(const TokenRows& tokens);
 
+  // What a feedback or a halting rule is shown of these rows, in this order, after `step` thoughts.
+  StepState state(std::span<const int64_t> rows, int64_t step) const;
+
   int64_t rows() const { return memory_.shape().rows; }
   int64_t capacity() const { return memory_.shape().capacity; }
   const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row

@@ -16,7 +16,7 @@ namespace tacit {
 // which adds to static buffers of key and value gradients. A segment hands out its own share of these once all later
 // segments have added theirs: a chain of tensors without content, from each segment to the next by layer, has autograd
 // run them in that order. States and what smearing remembers are replaced, as in TrainingMemory. First derivatives
-// only.
+// only, and of the whole graph at once: a backward pass that reaches only some segments leaves their shares behind.
 //
 // A segment is either padded, [B, T, ..] with prompts aligned at their end as in TrainingMemory, or packed, [1, N, ..]
 // with the rows' tokens one behind the other and no padding. Layers see a packed segment as one row; only layers

@@ -13,7 +13,7 @@ at::Tensor defer_gradient(const at::Tensor& weight);
 bool is_deferred(const at::Tensor& weight);
 
 // x [.., I] W^T + b and rows of W, where W is deferred. On the CPU in fp32 few rows take lib/kernels/skinny_linear.
-// First derivatives only.
+// First derivatives only, and of the whole graph at once.
 at::Tensor deferred_linear(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O);
 at::Tensor deferred_embedding(const at::Tensor& weight_VD, const at::Tensor& ids);
 

@@ -333,14 +333,17 @@ std::shared_ptr<const FusedModel> FusedModelCache::get(const Transformer& model)
   if (!why_not_fused(model).empty()) return nullptr;
   const std::lock_guard lock(mutex_);
   std::vector<Seen> seen;
+  std::vector<at::Storage> held;
   seen.reserve(model.weights().size());
   for (const auto& [name, weight] : model.weights()) {
     seen.push_back({weight.const_data_ptr(), static_cast<uint64_t>(weight._version())});
+    held.push_back(weight.storage());
   }
   if (!fused_ || seen != seen_) {
     fused_ = nullptr;  // a changed model's old form makes room for the new one
     fused_ = std::make_shared<const FusedModel>(model);
     seen_ = std::move(seen);
+    held_ = std::move(held);
   }
   return fused_;
 }

@@ -14,13 +14,14 @@ namespace tacit {
 
 class Transformer;
 
-// Why a model cannot be packed; empty = it can. It can in fp32 or bf16, without gradients, where all blocks are attention
-// and an MLP around a residual stream that latent_loop knows on the model's device, run any number of times.
+// Why a model cannot be packed; empty = it can. It can in fp32 or bf16, without gradients, where all blocks are
+// attention and an MLP around a residual stream that latent_loop knows on the model's device, run any number of times.
 std::string_view why_not_fused(const Transformer& model);
 
 // A model packed for steps of one position a row: its weights as packed_linear reads them, its blocks as latent_loop
 // runs them. Answers are those of Transformer::forward but for the order of sums and, in bf16, fewer roundings. A row's
-// are bitwise the same whatever the batch. Holds a copy of the weights and may be shared between threads.
+// are bitwise the same whatever the batch. Holds a copy of the weights (on CUDA the weights themselves where they are
+// contiguous) and may be shared between threads.
 class FusedModel {
  public:
   explicit FusedModel(const Transformer& model);  // fails where why_not_fused() has a reason
@@ -62,6 +63,7 @@ class FusedModelCache {
   };
   std::mutex mutex_;
   std::vector<Seen> seen_;
+  std::vector<at::Storage> held_;  // of what was seen, lest another weight come to lie at its address
   std::shared_ptr<const FusedModel> fused_;
 };
 

@@ -29,7 +29,7 @@ static bool faster_widened(const at::Tensor& x, const at::Tensor& weight_OI) {
   static const bool has_instructions = __builtin_cpu_supports("avx512bf16");
   if (has_instructions) return false;
 #endif
-  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || at::GradMode::is_enabled()) return false;
+  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || at::GradMode::is_enabled() || TwinsOnly::any()) return false;
   return !weight_OI.is_contiguous() || x.numel() >= kManyRows * x.size(-1);
 }
 

@@ -43,8 +43,11 @@ class RecomputedSegment : public Node {
     for (const at::Tensor& c : run_.carried) carried.push_back(leaf(c));
     run_.memory->reopen(run_.segment);
     run_.memory->set_carried(carried);
-    const at::Tensor hidden =
-        run_.model->forward(x, run_.position, *run_.memory, /*recurrences=*/0, /*trace=*/nullptr, run_.wanted_N);
+    at::Tensor hidden;
+    {
+      const TwinsOnly twins;  // as in the first pass
+      hidden = run_.model->forward(x, run_.position, *run_.memory, /*recurrences=*/0, /*trace=*/nullptr, run_.wanted_N);
+    }
     const variable_list carried_out = run_.memory->carried();
 
     variable_list outputs, output_gradients;
@@ -102,7 +105,8 @@ at::Tensor forward_recomputed(const std::shared_ptr<const Transformer>& model,
   variable_list carried_out;
   {
     const at::NoGradGuard no_grad;
-    const TwinsOnly twins;  // as in the pass that is run again
+    const TwinsOnly
+        twins;  // kernels without a backward pass must not make it another pass than the one that is run again
     hidden = model->forward(x, position, *memory, 0, nullptr, wanted_N);
     carried_out = memory->carried();
     next = at::zeros({}, x.options());

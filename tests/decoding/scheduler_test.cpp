@@ -53,10 +53,18 @@ Model hybrid(const std::vector<std::string>& types) {
   return make_model(model_config_from_json(config, "config.json"), /*seed=*/3);
 }
 
+// Positions are rotary but turn nothing.
+Model unrotated() {
+  Json config = test::tiny_config({.max_positions = 128});
+  config["rotary_fraction"] = 0;
+  return make_model(model_config_from_json(config, "config.json"), /*seed=*/4);
+}
+
 TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows and the chunks") {
   const SolveOptions solve_options{.max_answer_tokens = 6, .keep_trace = true};
   const TokenRows prompts = random_prompts(11);
-  for (const Model& model : {test::tiny_model(), hybrid({"sliding_attention", "rwkv7"}), hybrid({"log_linear"})}) {
+  for (const Model& model :
+       {test::tiny_model(), unrotated(), hybrid({"sliding_attention", "rwkv7"}), hybrid({"log_linear"})}) {
     for (const auto& [name, procedure] : procedures()) {
       CAPTURE(name);
       std::vector<Solution> alone;

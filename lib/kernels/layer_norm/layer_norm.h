@@ -11,7 +11,8 @@ namespace tacit {
 //   sum_ND = x_ND + residual_ND                      rounded to `scalar`; x_ND itself where there is no residual
 //   y_ND   = (sum_ND - mean) / sqrt(variance + eps) * weight_D + bias_D    computed in fp32, rounded once
 //
-// with the mean and the (biased) variance of the row's rounded sum. Rows are contiguous.
+// with the mean and the (biased) variance of the row's rounded sum. Rows are contiguous. The models' layers take
+// LibTorch's, which is faster from some rows on (docs/log.md).
 struct LayerNormArgs {
   int64_t rows = 0;              // N; 0 does nothing
   int64_t size = 0;              // D

@@ -48,7 +48,7 @@ class Attention : public Sublayer {
   template <typename ColumnsOf>
   at::Tensor turned(const at::Tensor& x_BTHE, const Pass& pass, const ColumnsOf& columns_of) const {
     const at::Tensor x_BHTE = x_BTHE.transpose(1, 2);
-    if (!pass.cos_B1TE.defined()) return x_BHTE;
+    if (!pass.cos_B1TE.defined() || pass.cos_B1TE.size(3) == 0) return x_BHTE;
     if (!pass.cos_PE.defined() || !takes_kernel(x_BTHE)) {
       return rotary_reference(x_BHTE, columns_of(pass.cos_B1TE, 2), columns_of(pass.sin_B1TE, 2), interleaved_);
     }
