@@ -149,7 +149,8 @@ class Roofline:
     """Operations a byte against operations a second, both logarithmic."""
 
     LEFT, TOP, WIDTH, HEIGHT, LEGEND = 64, 40, 520, 380, 330
-    COLOURS = ["#1b6ca8", "#c8553d", "#3f8f4f", "#8a5fb0", "#b08a1e", "#2a9d8f", "#d1495b", "#6b705c"]
+    COLOURS = ["#1b6ca8", "#c8553d", "#3f8f4f", "#8a5fb0", "#b08a1e", "#2a9d8f", "#d1495b", "#6b705c", "#333333", "#e07be0",
+               "#5fb8f0"]
 
     def __init__(self, points, gb_per_s, gflop_per_s, title):
         self.points, self.bandwidth, self.rate, self.title = points, gb_per_s, gflop_per_s, title
@@ -189,31 +190,48 @@ class Roofline:
                 f'<text x="{self.LEFT + self.WIDTH - 6}" y="{y - 7:.1f}" text-anchor="end" class="rate">{self.rate:.0f} GFLOP/s</text>',
                 f'<text x="{x - 60:.1f}" y="{y - 7:.1f}" text-anchor="end" class="rate">{self.bandwidth:.1f} GB/s</text>']
 
+    def legend(self):
+        """By line: the mark's number or none, its text, its group. Whole steps one by one, a kernel's sizes together."""
+        lines, kernels = [], {}
+        for point in self.points:
+            if point["group"] == "steps":
+                lines.append((len(lines) + 1, f'{point["name"]}, {percent(point["share"])}', "steps"))
+            else:
+                kernels.setdefault(point["group"], []).append(point["share"])
+        for name, shares in kernels.items():
+            lines.append((None, f"{name}, {percent(min(shares))} to {percent(max(shares))}", name))
+        return lines
+
     def marks(self):
-        out, numbers, x = [], [], self.LEFT + self.WIDTH + 24
-        groups = list(dict.fromkeys(p["group"] for p in self.points))
-        for i, point in enumerate(self.points):
-            cx, cy = self.at(point["x"], point["y"])
-            colour = self.COLOURS[groups.index(point["group"]) % len(self.COLOURS)]
-            y = self.TOP + 12 + 17 * i
-            whole = point["group"] == "steps"
-            shape = (lambda a, b: f'<circle cx="{a:.1f}" cy="{b:.1f}" r="6" fill="{colour}"/>') if whole else (
-                lambda a, b: f'<rect x="{a - 4:.1f}" y="{b - 4:.1f}" width="8" height="8" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-            out.append(shape(cx, cy))
-            nx, ny = cx + 8, cy - 5
-            while any(abs(nx - px) < 16 and abs(ny - py) < 9 for px, py in numbers):
-                nx += 16
+        out, numbers, lines = [], [], self.legend()
+        groups = list(dict.fromkeys(group for _, _, group in lines))
+
+        def mark(group, x, y):
+            colour = self.COLOURS[groups.index(group) % len(self.COLOURS)]
+            if group == "steps":
+                return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>'
+            return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+        for point in sorted(self.points, key=lambda p: p["group"] == "steps"):
+            x, y = self.at(point["x"], point["y"])
+            out.append(mark(point["group"], x, y))
+            if point["group"] != "steps":
+                continue
+            nx, ny = x + 8, y - 8
+            while any(abs(nx - px) < 12 and abs(ny - py) < 12 for px, py in numbers):
+                ny -= 13
             numbers.append((nx, ny))
-            out.append(f'<text x="{nx:.1f}" y="{ny:.1f}" class="number">{i + 1}</text>')
-            out.append(shape(x, y - 4))
-            out.append(f'<text x="{x + 12}" y="{y}">{i + 1}  {escape(point["name"])}, {percent(point["share"])}</text>')
+            out.append(f'<text x="{nx:.1f}" y="{ny:.1f}" class="number">{len(numbers)}</text>')
+        x = self.LEFT + self.WIDTH + 24
+        for i, (number, text, group) in enumerate(lines):
+            y = self.TOP + 12 + 17 * i
+            out += [mark(group, x, y - 4), f'<text x="{x + 12}" y="{y}">{f"{number}  " if number else ""}{escape(text)}</text>']
         return out
 
     def svg(self):
         width = self.LEFT + self.WIDTH + 24 + self.LEGEND
-        height = max(self.TOP + self.HEIGHT + 52, self.TOP + 24 + 17 * len(self.points))
+        height = max(self.TOP + self.HEIGHT + 52, self.TOP + 24 + 17 * len(self.legend()))
         style = ("text{font:12px sans-serif;fill:#333}.grid{stroke:#ddd}.roof{fill:none;stroke:#333;stroke-width:2}"
-                 ".rate{font-weight:bold}.number{font-size:10px}.title{font-size:14px;font-weight:bold}")
+                 ".rate{font-weight:bold}.number{font-size:11px;font-weight:bold;fill:#1b6ca8}.title{font-size:14px;font-weight:bold}")
         return "\n".join([
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
             f"<style>{style}</style>", f'<rect width="{width}" height="{height}" fill="white"/>',
