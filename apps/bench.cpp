@@ -21,6 +21,8 @@
 namespace tacit {
 namespace {
 
+constexpr int64_t kMostRows = 4096;  // beyond, memory is what would be measured
+
 // A benchmark's name, the rounds that give a steady median in reasonable time, and the rows of its usual peers.
 struct Kind {
   std::string name;
@@ -69,7 +71,8 @@ void declare(Options& options, BenchFlags& flags) {
   options.add("latents", "K", &flags.latents, "thoughts after it (default 6)", 0, 1 << 20);
   options.add("rest", "R", &flags.rest, "train-step: trained tokens after the thoughts (default 40)", 1);
   options.add("answer", "A", &flags.answer, "token-step, eval: tokens of an answer (default 16)", 1);
-  options.add("batch", "B", &flags.batch, "rows computed together (default: 16 in eval, 4 in train-step, else 1)", 1);
+  options.add("batch", "B", &flags.batch, "rows computed together (default: 16 in eval, 4 in train-step, else 1)", 1,
+              kMostRows);
   options.add("match", "TEXT", &flags.match, "kernels: only those whose name has TEXT in it");
   options.add("repeats", "N", &flags.repeats, "rounds that are counted (default 3 to 20, by benchmark)", 1);
   options.flag("turns", &flags.turns,

@@ -185,6 +185,7 @@ TEST_CASE("bench refuses what it cannot measure, saying what it expected") {
       {{"latent-step", "--config", scratch / "broken.json"}, "broken.json", 1},
       {{"latent-step", "--config", tiny, "--model", "x"}, "'--config' without '--model'", 2},
       {{"latent-step", "--batch", "0"}, "expected at least 1 for '--batch' but got '0'", 2},
+      {{"latent-step", "--batch", "999999999"}, "expected at most 4096 for '--batch' but got '999999999'", 2},
       {{"latent-step", "--question", "0"}, "expected at least 1 for '--question'", 2},
       {{"latent-step", "--latents", "0"}, "expected at least 1 for '--latents'", 2},
       {{"latent-step", "--repeats", "0"}, "expected at least 1 for '--repeats'", 2},
