@@ -67,7 +67,7 @@ int run(const std::vector<std::string>& args) {
   options.add("batch", "N", &a.batch, "rows a micro-batch", 1);
   options.add("seed", "N", &a.seed, "of weights and data", 0);
   options.add("init", "DIR", &a.init, "checkpoint to start from");
-  options.flag("resume", &a.resume, "continue the training in --out");
+  options.flag("resume", &a.resume, "continue the training in --out, or begin it where there is none");
   if (!options.parse(args)) return kDone;
   options.require_option("out");
   if (options.given("method")) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
+#include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_clones.h"
 
 // Vector arithmetic for the CPU versions, for use in functions marked TACIT_CPU_CLONES. Partial sums are kept a lane,
@@ -14,27 +14,10 @@ namespace tacit {
 // Every function here is inlined: no vector is ever handed over by the default instruction set's rules.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-using Bf16 = uint16_t;  // the bits; fp32's upper half
-
 constexpr int64_t kLanes = 8;
 typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
 typedef uint32_t LaneBits __attribute__((vector_size(32), aligned(4), may_alias));
 typedef Bf16 HalfLanes __attribute__((vector_size(16), aligned(2), may_alias));
-
-[[gnu::always_inline]] inline float widen(float value) { return value; }
-[[gnu::always_inline]] inline float widen(Bf16 bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-// To nearest, ties to even.
-template <class T>
-[[gnu::always_inline]] inline T narrow(float value) {
-  if constexpr (std::is_same_v<T, float>) {
-    return value;
-  } else {
-    const auto bits = std::bit_cast<uint32_t>(value);
-    const auto rounded = static_cast<Bf16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    return value == value ? rounded : Bf16{0x7fc0};
-  }
-}
 
 [[gnu::always_inline]] inline Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
 [[gnu::always_inline]] inline Lanes load(const Bf16* from) {

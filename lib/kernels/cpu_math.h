@@ -2,28 +2,12 @@
 
 #include <bit>
 #include <cstdint>
-#include <type_traits>
+
+#include "lib/kernels/bf16.h"
 
 namespace tacit {
 
-// What the CPU's kernels share: bf16 as bits, and functions without branches or calls, so that a loop over them becomes
-// vector code.
-
-using Bf16 = uint16_t;  // fp32's upper half
-
-[[gnu::always_inline]] inline float widen(float value) { return value; }
-[[gnu::always_inline]] inline float widen(Bf16 bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-template <class T>
-[[gnu::always_inline]] inline T narrow(float value) {
-  if constexpr (std::is_same_v<T, float>) {
-    return value;
-  } else {  // to nearest, ties to even
-    const auto bits = std::bit_cast<uint32_t>(value);
-    const auto rounded = static_cast<Bf16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    return value == value ? rounded : Bf16{0x7fc0};
-  }
-}
+// Functions without branches or calls, so that a loop over them becomes vector code.
 
 // e^x to 2 units in the last place; x outside of -87 .. 88 counts as the nearer bound, NaN stays NaN. [Cephes, expf]
 [[gnu::always_inline]] inline float exp_of(float x) {

@@ -23,7 +23,6 @@ std::vector<KernelCase> latent_loop_cases(const Place& place);
 std::vector<KernelCase> packed_linear_cases(const Place& place);
 std::vector<KernelCase> expert_routing_cases(const Place& place);
 std::vector<KernelCase> gated_mlp_cases(const Place& place);
-std::vector<KernelCase> layer_norm_cases(const Place& place);
 std::vector<KernelCase> log_linear_state_cases(const Place& place);
 std::vector<KernelCase> rms_norm_cases(const Place& place);
 std::vector<KernelCase> rotary_cases(const Place& place);

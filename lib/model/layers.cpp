@@ -55,7 +55,7 @@ static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& st
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   if (kind == NormKind::none) return x;
-  // LibTorch's own is fused, and faster than layer_norm() from some rows on.
+  // LibTorch's is fused; a kernel beside it gained at one row alone (docs/log.md).
   if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
   if (weight_D.defined() && weight_D.scalar_type() == x.scalar_type() && takes_kernel(x)) {
     return rms_norm_by_kernel(*this, x);
