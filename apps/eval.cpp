@@ -19,7 +19,7 @@ int run_eval(const std::vector<std::string>& args) {
                   "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed\n"
                   "where it was interrupted.",
                   "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier-seed-1");
-  options.common(flags.common, {"model", "method", "latents", "recurrences"});
+  options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});
   options.add("out", "DIR", &out, "run folder: run.json, samples.jsonl, metrics.json");
   flags.add(options);
   if (!options.parse(args)) return kDone;
@@ -34,6 +34,7 @@ int run_eval(const std::vector<std::string>& args) {
   const LoadedModel model = open_model(common.model, dtype, device);
   RunOptions run = flags.run_options(options, model.settings);
   run.method = common.method;
+  run.options = parse_method_options(common.method_options);
   run.out = out;
   run.command = command_line("eval", args);
   const Run result = evaluate(model, run, progress_bar());

@@ -150,6 +150,9 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
     } else if (name == "latents") {
       add("latents", "N", &common.latents, "thoughts before the answer (default: the checkpoint's own)", 0,
           kMostThoughts);
+    } else if (name == "option") {
+      add("option", "NAME=VALUE", &common.method_options,
+          "of the method, over the checkpoint's own; 'tacit inspect' and docs/methods name them; may repeat");
     } else if (name == "recurrences") {
       add("recurrences", "N", &common.recurrences,
           "times that a model which thinks in depth runs its shared blocks (default: the checkpoint's own)", 1);
@@ -303,6 +306,20 @@ void Options::reject_useless(std::initializer_list<std::string_view> names, std:
 
 void Options::require_option(const std::string& name) const {
   if (!given(name)) reject("expected option '--" + name + "'");
+}
+
+Json parse_method_options(const std::vector<std::string>& given) {
+  Json out = Json::object();
+  for (const std::string& text : given) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == text.npos)
+      throw UsageError("expected NAME=VALUE for '--option' but got '" + text + "'");
+    const std::string name = text.substr(0, equals), value = text.substr(equals + 1);
+    if (out.contains(name)) throw UsageError("option '" + name + "' of the method is given twice");
+    const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+    out[name] = parsed.is_discarded() ? Json(value) : parsed;
+  }
+  return out;
 }
 
 }  // namespace tacit

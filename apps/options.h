@@ -26,10 +26,11 @@ class UsageError : public std::runtime_error {
 
 // Options that several subcommands have, with the same meaning everywhere.
 struct CommonOptions {
-  std::filesystem::path model;    // checkpoint directory
-  std::string method = "latent";  // "latent" = the one that the checkpoint's config names
-  int64_t latents = -1;           // -1 = the checkpoint's own
-  int64_t recurrences = 0;        // 0 = the checkpoint's own
+  std::filesystem::path model;              // checkpoint directory
+  std::string method = "latent";            // "latent" = the one that the checkpoint's config names
+  int64_t latents = -1;                     // -1 = the checkpoint's own
+  std::vector<std::string> method_options;  // NAME=VALUE
+  int64_t recurrences = 0;                  // 0 = the checkpoint's own
   std::string device = "cpu";
   std::string dtype = "fp32";
   uint64_t seed = 0;
@@ -51,7 +52,8 @@ class Options {
   // the folder that holds models/.
   Options(std::string command, std::string description, std::string example);
 
-  // Any of model, method, latents, recurrences, device, dtype, seed, batch, threads, json and config (the JSON file).
+  // Any of model, method, option, latents, recurrences, device, dtype, seed, batch, threads, json and config (the JSON
+  // file).
   void common(CommonOptions& common, std::initializer_list<std::string_view> names);
 
   // An option with a value; `value` names it in --help. Numbers below `low` or above `high` are refused.
@@ -114,5 +116,8 @@ class Options {
   std::set<std::string> given_;
   std::filesystem::path config_;
 };
+
+// {"NAME": VALUE, ..} of --option: a value is JSON where it can be read as such (0.6, true), else text.
+Json parse_method_options(const std::vector<std::string>& given);
 
 }  // namespace tacit

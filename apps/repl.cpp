@@ -157,7 +157,7 @@ void Repl::set_latents(const Arguments& args) {
   require(args.empty() || latents >= 0, kOperation, "expected a number of thoughts, at least 0, but got ", latents);
   thoughts_ = thinker(LoadedModel(thoughts_.loaded), thoughts_.method, latents);
   settings_.latents = latents;
-  print({"thoughts: up to " + std::to_string(thoughts_.procedure.think.max_steps)});
+  print({"thoughts: up to " + std::to_string(thoughts_.procedure.max_thoughts())});
 }
 
 Thinker& Repl::side(const std::string& name, const std::string& usage) {

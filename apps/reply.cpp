@@ -84,10 +84,10 @@ Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latent
   require_tokenizer(loaded);
   require_recurrences(loaded.model->config(), recurrences, "open_model");
   const Method& chosen = method(name, loaded.settings);
-  Procedure procedure = bind(chosen, loaded.settings, loaded.tokenizer.get(), latents);
+  Procedure procedure = bind_method(chosen, loaded.settings, loaded.tokenizer.get(), latents, loaded.method_weights);
   const int64_t limit = loaded.model->config().max_positions, needed = positions_needed(procedure, 1);
   require(needed <= limit, "open_model", "expected at most ", limit, " positions (the model's) but ",
-          counted(procedure.think.max_steps, procedure.in_words ? "word" : "thought"),
+          counted(procedure.max_thoughts(), procedure.in_words ? "word" : "thought"),
           " with a question and an answer need at least ", needed);
   return {std::move(loaded), chosen.name, std::move(procedure), recurrences};
 }

@@ -61,7 +61,7 @@ ThinkOptions thinking(const CommonOptions& common, const Transformer& model) {
   const bool has_markers = !(settings.markers.think + settings.markers.answer + settings.markers.pause).empty();
   if (has_markers) tokenizer = load_tokenizer(common.model);
   const Method& how = method(common.method, settings);
-  ThinkOptions think = bind(how, settings, tokenizer.get(), how.counts_thoughts ? common.latents : -1).think;
+  ThinkOptions think = bind_method(how, settings, tokenizer.get(), how.counts_thoughts ? common.latents : -1).think;
   think.max_steps = std::min(think.max_steps, common.latents);  // a chain in words ends after as many
   require(think.max_steps > 0, "score", "expected a method that thinks beside --latents but got '", how.name, "'");
   think.keep_trace = true;

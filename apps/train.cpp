@@ -32,8 +32,21 @@ TrainConfig resolve(const Options& options, const TrainArguments& a) {
     if (options.given("seed")) json["seed"] = a.seed;
     if (options.given("init")) json["init"] = a.init;
     if (options.given("latents")) json["latents"] = a.common.latents;
+    if (options.given("option")) {
+      const Json given = parse_method_options(a.common.method_options);
+      if (!json.contains("options")) json["options"] = Json::object();
+      if (json["options"].is_object()) json["options"].update(given);
+    }
   }
   return train_config_from_json(json, source);
+}
+
+std::string trainable_methods() {
+  std::string names;
+  for (const std::string& name : method_names()) {
+    if (method(name).row) names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
 }
 
 // The last update and the last validation of metrics.jsonl.
@@ -55,7 +68,8 @@ int run(const std::vector<std::string>& args) {
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct\n"
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
   options.common(a.common, {"threads", "json"});
-  options.add("method", "NAME", &a.method, "what to train: walk, direct, cot, cot-frontier, coconut, pause, frontier");
+  options.add("method", "NAME", &a.method, "what to train: " + trainable_methods());
+  options.common(a.common, {"option"});
   options.add("task", "NAME", &a.task, "what to train on: reach");
   options.add("config", "FILE", &a.recipe, "recipe as JSON (configs/); options given here win over its fields");
   options.add("out", "DIR", &a.out, "folder of the checkpoint and its training state");

@@ -48,8 +48,9 @@ class Scheduler {
         procedure_(procedure),
         options_(options),
         prompts_(std::move(prompts)),
-        start_(model, session_options(1, capacity)),
-        batch_(model, session_options(std::min(options.rows, std::ssize(prompts_)), capacity)),
+        start_(model, session_options(procedure, options.solve, 1, capacity)),
+        batch_(model,
+               session_options(procedure, options.solve, std::min(options.rows, std::ssize(prompts_)), capacity)),
         rows_(batch_.rows()) {
     prefix_ = prompts_.size() > 1 ? shared_prefix(prompts_) : 0;
     // A model that reads its input at once takes no pieces.
@@ -74,10 +75,7 @@ class Scheduler {
   }
 
  private:
-  SessionOptions session_options(int64_t rows, int64_t capacity) const {
-    return {
-        .rows = rows, .capacity = capacity, .recurrences = options_.solve.recurrences, .fused = options_.solve.fused};
-  }
+  int64_t max_answer_tokens() const { return answer_tokens(procedure_, options_.solve); }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
     const size_t chunk = model_->config().bidirectional ? tokens.size() : static_cast<size_t>(options_.prefill_chunk);
@@ -93,11 +91,17 @@ class Scheduler {
       Stopwatch watch;
       Session one = start_.fork({0});
       feed_in_chunks(one, std::span<const int64_t>(prompts_[next_]).subspan(prefix_));
-      batch_.adopt(b, one, 0);
+      one.name_rows(std::vector{options_.solve.ids.empty() ? next_ : options_.solve.ids.at(next_)});
       row = {.phase = Phase::think, .problem = next_++};
       row.solution.ms.prefill = watch.lap(one);
       row.solution.thoughts = {{0}, {{}}, {0}, {}};
       row.solution.answers.resize(1);
+      if (procedure_.parallel) {
+        row.solution.thoughts = think_of(one, procedure_, options_.solve.keep_trace);
+        row.solution.ms.think = watch.lap(one);
+        row.phase = Phase::marker;
+      }
+      batch_.adopt(b, one, 0);
     }
   }
 
@@ -167,7 +171,7 @@ class Scheduler {
     std::vector<int64_t> which;
     for (int64_t b = 0; b < std::ssize(rows_); ++b) {
       if (rows_[b].phase != Phase::answer) continue;
-      if (options_.solve.max_answer_tokens == 0) {
+      if (max_answer_tokens() == 0) {
         rows_[b].phase = Phase::solved;
       } else {
         which.push_back(b);
@@ -181,7 +185,7 @@ class Scheduler {
       answer.stopped = procedure_.stop_token && ids[i] == *procedure_.stop_token;
       if (!answer.stopped) answer.tokens.push_back(ids[i]);
       // The last token needs no step: nothing follows it.
-      if (answer.stopped || std::ssize(answer.tokens) == options_.solve.max_answer_tokens) row.phase = Phase::solved;
+      if (answer.stopped || std::ssize(answer.tokens) == max_answer_tokens()) row.phase = Phase::solved;
       inputs[which[i]].token = ids[i];
     }
   }
@@ -201,7 +205,9 @@ class Scheduler {
     }
     batch_.feed_vectors(x_BD.unsqueeze(1), counts);
     for (size_t b = 0; b < rows_.size(); ++b) {
-      if (counts[b]) record(rows_[b], inputs[b]);
+      if (!counts[b]) continue;
+      if (rows_[b].phase == Phase::think) ++batch_.notes(static_cast<int64_t>(b)).thoughts;
+      record(rows_[b], inputs[b]);
     }
   }
 

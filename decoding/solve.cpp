@@ -6,10 +6,24 @@
 #include "lib/core/error.h"
 
 namespace tacit {
+
+int64_t answer_tokens(const Procedure& procedure, const SolveOptions& options) {
+  return std::min(options.max_answer_tokens, procedure.max_answer_tokens.value_or(options.max_answer_tokens));
+}
+
+SessionOptions session_options(const Procedure& procedure, const SolveOptions& options, int64_t rows,
+                               int64_t capacity) {
+  return {.rows = rows,
+          .capacity = capacity,
+          .recurrences = options.recurrences,
+          .fused = options.fused,
+          .keep_layers = procedure.think.feedback.reads_layers};
+}
+
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options) {
   constexpr int64_t kMany = int64_t{1} << 32;  // more than any model has; the sum stays exact
-  return prompt_tokens + std::ssize(procedure.prompt_suffix) + std::min(procedure.think.max_steps, kMany) +
-         std::ssize(procedure.answer_marker) + std::min(options.max_answer_tokens, kMany);
+  return prompt_tokens + std::ssize(procedure.prompt_suffix) + std::min(procedure.max_thoughts(), kMany) +
+         std::ssize(procedure.answer_marker) + std::min(answer_tokens(procedure, options), kMany);
 }
 
 int64_t capacity_needed(const Transformer& model, const Procedure& procedure, const TokenRows& prompts,
@@ -21,8 +35,8 @@ int64_t capacity_needed(const Transformer& model, const Procedure& procedure, co
   const int64_t limit = model.config().max_positions;
   require(capacity <= limit, "solve", "expected at most ", limit, " positions (the model's) but row ",
           longest - prompts.begin(), " may need ", capacity, ": ", longest->size() + procedure.prompt_suffix.size(),
-          " tokens of prompt, ", procedure.think.max_steps, " thoughts, ",
-          procedure.answer_marker.size() + options.max_answer_tokens, " tokens of answer");
+          " tokens of prompt, ", procedure.max_thoughts(), " thoughts, ",
+          procedure.answer_marker.size() + answer_tokens(procedure, options), " tokens of answer");
   return capacity;
 }
 
@@ -35,22 +49,32 @@ TokenRows with_suffix(const Procedure& procedure, TokenRows prompts) {
   return prompts;
 }
 
+Thoughts think_of(Session& session, const Procedure& procedure, bool keep_trace) {
+  if (procedure.parallel) {
+    ParallelThinkOptions options = *procedure.parallel;
+    options.keep_trace = keep_trace;
+    return session.think_in_parallel(options);
+  }
+  ThinkOptions options = procedure.think;
+  options.keep_trace = keep_trace;
+  return session.think(options);
+}
+
 Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
                const SolveOptions& options) {
   const int64_t capacity = capacity_needed(*model, procedure, prompts, options);
   const TokenRows rows = with_suffix(procedure, prompts);
-  ThinkOptions think = procedure.think;
-  think.keep_trace = options.keep_trace;
-
   Solution solution;
   Stopwatch watch;
-  Session session(model, {.rows = std::ssize(rows), .capacity = capacity, .recurrences = options.recurrences, .fused = options.fused});
+  Session session(model, session_options(procedure, options, std::ssize(rows), capacity));
+  if (!options.ids.empty()) session.name_rows(options.ids);
   session.prefill(rows);
   solution.ms.prefill = watch.lap(session);
-  solution.thoughts = session.think(think);
+  solution.thoughts = think_of(session, procedure, options.keep_trace);
   solution.ms.think = watch.lap(session);
   session.feed(procedure.answer_marker);
-  solution.answers = decode(session, {.max_tokens = options.max_answer_tokens, .stop_token = procedure.stop_token});
+  solution.answers =
+      decode(session, {.max_tokens = answer_tokens(procedure, options), .stop_token = procedure.stop_token});
   solution.ms.answer = watch.lap(session);
   return solution;
 }

@@ -11,9 +11,10 @@ namespace tacit {
 
 struct SolveOptions {
   int64_t max_answer_tokens = 8;
-  bool keep_trace = false;  // store the thoughts
-  int64_t recurrences = 0;  // SessionOptions::recurrences
-  bool fused = true;        // SessionOptions::fused
+  bool keep_trace = false;        // store the thoughts
+  int64_t recurrences = 0;        // SessionOptions::recurrences
+  bool fused = true;              // SessionOptions::fused
+  std::vector<int64_t> ids = {};  // by prompt: Session::name_rows; empty = 0, 1, ..
 };
 
 // Wall-clock of one call, milliseconds, all rows together.
@@ -31,6 +32,13 @@ struct Solution {
 // Positions that a prompt of this many tokens may come to need: suffix, thoughts, answer marker and answer at their
 // longest.
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options = {});
+
+// Tokens that an answer may take.
+int64_t answer_tokens(const Procedure& procedure, const SolveOptions& options);
+// A session that the procedure can think in.
+SessionOptions session_options(const Procedure& procedure, const SolveOptions& options, int64_t rows, int64_t capacity);
+// Its thoughts, one after the other or in parallel.
+Thoughts think_of(Session& session, const Procedure& procedure, bool keep_trace);
 
 // The same for the longest of these prompts. Fails when that exceeds the model's positions.
 int64_t capacity_needed(const Transformer& model, const Procedure& procedure, const TokenRows& prompts,

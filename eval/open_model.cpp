@@ -16,6 +16,7 @@ LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dt
   out.settings = read_method_settings(read_json(config, "open_model"), config.string());
   if (has_tokenizer(directory)) out.tokenizer = load_tokenizer(directory);
   out.model = load_model(directory, {.dtype = dtype, .device = device});
+  out.method_weights = load_method_weights(directory, device);
   return out;
 }
 

@@ -18,7 +18,8 @@ struct LoadedModel {
   std::shared_ptr<const Transformer> model;
   std::shared_ptr<const Tokenizer> tokenizer;  // null when the directory has no tokenizer file
   MethodSettings settings;
-  std::string weights_sha256;  // empty = taken from the directory when a run is written
+  MethodWeights method_weights;  // empty where the method has none
+  std::string weights_sha256;    // empty = taken from the directory when a run is written
 };
 LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
                        at::Device device = at::kCPU);

@@ -44,7 +44,8 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
     : model_(model), options_(options), task_(&chosen_task(model, options)) {
   require_tokenizer(model);
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
-  procedure_ = bind(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents);
+  procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents,
+                    model.method_weights, options.options);
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
   solve_options_.recurrences = options.recurrences;
@@ -80,10 +81,11 @@ RunRecord Problems::record() const {
   return {model_,
           options_,
           procedure_.method,
+          procedure_.options,
           task_->name,
           task_->renders_data,
           latents,
-          procedure_.think.max_steps,
+          procedure_.max_thoughts(),
           solve_options_.max_answer_tokens};
 }
 
@@ -101,13 +103,16 @@ bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool
   for (int64_t i : which) prompts.push_back(prompts_[i]);
   ScheduleOptions options{.rows = options_.batch, .solve = solve_options_};
   options.solve.keep_trace = !procedure_.in_words;
+  options.solve.ids = which;
   return solve_all(model_.model, procedure_, prompts, options, [&](int64_t n, const Solution& solution) {
     return on_sample(which[n], sample(which[n], solution));
   });
 }
 
 PhaseTimes Problems::time(int64_t i) const {
-  return tacit::solve(model_.model, procedure_, {prompts_[i]}, solve_options_).ms;
+  SolveOptions options = solve_options_;
+  options.ids = {i};
+  return tacit::solve(model_.model, procedure_, {prompts_[i]}, options).ms;
 }
 
 Sample Problems::sample(int64_t i, const Solution& solution) const {

@@ -18,6 +18,7 @@ namespace tacit {
 struct RunOptions {
   std::string method = "latent";    // "latent" = the checkpoint's own
   int64_t latents = -1;             // -1 = the checkpoint's own
+  Json options = Json::object();    // of the method (Method::options), over the checkpoint's
   int64_t recurrences = 0;          // SessionOptions::recurrences
   std::string task;                 // "" = the checkpoint's own
   TaskOptions task_options;         // see task_options_of()
@@ -39,11 +40,11 @@ struct Run {
 };
 
 // Evaluates. With options.out: writes run.json first, every options.batch finished samples to samples.jsonl,
-// metrics.json at the end. An existing folder of the same run is resumed, another one's is refused; command, the folders of model and data,
-// batch and shuffle may differ. An interrupted and resumed run ends with the
-// same files as an undisturbed one of the same command, apart from timings: the fields ms_* and, computed from them,
-// problems_per_s. A finished folder is returned as it is. When `progress` returns false, what is finished stays on disk
-// and Interrupted is thrown.
+// metrics.json at the end. An existing folder of the same run is resumed, another one's is refused; command, the
+// folders of model and data, batch and shuffle may differ. An interrupted and resumed run ends with the same files as
+// an undisturbed one of the same command, apart from timings: the fields ms_* and, computed from them, problems_per_s.
+// A finished folder is returned as it is. When `progress` returns false, what is finished stays on disk and Interrupted
+// is thrown.
 Run evaluate(const LoadedModel& model, const RunOptions& options, const ProgressCallback& progress = {});
 
 // A finished run from its folder; no model is needed. Fails when metrics.json is missing (the run was not finished).

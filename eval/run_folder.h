@@ -15,8 +15,10 @@ namespace tacit {
 struct RunRecord {
   const LoadedModel& model;
   const RunOptions& options;
-  std::string method, task;  // resolved names
-  bool renders_data;         // Task::renders_data
+  std::string method;
+  Json method_options;  // all of them
+  std::string task;
+  bool renders_data;  // Task::renders_data
   int64_t latents, max_steps, max_answer_tokens;
 };
 OrderedJson to_json(const RunRecord& record);

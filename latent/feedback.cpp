@@ -7,14 +7,33 @@
 namespace tacit {
 
 const at::Tensor& StepState::hidden_BD(HiddenAt at) const {
-  if (at == HiddenAt::before_norm) return hidden_BD_;
-  if (!normed_BD_.defined()) normed_BD_ = fused_ ? fused_->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
+  const at::Tensor& raw_BD = rows_.hidden_BD;
+  if (at == HiddenAt::before_norm) return raw_BD;
+  if (!normed_BD_.defined()) normed_BD_ = fused_ ? fused_->final_norm(raw_BD) : model_->final_norm(raw_BD);
   return normed_BD_;
 }
 
 const at::Tensor& StepState::logits_BV() const {
   if (!logits_BV_.defined()) logits_BV_ = fused_ ? fused_->logits(hidden_BD()) : model_->logits(hidden_BD());
   return logits_BV_;
+}
+
+const at::Tensor& StepState::layer_BD(int64_t layer) const {
+  const auto count = std::ssize(rows_.layers_BD);
+  require(count > 0, "think", "expected a session that keeps its layers (SessionOptions::keep_layers)");
+  require(layer >= 0 && layer < count, "think", "expected a layer of 0 to ", count - 1, " but got ", layer);
+  return rows_.layers_BD[layer];
+}
+
+RowNotes& StepState::notes(int64_t row) const {
+  require(!rows_.notes.empty(), "think", "expected rows whose notes are kept");
+  return *rows_.notes[row];
+}
+
+Rng StepState::rng(int64_t row, uint64_t seed, uint32_t use) const {
+  constexpr uint64_t kMostSteps = uint64_t{1} << 24;  // of one row, kept apart in the stream's number
+  const uint64_t stream = static_cast<uint64_t>(id(row)) * kMostSteps + static_cast<uint64_t>(notes(row).thoughts);
+  return Rng(seed, stream, use);
 }
 
 std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation) {
@@ -54,6 +73,15 @@ Feedback token(int64_t id) {
                 at::full({state.rows()}, id, at::TensorOptions().dtype(at::kLong)).to(state.model().device());
             return NextInput{state.model().embed(ids_B), std::vector<int64_t>(state.rows(), id)};
           }};
+}
+
+Feedback layer(int64_t layer, HiddenAt at) {
+  Feedback out{"layer", [layer, at](const StepState& state) {
+                 const at::Tensor& x_BD = state.layer_BD(layer);
+                 return NextInput{at == HiddenAt::after_norm ? state.model().final_norm(x_BD) : x_BD, {}};
+               }};
+  out.reads_layers = true;
+  return out;
 }
 
 }  // namespace feedback

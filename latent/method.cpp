@@ -61,14 +61,42 @@ const Method& method(const std::string& name, const MethodSettings& settings) {
   fail("method", "expected one of ", known, " but got '", wanted, "'", did_you_mean(wanted, method_names()));
 }
 
-Procedure bind(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents) {
+Json method_options(const Method& method, const Json& given, const std::string& source) {
+  require(given.is_object(), "read_config", "expected an object of options for method '", method.name, "' but got ",
+          given.type_name(), " in ", source);
+  Json out = method.options;
+  std::vector<std::string> names;
+  for (const auto& [name, value] : out.items()) names.push_back(name);
+  for (const auto& [name, value] : given.items()) {
+    require(out.contains(name), "read_config", "expected an option of method '", method.name, "' but got '", name,
+            "' in ", source, names.empty() ? "; it has none" : did_you_mean(name, names));
+    Json& slot = out[name];
+    const bool fits = slot.is_number_float()
+                          ? value.is_number()
+                          : (slot.is_number_integer() ? value.is_number_integer() : value.type() == slot.type());
+    require(fits, "read_config", "expected '", name, "' to be like ", slot.dump(), " but got ", value.dump(), " in ",
+            source);
+    slot = slot.is_number_float() ? Json(value.get<double>()) : value;
+  }
+  if (method.check_options) method.check_options(out, source);
+  return out;
+}
+
+Procedure bind_method(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents,
+                      const MethodWeights& weights, const Json& options) {
   require(static_cast<bool>(method.procedure), "method", "expected a method that answers questions but '", method.name,
           "' is a training objective only");
   require(latents < 0 || method.counts_thoughts, "method", "expected no number of thoughts for '", method.name,
           "', which takes none, but got ", latents);
   require(latents <= kMostThoughts, "method", "expected at most ", kMostThoughts, " thoughts but got ", latents);
-  Procedure out = method.procedure({settings, tokenizer, latents < 0 ? settings.latents : latents});
+  MethodSettings complete = settings;
+  // What the checkpoint of another method says does not speak of this one.
+  if (settings.method != method.name) complete.options = Json::object();
+  for (const auto& [name, value] : options.items()) complete.options[name] = value;
+  complete.options = method_options(method, complete.options, "the options of method '" + method.name + "'");
+  Procedure out = method.procedure({complete, tokenizer, latents < 0 ? settings.latents : latents, weights});
   out.method = method.name;
+  out.options = complete.options;
   return out;
 }
 
@@ -77,13 +105,14 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
   const JsonReader root(config, "read_config", source);
   if (!root.has("tacit")) return s;
   const JsonReader in = root.object("tacit");
-  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers"});
+  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers", "options"});
   s.method = in.string("method", "");
   s.latents = in.has("latents") ? in.integer_in("latents", 0, kMostThoughts) : s.latents;
   s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, kMostThoughts) : s.max_words;
   s.task = in.string("task", "");
   s.style = in.string("style", "");
   s.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : s.labels;
+  if (in.has("options")) s.options = in.object("options").json();
   s.frontier = in.string("frontier", s.frontier);
   if (s.frontier != "level" && s.frontier != "explored") in.reject("frontier", "to be level or explored");
   if (in.has("markers")) {
@@ -96,7 +125,7 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
 }
 
 OrderedJson to_json(const MethodSettings& s) {
-  return {
+  OrderedJson out = {
       {"method", s.method},
       {"latents", s.latents},
       {"max_words", s.max_words},
@@ -106,6 +135,8 @@ OrderedJson to_json(const MethodSettings& s) {
       {"frontier", s.frontier},
       {"markers",
        {{"think", s.markers.think}, {"answer", s.markers.answer}, {"pause", s.markers.pause}, {"end", s.markers.end}}}};
+  if (!s.options.empty()) out["options"] = s.options;
+  return out;
 }
 
 }  // namespace tacit

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "latent/objective.h"
+#include "latent/parallel.h"
 #include "latent/session.h"
 #include "lib/core/json.h"
 #include "lib/tokenizer/tokenizer.h"
@@ -26,12 +27,13 @@ struct Markers {
 // config.json's section "tacit": what the checkpoint was trained to do. Absent for a plain Hugging Face directory: then
 // every field keeps its default, no marker is inserted.
 struct MethodSettings {
-  std::string method;      // name of the method that trained it, "" = none
-  int64_t latents = 6;     // thoughts before the answer
-  int64_t max_words = 64;  // upper bound on a written chain of thought, tokens
-  std::string task;        // "reach", "" = none
-  std::string style;       // of the task's text: "symbols" or "english"
-  int64_t labels = 32;     // label words of the symbol vocabulary
+  std::string method;             // name of the method that trained it, "" = none
+  int64_t latents = 6;            // thoughts before the answer
+  int64_t max_words = 64;         // upper bound on a written chain of thought, tokens
+  std::string task;               // "reach", "" = none
+  std::string style;              // of the task's text: "symbols" or "english"
+  int64_t labels = 32;            // label words of the symbol vocabulary
+  Json options = Json::object();  // of the method, all that it has (Method::options)
   // What a thought of method frontier was trained to hold: "level" = nodes at distance k, "explored" = nodes within
   // distance k, root included.
   std::string frontier = "level";
@@ -43,17 +45,28 @@ OrderedJson to_json(const MethodSettings& settings);
 // A method bound to a vocabulary and a budget: everything needed to answer a prompt.
 struct Procedure {
   std::string method;
-  bool in_words = false;               // thinks in tokens that can be read
-  std::vector<int64_t> prompt_suffix;  // appended to the question's tokens
-  ThinkOptions think;
-  std::vector<int64_t> answer_marker;  // fed after thinking, may be empty
-  std::optional<int64_t> stop_token;   // ends the answer
+  Json options = Json::object();                 // of the method, all of them
+  bool in_words = false;                         // thinks in tokens that can be read
+  std::vector<int64_t> prompt_suffix;            // appended to the question's tokens
+  ThinkOptions think;                            // one thought after the other
+  std::optional<ParallelThinkOptions> parallel;  // all at once, in place of `think`
+  std::vector<int64_t> answer_marker;            // fed after thinking, may be empty
+  std::optional<int64_t> stop_token;             // ends the answer
+  std::optional<int64_t> max_answer_tokens;      // where the method can give no more; empty = as many as are asked for
+
+  int64_t max_thoughts() const { return parallel ? parallel->positions : think.max_steps; }
 };
+
+inline const MethodWeights kNoMethodWeights;
 
 struct MethodContext {
   const MethodSettings& settings;
   const Tokenizer* tokenizer;  // null: markers are not inserted (plain Hugging Face directory scored by ids)
   int64_t latents;             // thoughts to take
+  const MethodWeights& weights = kNoMethodWeights;  // of the checkpoint
+
+  // Of settings.options, else of the method's defaults.
+  const Json& option(const char* name) const { return settings.options.at(name); }
 };
 
 // A way to reason: how a checkpoint trained for it thinks, and what it is trained on. Data, not a class: a method is
@@ -65,6 +78,16 @@ struct Method {
   std::function<Procedure(const MethodContext&)> procedure;
   std::function<TrainingRow(const Example&, const ObjectiveContext&)> row;  // latent/objective.h
   bool counts_thoughts = false;  // takes the number of thoughts that it is bound with
+  // Names, defaults and, by their JSON type, kinds of what else there is to choose; kept in the checkpoint.
+  Json options = Json::object();
+  // Refuses options that are of the right kind but make no sense; may be empty.
+  std::function<void(const Json& options, const std::string& source)> check_options;
+  // Fresh weights of the method's own; empty = it has none.
+  std::function<MethodWeights(const ModelConfig&, const ObjectiveContext&, uint64_t seed)> weights;
+  // The loss of a batch; empty = latent_loss() of its rows.
+  std::function<LatentLoss(const LossContext&)> loss;
+  // The config.json of a fresh model, made from that of the others (latent/train_method.h); empty = the same.
+  std::function<Json(Json usual)> model;
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
 };
@@ -74,8 +97,14 @@ void register_method(Method method);  // fails when the name is taken
 const Method& method(const std::string& name, const MethodSettings& settings = {});
 std::vector<std::string> method_names();
 
-// Binds a method; latents < 0 takes the checkpoint's own number. Fails when a number is given to a method that has
-// none.
-Procedure bind(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents = -1);
+// Binds a method; latents < 0 takes the checkpoint's own number, `options` win over the checkpoint's. Fails when a
+// number is given to a method that has none, and on options that it has not.
+Procedure bind_method(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer,
+                      int64_t latents = -1, const MethodWeights& weights = kNoMethodWeights,
+                      const Json& options = Json::object());
+
+// The method's options with those that are `given`. Fails naming an unknown one, or one of another kind; whole numbers
+// serve where numbers are expected.
+Json method_options(const Method& method, const Json& given, const std::string& source);
 
 }  // namespace tacit

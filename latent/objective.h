@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datasets/example.h"
@@ -13,6 +15,9 @@
 namespace tacit {
 
 struct MethodSettings;
+
+// What a method learns beside the model's weights: heads, projectors, decoders. By a name of its own, fp32.
+using MethodWeights = std::map<std::string, at::Tensor>;
 
 // One training sequence: prompt, then `latents` thoughts, then the rest in tokens.
 struct TrainingRow {
@@ -27,8 +32,9 @@ struct TrainingRow {
 struct ObjectiveContext {
   const MethodSettings& settings;
   const Tokenizer& tokenizer;
-  int64_t latents;  // of the finished method
-  int64_t stage;    // of the curriculum, from 0
+  int64_t latents;    // of the finished method
+  int64_t stage;      // of the curriculum, from 0
+  uint64_t seed = 0;  // of the example's own random numbers, another one each time that it is trained on
 };
 
 // Where a loss comes from, averaged over the batch.
@@ -39,6 +45,7 @@ struct LatentLoss {
   int64_t trained_thoughts = 0;  // thoughts with a target
   double accuracy = 0;           // share of trained tokens predicted
   int64_t positions = 0;         // tokens and thoughts processed
+  std::vector<std::pair<std::string, double>> figures;  // more of them, of a method's own loss, for metrics.jsonl
 };
 
 // Two ways to one loss and one gradient (latent/passes.h): the fast one is held equal to the plain, obvious one. The
@@ -65,6 +72,17 @@ struct LatentLossOptions {
   // grow with the number of thoughts, but for their vectors, keys and values; a third more arithmetic. Needs the fast
   // path.
   bool recompute = false;
+};
+
+// What a method's own loss is made from (Method::loss).
+struct LossContext {
+  const Transformer& model;              // with gradient
+  const MethodWeights& weights;          // of the method's own, fp32 leaves
+  const std::vector<TrainingRow>& rows;  // made by Method::row
+  const std::vector<Example>& examples;  // rows[i] is of examples[i]
+  const ObjectiveContext& context;       // context.seed: of this batch
+  const LatentLossOptions& options;
+  bool training = true;  // false: validation, which must not depend on the step
 };
 
 // Fails where latent_loss would for the rows' sake: thoughts that differ in number, more positions than the model has.

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
+#include <numeric>
 
 #include "lib/core/error.h"
 #include "lib/model/memory_layout.h"
@@ -18,14 +19,19 @@ static InferenceMemoryShape memory_shape(const Transformer& model, const Session
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
-    : Session(model, options.recurrences, options.fused, InferenceMemory(memory_shape(*model, options))) {}
+    : Session(model, options, InferenceMemory(memory_shape(*model, options))) {}
 
-Session::Session(std::shared_ptr<const Transformer> model, int64_t recurrences, bool fused, InferenceMemory memory)
+Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory)
     : model_(std::move(model)),
-      recurrences_(recurrences),
-      fused_(fused && FusedModel::fits(memory)),
+      options_(options),
+      fused_(options.fused && !options.keep_layers && FusedModel::fits(memory)),
       memory_(std::move(memory)),
+      ids_(rows()),
+      notes_(rows()),
       current_(rows(), 0) {
+  require(!options.keep_layers || model_->config().nested.high_cycles == 0, "session",
+          "expected a model of one stack of blocks where layers are recorded");
+  std::iota(ids_.begin(), ids_.end(), 0);
   hidden_BD_ = at::zeros({rows(), model_->config().hidden_size},
                          at::TensorOptions().dtype(model_->dtype()).device(model_->device()));
 }
@@ -47,22 +53,30 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
     return hidden_BD_.unsqueeze(1);
   }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
-  const at::Tensor hidden_BTD = model_->forward(x_BTD, position_BT, memory_, recurrences_);
+  DepthTrace trace{.keep_layers = options_.keep_layers};
+  const at::Tensor hidden_BTD =
+      model_->forward(x_BTD, position_BT, memory_, options_.recurrences, options_.keep_layers ? &trace : nullptr);
   memory_.close();
   for (size_t b = 0; b < counts.size(); ++b) current_[b] = current_[b] || counts[b] > 0;
   const bool uniform = std::all_of(counts.begin(), counts.end(), [&](int64_t n) { return n == width; });
+  layers_BD_.resize(trace.layer_BTD.size());
   if (uniform) {
     hidden_BD_ = hidden_BTD.select(1, width - 1);
+    for (size_t l = 0; l < layers_BD_.size(); ++l) layers_BD_[l] = trace.layer_BTD[l].select(1, width - 1);
     return hidden_BTD;
   }
   std::vector<int64_t> last(counts.size());
   for (size_t b = 0; b < counts.size(); ++b) last[b] = std::max<int64_t>(counts[b] - 1, 0);
   const at::Tensor index_B = at::tensor(last, at::kLong).to(model_->device());
-  const at::Tensor found_BD =
-      hidden_BTD.gather(1, index_B.view({-1, 1, 1}).expand({-1, 1, hidden_BTD.size(2)})).squeeze(1);
+  const at::Tensor index_B1D = index_B.view({-1, 1, 1}).expand({-1, 1, hidden_BTD.size(2)});
   const at::Tensor count_B =
       at::tensor(at::ArrayRef<int64_t>(counts.data(), counts.size()), at::kLong).to(model_->device());
-  hidden_BD_ = at::where((count_B > 0).unsqueeze(1), found_BD, hidden_BD_);
+  const auto replace = [&](at::Tensor& old_BD, const at::Tensor& x_BTD) {
+    const at::Tensor found_BD = x_BTD.gather(1, index_B1D).squeeze(1);
+    old_BD = old_BD.defined() ? at::where((count_B > 0).unsqueeze(1), found_BD, old_BD) : found_BD;
+  };
+  replace(hidden_BD_, hidden_BTD);
+  for (size_t l = 0; l < layers_BD_.size(); ++l) replace(layers_BD_[l], trace.layer_BTD[l]);
   return hidden_BTD;
 }
 
@@ -81,6 +95,9 @@ at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operatio
               model_->config().vocab_size - 1, " but got ", id, " in row ", b, ", position ", t);
       ids[b * width + t] = id;
     }
+  }
+  for (int64_t b = 0; b < rows(); ++b) {
+    if (counts[b] > 0) notes_[b] = {};
   }
   const at::NoGradGuard no_grad;
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({rows(), width}).to(model_->device());
@@ -134,9 +151,52 @@ Thoughts Session::think(const ThinkOptions& options) {
   if (fused && options.feedback.hidden_at && options.halt.after) return think_fused(options, *fused);
   const auto consume = [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
     advance(input_BD.unsqueeze(1), active, "think");
-    return hidden_BD_;
   };
-  return think_loop(*model_, options, hidden_BD_, consume, fused);
+  return think_loop({.model = *model_,
+                     .fused = fused,
+                     .ids = ids_,
+                     .notes = notes_,
+                     .where = [&] { return where(); },
+                     .consume = consume},
+                    options);
+}
+
+Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
+  require_started("think_in_parallel");
+  require(options.positions >= 0 && (options.positions == 0 || options.iterations >= 1), "think_in_parallel",
+          "expected no negative number of positions and at least one iteration but got ", options.positions, " and ",
+          options.iterations);
+  const at::NoGradGuard no_grad;
+  Thoughts out{std::vector<int64_t>(rows(), options.positions),
+               std::vector<std::vector<int64_t>>(rows()),
+               std::vector<char>(rows(), 0),
+               {}};
+  std::vector<int64_t> all(rows());
+  std::iota(all.begin(), all.end(), 0);
+  ParallelState state{.model = *model_, .positions = options.positions, .before_BD = hidden_BD()};
+  const Session start = fork(all);
+  for (; options.positions > 0 && state.iteration < options.iterations; ++state.iteration) {
+    const at::Tensor input_BKD = options.inputs(state);
+    require(input_BKD.dim() == 3 && input_BKD.size(1) == options.positions, "think_in_parallel", "expected inputs of ",
+            options.positions, " positions but got ", shape_text(input_BKD.sizes()));
+    if (state.iteration > 0) *this = start.fork(all);
+    const std::vector<int64_t> counts(rows(), options.positions);
+    state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel"));
+    state.input_BKD = input_BKD;
+  }
+  for (RowNotes& notes : notes_) notes.thoughts += options.positions;
+  if (options.keep_trace) {
+    out.trace_BKD = state.input_BKD.defined()
+                        ? state.input_BKD
+                        : at::zeros({rows(), 0, model_->config().hidden_size}, hidden_BD_.options());
+  }
+  return out;
+}
+
+void Session::name_rows(std::span<const int64_t> ids) {
+  require(std::ssize(ids) == rows(), "name_rows", "expected a number for each of ", rows(), " rows but got ",
+          ids.size());
+  ids_.assign(ids.begin(), ids.end());
 }
 
 // think_loop() where nothing between two steps needs the host: all of them in one call.
@@ -161,6 +221,7 @@ Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fus
               memory_);
     hidden_BD_ = hidden_BD;
   }
+  for (RowNotes& notes : notes_) notes.thoughts += steps;
   if (steps < wanted) memory_.require_room(std::vector<int64_t>(rows(), 1), "think");  // fails
   return out;
 }
@@ -172,20 +233,36 @@ Session Session::fork(std::span<const int64_t> rows) const {
   const at::NoGradGuard no_grad;
   const at::Tensor index_B =
       at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
-  Session copy(model_, recurrences_, fused_, memory_.fork(rows));
+  Session copy(model_, options_, memory_.fork(rows));
   copy.hidden_BD_ = hidden_BD_.index_select(0, index_B);
-  for (size_t i = 0; i < rows.size(); ++i) copy.current_[i] = current_[rows[i]];
+  for (const at::Tensor& layer_BD : layers_BD_) copy.layers_BD_.push_back(layer_BD.index_select(0, index_B));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    copy.current_[i] = current_[rows[i]];
+    copy.ids_[i] = ids_[rows[i]];
+    copy.notes_[i] = notes_[rows[i]];
+  }
   return copy;
 }
 
 void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
   const at::NoGradGuard no_grad;
-  require(from.model_ == model_ && from.recurrences_ == recurrences_, "adopt",
-          "expected a session over the same model with the same recurrences");
+  require(from.model_ == model_ && from.options_.recurrences == options_.recurrences &&
+              from.options_.keep_layers == options_.keep_layers,
+          "adopt", "expected a session over the same model with the same recurrences and layers kept");
   memory_.adopt(row, from.memory_, from_row, "adopt");
-  hidden_BD_ = hidden_BD_.index_copy(0, at::tensor({row}, at::kLong).to(model_->device()),
-                                     from.hidden_BD_.narrow(0, from_row, 1));
+  const at::Tensor row_1 = at::tensor({row}, at::kLong).to(model_->device());
+  const auto copy = [&](const at::Tensor& x_BD, const at::Tensor& from_BD) {
+    return x_BD.index_copy(0, row_1, from_BD.narrow(0, from_row, 1));
+  };
+  hidden_BD_ = copy(hidden_BD_, from.hidden_BD_);
+  if (layers_BD_.empty()) {
+    for (const at::Tensor& x_BD : from.layers_BD_)
+      layers_BD_.push_back(at::zeros({rows(), x_BD.size(1)}, x_BD.options()));
+  }
+  for (size_t l = 0; l < from.layers_BD_.size(); ++l) layers_BD_[l] = copy(layers_BD_[l], from.layers_BD_[l]);
   current_[row] = from.current_[from_row];
+  ids_[row] = from.ids_[from_row];
+  notes_[row] = from.notes_[from_row];
 }
 
 void Session::truncate(std::span<const int64_t> lengths) {
@@ -202,7 +279,14 @@ at::Tensor Session::hidden_BD(HiddenAt at) const {
   return fused ? fused->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
 }
 
-StepState Session::state(std::span<const int64_t> rows, int64_t step) const {
+StepRows Session::where(const at::Tensor& index_B) const {
+  const auto chosen = [&](const at::Tensor& x_BD) { return index_B.defined() ? x_BD.index_select(0, index_B) : x_BD; };
+  StepRows out{.hidden_BD = chosen(hidden_BD_)};
+  for (const at::Tensor& layer_BD : layers_BD_) out.layers_BD.push_back(chosen(layer_BD));
+  return out;
+}
+
+StepState Session::state(std::span<const int64_t> rows, int64_t step) {
   const at::NoGradGuard no_grad;
   for (int64_t b : rows) {
     require(b >= 0 && b < this->rows() && current_[b], "state", "expected rows of 0 to ", this->rows() - 1,
@@ -210,7 +294,12 @@ StepState Session::state(std::span<const int64_t> rows, int64_t step) const {
   }
   const at::Tensor index_B =
       at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(model_->device());
-  return StepState(*model_, hidden_BD_.index_select(0, index_B), step, fused());
+  StepRows out = where(index_B);
+  for (const int64_t b : rows) {
+    out.ids.push_back(ids_[b]);
+    out.notes.push_back(&notes_[b]);
+  }
+  return StepState(*model_, std::move(out), step, fused());
 }
 
 at::Tensor Session::logits_BV() const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "latent/parallel.h"
 #include "latent/thinking.h"
 #include "lib/memory/inference_memory.h"
 #include "lib/model/transformer.h"
@@ -25,6 +26,9 @@ struct SessionOptions {
   // answers, sums in another order, at the speed of the memory, which a packed copy of the weights costs. False: the
   // plain path, which defines the answer.
   bool fused = true;
+  // Whether the residual stream behind every block is recorded, for rules that look at it (StepState::layer_BD). Takes
+  // the plain path.
+  bool keep_layers = false;
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
@@ -44,6 +48,13 @@ class Session {
 
   // Lets rows feed back their own state. Step by step equals all at once.
   Thoughts think(const ThinkOptions& options);
+
+  // Lets rows think at many positions at once, which follow what they have consumed (latent/parallel.h).
+  Thoughts think_in_parallel(const ParallelThinkOptions& options);
+
+  // By row: the number that random draws of rules depend on; 0, 1, .. unless it is given. Rows of forks keep theirs.
+  void name_rows(std::span<const int64_t> ids);
+  RowNotes& notes(int64_t row) { return notes_.at(row); }
 
   // A session of its own holding copies of these rows (any order, repeats allowed). The word is spelled because it
   // costs.
@@ -68,8 +79,9 @@ class Session {
   // row
   at::Tensor feed_for_logits(const TokenRows& tokens);
 
-  // What a feedback or a halting rule is shown of these rows, in this order, after `step` thoughts.
-  StepState state(std::span<const int64_t> rows, int64_t step) const;
+  // What a feedback or a halting rule is shown of these rows, in this order, after `step` thoughts. What it notes is
+  // kept here.
+  StepState state(std::span<const int64_t> rows, int64_t step);
 
   int64_t rows() const { return memory_.shape().rows; }
   int64_t capacity() const { return memory_.shape().capacity; }
@@ -79,21 +91,25 @@ class Session {
   int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
 
  private:
-  Session(std::shared_ptr<const Transformer> model, int64_t recurrences, bool fused, InferenceMemory memory);
+  Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory);
 
   // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
   at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
   at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
   // Null: the plain path.
   std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }
+  StepRows where(const at::Tensor& index_B = {}) const;
   Thoughts think_fused(const ThinkOptions& options, const FusedModel& fused);
   void require_started(std::string_view operation) const;
 
   std::shared_ptr<const Transformer> model_;
-  int64_t recurrences_ = 0;
+  SessionOptions options_;
   bool fused_ = false;
   InferenceMemory memory_;
-  at::Tensor hidden_BD_;       // before the final norm
+  at::Tensor hidden_BD_;               // before the final norm
+  std::vector<at::Tensor> layers_BD_;  // with keep_layers, once something has been fed
+  std::vector<int64_t> ids_;
+  std::vector<RowNotes> notes_;
   std::vector<char> current_;  // by row: hidden_BD_ is that of its last position
 };
 

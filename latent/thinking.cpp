@@ -7,36 +7,44 @@
 
 namespace tacit {
 
-Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD, const Consume& consume,
-                    const std::shared_ptr<const FusedModel>& fused) {
+Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
   const at::NoGradGuard no_grad;
   require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
-  const int64_t rows = hidden_BD.size(0);
-  Thoughts out{std::vector<int64_t>(rows, 0), std::vector<std::vector<int64_t>>(rows), std::vector<char>(rows, 0), {}};
-  std::vector<int64_t> active(rows, 1);
+  const int64_t count = std::ssize(rows.notes);
+  Thoughts out{
+      std::vector<int64_t>(count, 0), std::vector<std::vector<int64_t>>(count), std::vector<char>(count, 0), {}};
+  std::vector<int64_t> active(count, 1);
   std::vector<at::Tensor> trace;
+  std::vector<RowNotes> scratch(count);  // what rules write about rows that have stopped
   for (int64_t step = 0; step < options.max_steps; ++step) {
-    const StepState state(model, hidden_BD, step, fused);
+    StepRows where = rows.where();
+    where.ids = rows.ids;
+    for (int64_t b = 0; b < count; ++b) {
+      if (!active[b]) scratch[b] = rows.notes[b];
+      where.notes.push_back(active[b] ? &rows.notes[b] : &scratch[b]);
+    }
+    const StepState state(rows.model, std::move(where), step, rows.fused);
     const NextInput proposal = options.feedback.next(state);
     const std::vector<char> stop = options.halt.stop(state, proposal);
-    for (int64_t b = 0; b < rows; ++b) {
+    for (int64_t b = 0; b < count; ++b) {
       if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
     }
     if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
     if (options.keep_trace) {
-      const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(model.device()).unsqueeze(1) > 0;
+      const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(rows.model.device()).unsqueeze(1) > 0;
       trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
     }
-    hidden_BD = consume(proposal.input_BD, active);
-    for (int64_t b = 0; b < rows; ++b) {
+    rows.consume(proposal.input_BD, active);
+    for (int64_t b = 0; b < count; ++b) {
       if (!active[b]) continue;
       ++out.steps[b];
+      ++rows.notes[b].thoughts;
       if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);
     }
   }
   if (options.keep_trace) {
-    out.trace_BKD =
-        trace.empty() ? at::zeros({rows, 0, model.config().hidden_size}, hidden_BD.options()) : at::stack(trace, 1);
+    const at::TensorOptions like = at::TensorOptions().dtype(rows.model.dtype()).device(rows.model.device());
+    out.trace_BKD = trace.empty() ? at::zeros({count, 0, rows.model.config().hidden_size}, like) : at::stack(trace, 1);
   }
   return out;
 }

@@ -27,12 +27,17 @@ struct Thoughts {
   at::Tensor trace_BKD;  // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
 };
 
-// The loop itself, whoever holds the rows: `consume` feeds input [B, D] to the rows whose `active` is 1 and gives every
-// row's hidden state before the final norm, the others' unchanged. `hidden` is where the rows stand, `fused` what they
-// run on, if not on the model itself.
-using Consume = std::function<at::Tensor(const at::Tensor& input_BD, const std::vector<int64_t>& active)>;
-Thoughts think_loop(const Transformer& model, const ThinkOptions& options, at::Tensor hidden_BD, const Consume& consume,
-                    const std::shared_ptr<const FusedModel>& fused = nullptr);
+// The loop itself, whoever holds the rows.
+struct ThinkingRows {
+  const Transformer& model;
+  std::shared_ptr<const FusedModel> fused;  // what the rows run on; null = the model itself
+  std::vector<int64_t> ids;                 // StepRows::ids
+  std::vector<RowNotes>& notes;             // by row
+  std::function<StepRows()> where;          // hidden states and, where recorded, layers: where the rows stand
+  // Feeds input [B, D] to the rows whose `active` is 1; the others stay.
+  std::function<void(const at::Tensor& input_BD, const std::vector<int64_t>& active)> consume;
+};
+Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options);
 
 inline constexpr int64_t kMostRecurrences = 1024;  // each has a place of its own in the memory
 

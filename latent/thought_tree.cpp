@@ -73,18 +73,23 @@ at::Tensor ThoughtTree::gather(std::span<const int64_t> chosen, std::string_view
 
 ThoughtTree::Branches ThoughtTree::think(std::span<const int64_t> leaves, const ThinkOptions& options) {
   Branches out{{}, {leaves.begin(), leaves.end()}};
-  at::Tensor hidden_BD = gather(leaves, "think");
-  out.thoughts =
-      think_loop(*model_, options, hidden_BD, [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
-        std::vector<int64_t> rows, parents;
-        for (size_t b = 0; b < active.size(); ++b) {
-          if (active[b]) rows.push_back(static_cast<int64_t>(b)), parents.push_back(out.leaves[b]);
-        }
-        const at::Tensor row_N = at::tensor(rows, at::kLong).to(model_->device());
-        int64_t node = advance(input_BD.index_select(0, row_N).unsqueeze(0), parents, "think");
-        for (const int64_t b : rows) out.leaves[b] = node++;
-        return gather(out.leaves, "think");
-      });
+  std::vector<RowNotes> notes(leaves.size());
+  const auto consume = [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
+    std::vector<int64_t> rows, parents;
+    for (size_t b = 0; b < active.size(); ++b) {
+      if (active[b]) rows.push_back(static_cast<int64_t>(b)), parents.push_back(out.leaves[b]);
+    }
+    const at::Tensor row_N = at::tensor(rows, at::kLong).to(model_->device());
+    int64_t node = advance(input_BD.index_select(0, row_N).unsqueeze(0), parents, "think");
+    for (const int64_t b : rows) out.leaves[b] = node++;
+  };
+  out.thoughts = think_loop({.model = *model_,
+                             .fused = nullptr,
+                             .ids = {},
+                             .notes = notes,
+                             .where = [&] { return StepRows{.hidden_BD = gather(out.leaves, "think")}; },
+                             .consume = consume},
+                            options);
   return out;
 }
 

@@ -34,8 +34,8 @@ class ThoughtTree {
   int64_t feed_chain(std::span<const int64_t> tokens, int64_t parent = kNoParent);
 
   // Lets every branch that ends in one of `leaves` feed back its own state, each step as one batch; the rows of
-  // feedback and halting rule are the leaves. A leaf may be named twice: a fork.  -> what was thought, and where each
-  // branch ends now
+  // feedback and halting rule are the leaves, their notes begin anew with every call. A leaf may be named twice: a
+  // fork.  -> what was thought, and where each branch ends now
   struct Branches {
     Thoughts thoughts;
     std::vector<int64_t> leaves;

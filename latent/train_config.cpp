@@ -157,12 +157,16 @@ void read_data(const JsonReader& in, TrainConfig& c) {
   }
 }
 
+Json usual_model(const Method& how, const ReachOptions& reach) {
+  return how.model ? how.model(default_model(reach)) : default_model(reach);
+}
+
 // A fresh model: the defaults of family tacit, changed as given; another family's config stands for itself.
-Json read_model(const JsonReader& in, const ReachOptions& reach) {
+Json read_model(const JsonReader& in, const Method& how, const ReachOptions& reach) {
   static const std::vector<std::string> without_default = {"head_dim",    "rope_parameters", "rope_scaling",
                                                            "layer_types", "sliding_window",  "rwkv7_low_rank"};
-  Json model = default_model(reach);
-  if (in.string("model_type", "tacit") != "tacit") return in.json();
+  Json model = usual_model(how, reach);
+  if (in.string("model_type", "tacit") != "tacit" || model.at("model_type") != "tacit") return in.json();
   for (const auto& [name, value] : in.json().items()) {
     if (!model.contains(name) && std::ranges::find(without_default, name) == without_default.end()) {
       in.reject(name, "to be a field of family tacit's config");
@@ -177,7 +181,8 @@ Json read_model(const JsonReader& in, const ReachOptions& reach) {
 TrainConfig default_train_config(const std::string& method) {
   TrainConfig c;
   c.method = method;
-  c.model = default_model(c.reach);
+  c.model = usual_model(tacit::method(method), c.reach);
+  c.options = tacit::method(method).options;
   c.trainer.validate_every = 100;
   if (method == "frontier") {  // the recipe of configs/frontier.json
     c.frontier = "explored";
@@ -196,6 +201,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
            "seed",
            "batch",
            "latents",
+           "options",
            "thought_weight",
            "frontier",
            "through_thoughts",
@@ -230,6 +236,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   c.seed = static_cast<uint64_t>(integer_from(in, "seed", static_cast<int64_t>(c.seed), 0));
   c.batch = integer_from(in, "batch", c.batch, 1);
   c.latents = count_from(in, "latents", c.latents, 0);
+  c.options = method_options(how, in.has("options") ? in.object("options").json() : Json::object(), source);
   refuse_foreign(in, how, c.latents);
   c.thought_weight = number_from(in, "thought_weight", c.thought_weight, 0);
   c.frontier = in.string("frontier", c.frontier);
@@ -249,7 +256,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   c.init = in.string("init", "");
   c.matched_attention = in.boolean("matched_attention", c.matched_attention);
   read_data(in, c);
-  c.model = in.has("model") ? read_model(in.object("model"), c.reach) : default_model(c.reach);
+  c.model = in.has("model") ? read_model(in.object("model"), how, c.reach) : usual_model(how, c.reach);
   read_trainer(in, c.trainer);
   return c;
 }
@@ -260,6 +267,7 @@ OrderedJson to_json(const TrainConfig& c) {
                      {"seed", c.seed},       {"steps", t.schedule.steps},
                      {"batch", c.batch},     {"accumulate", t.accumulate},
                      {"latents", c.latents}, {"thought_weight", c.thought_weight}};
+  if (!c.options.empty()) out["options"] = c.options;
   if (c.method == "frontier") {
     out["frontier"] = c.frontier;
     out["through_thoughts"] = c.through_thoughts;

@@ -42,6 +42,7 @@ MethodSettings settings_of(const TrainConfig& config) {
   s.style = "symbols";
   s.labels = config.reach.labels;
   s.frontier = config.frontier;
+  s.options = config.options;
   s.markers = {.think = "[T]", .answer = "[A]", .pause = "[P]", .end = "[E]"};
   return s;
 }
@@ -49,6 +50,7 @@ MethodSettings settings_of(const TrainConfig& config) {
 std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
   std::vector<std::pair<std::string, double>> out = {{"token_loss", loss.tokens}, {"token_accuracy", loss.accuracy}};
   if (loss.trained_thoughts > 0) out.emplace_back("thought_divergence", loss.thoughts);
+  out.insert(out.end(), loss.figures.begin(), loss.figures.end());
   return out;
 }
 
@@ -83,17 +85,40 @@ void check_folder(const std::filesystem::path& directory, const std::string& rec
 
 struct Start {
   std::shared_ptr<Transformer> model;
+  MethodWeights own;
   Json config;  // config.json as it will be written
 };
 
-Start make_start(const TrainConfig& config) {
+// A checkpoint of the same method brings the method's own weights along; those that it lacks start afresh.
+MethodWeights own_start(const Method& how, const TrainConfig& config, const ModelConfig& model,
+                        const ObjectiveContext& context) {
+  if (!how.weights) return {};
+  MethodWeights out = how.weights(model, context, config.seed);
+  const MethodWeights earlier = config.init.empty() ? MethodWeights() : load_method_weights(config.init);
+  for (auto& [name, weight] : out) {
+    const auto found = earlier.find(name);
+    if (found != earlier.end()) {
+      require(found->second.sizes() == weight.sizes(), "train", "expected '", name, "' of shape ",
+              shape_text(weight.sizes()), " but got ", shape_text(found->second.sizes()), " in ", config.init.string());
+      weight = found->second;
+    }
+    weight = weight.detach().clone().set_requires_grad(true);
+  }
+  return out;
+}
+
+Start make_start(const Method& how, const TrainConfig& config, const ObjectiveContext& context) {
+  Start out;
   if (config.init.empty()) {
     const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
-    return {trainable_copy(*make_model(model, config.seed, config.matched_attention)), config.model};
+    out = {trainable_copy(*make_model(model, config.seed, config.matched_attention)), {}, config.model};
+  } else {
+    check_vocabulary(config);
+    const auto initial = load_model(config.init);
+    out = {trainable_copy(*initial), {}, initial->config().raw};
   }
-  check_vocabulary(config);
-  const auto initial = load_model(config.init);
-  return {trainable_copy(*initial), initial->config().raw};
+  out.own = own_start(how, config, out.model->config(), context);
+  return out;
 }
 
 }  // namespace
@@ -132,12 +157,12 @@ Example training_example(const TrainConfig& config, int64_t step, int64_t index)
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
                   const ProgressCallback& progress) {
   const Method& how = method(config.method);
-  require(how.row && how.stages, "train", "expected a method with a training row and stages but '", how.name,
-          "' has none");
+  require(how.row && how.stages, "train", "expected a method that is trained but '", how.name,
+          "' is not: it thinks on any checkpoint");
   const MethodSettings settings = settings_of(config);
   const auto words = reach_vocabulary(config.reach.labels);
   const auto tokenizer = make_word_tokenizer(words);
-  const Start start = make_start(config);
+  const Start start = make_start(how, config, {settings, *tokenizer, config.latents, 0});
   require(start.model->config().vocab_size >= static_cast<int64_t>(words.size()), "train",
           "expected a model with a vocabulary of at least ", words.size(), " words but got ",
           start.model->config().vocab_size);
@@ -145,31 +170,45 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   saved_config["tacit"] = Json::parse(to_json(settings).dump());
   const int64_t steps = config.trainer.schedule.steps, stages = how.stages(config.latents);
   auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
-  auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
+  struct TrainingBatch {
+    std::vector<Example> examples;
     std::vector<TrainingRow> rows;
-    for (int64_t i = 0; i < count; ++i) {
-      rows.push_back(
-          how.row(example_of(config, reach, seed, first + i), {settings, *tokenizer, config.latents, stage}));
-    }
-    return rows;
+    ObjectiveContext context;
   };
-  TrainingProblem problem;
+  auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
+    TrainingBatch out{.context = {settings, *tokenizer, config.latents, stage, seed + static_cast<uint64_t>(first)}};
+    for (int64_t i = 0; i < count; ++i) {
+      out.examples.push_back(example_of(config, reach, seed, first + i));
+      ObjectiveContext context = out.context;
+      context.seed += static_cast<uint64_t>(i);
+      out.rows.push_back(how.row(out.examples.back(), context));
+    }
+    return out;
+  };
+  auto loss_of = [&](const Transformer& model, const TrainingBatch& batch, const LatentLossOptions& options,
+                     bool training) {
+    if (!how.loss) return latent_loss(model, batch.rows, options);
+    return how.loss({model, start.own, batch.rows, batch.examples, batch.context, options, training});
+  };
+  TrainingProblem problem{.own = start.own};
   problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
     const int64_t first = (step * config.trainer.accumulate + micro) * config.batch;
-    const auto rows = batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
-    const LatentLoss loss = latent_loss(model, rows,
-                                        {.thought_weight = config.thought_weight,
-                                         .through_thoughts = config.through_thoughts,
-                                         .teacher_forcing = teacher_forcing_at(config, step),
-                                         .noise_seed = config.seed + static_cast<uint64_t>(first),
-                                         .recompute = config.recompute});
+    const auto batch =
+        batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
+    const LatentLoss loss = loss_of(model, batch,
+                                    {.thought_weight = config.thought_weight,
+                                     .through_thoughts = config.through_thoughts,
+                                     .teacher_forcing = teacher_forcing_at(config, step),
+                                     .noise_seed = config.seed + static_cast<uint64_t>(first),
+                                     .recompute = config.recompute},
+                                    /*training=*/true);
     auto figures = figures_of(loss);
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};
   };
   problem.validate = [&](const Transformer& model) {
-    const auto rows = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
-    return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}));
+    const auto batch = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
+    return figures_of(loss_of(model, batch, {.thought_weight = config.thought_weight}, /*training=*/false));
   };
   problem.resets_optimizer = [&](int64_t step) {
     return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
@@ -178,9 +217,10 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   // size.
   const std::string recipe_file = to_json(config).dump(2) + "\n";
   check_folder(directory, recipe_file);
-  check_rows(*start.model, batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)));
+  check_rows(*start.model,
+             batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)).rows);
   for (const int64_t stage : {stage_at(0), stages - 1}) {
-    check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage));
+    check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage).rows);
   }
   std::filesystem::create_directories(directory);
   if (!training_exists(directory)) {

@@ -24,6 +24,7 @@ struct TrainConfig {
   uint64_t seed = 1;               // of weights and data
   int64_t batch = 64;              // rows a micro-batch
   int64_t latents = 6;             // thoughts of the finished method
+  Json options = Json::object();   // Method::options
   double thought_weight = 1;       // of the thoughts' divergence beside the tokens' cross entropy
   std::string frontier = "level";  // target of method frontier's thoughts, MethodSettings::frontier
   bool through_thoughts = true;    // LatentLossOptions

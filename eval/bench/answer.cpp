@@ -7,7 +7,7 @@ namespace tacit {
 Benchmark answer_benchmark(const BenchSetting& setting) {
   MethodSettings settings;
   settings.method = "coconut";
-  const Procedure procedure = bind(method("coconut"), settings, /*tokenizer=*/nullptr, setting.shape.latents);
+  const Procedure procedure = bind_method(method("coconut"), settings, /*tokenizer=*/nullptr, setting.shape.latents);
   const TokenRows questions = bench_questions(setting);
   const ScheduleOptions options{.rows = setting.shape.rows, .solve = {.max_answer_tokens = setting.shape.answer}};
   const WorkShape shape = checked_shape(setting, positions_needed(procedure, setting.shape.question, options.solve));

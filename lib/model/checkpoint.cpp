@@ -164,6 +164,30 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
   write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
 }
 
+std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory, at::Device device) {
+  const auto path = directory / "method.safetensors";
+  std::map<std::string, at::Tensor> out;
+  if (!exists(path)) return out;
+  for (const auto& [name, view] : read_safetensors(path).tensors) {
+    require(view.type == ElementType::F32, "load_checkpoint", "expected '", name, "' as F32 but got ",
+            element_name(view.type), " in ", path.string());
+    out[name] = map_tensor(view).to(device);
+  }
+  return out;
+}
+
+void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights) {
+  std::map<std::string, at::Tensor> keep;
+  std::map<std::string, TensorToWrite> out;
+  for (const auto& [name, weight] : weights) {
+    const at::Tensor tensor = keep[name] = weight.detach().to(at::kCPU, at::kFloat).contiguous();
+    out[name] = {ElementType::F32,
+                 tensor.sizes().vec(),
+                 {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
+  }
+  write_safetensors(directory / "method.safetensors", out, {{"format", "pt"}});
+}
+
 std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   if (!std::filesystem::is_directory(directory)) return files;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,12 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
 // Writes config.json (`config`, usually model.config().raw) and model.safetensors, each atomically, in the family's own
 // names.
 void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config);
+
+// What a method learned beside the model (DIR/method.safetensors, fp32): nothing where there is no such file. Fails
+// naming the file where it is broken.
+std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory,
+                                                      at::Device device = at::kCPU);
+void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights);
 
 // The files of a checkpoint in `directory`: config.json, tokenizer.*, *.safetensors. What is written beside them would
 // make a mixture of two. None where there is no such folder.

@@ -6,8 +6,11 @@
 
 namespace tacit {
 
-// What a model that thinks in depth went through, by recurrence.
+// What a model went through in depth, by recurrence and, if asked for, by block.
 struct DepthTrace {
+  bool keep_layers = false;  // asked for by the caller
+  // With keep_layers: the residual stream behind every block, in the order in which they ran [B, T, D].
+  std::vector<at::Tensor> layer_BTD;
   // The state after each recurrence [B, T, D]; where no coda follows, what forward() gives for that many of them.
   std::vector<at::Tensor> hidden_BTD;
   // Logits of the exit gate, empty without one: of every position [B, T] (Ouro), or of every row [B] (TRM, whose

@@ -76,6 +76,11 @@ at::Tensor Transformer::embed(const at::Tensor& ids) const {
   return config_.embedding_scale == 1 ? rows : rows * config_.embedding_scale;
 }
 
+at::Tensor Transformer::embed_mixture(const at::Tensor& weight) const {
+  const at::Tensor sum = at::matmul(weight, parts_.embedding_VD);
+  return config_.embedding_scale == 1 ? sum : sum * config_.embedding_scale;
+}
+
 Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const {
   Pass pass{.memory = memory, .position_BT = position_BT};
   if (config_.position == PositionKind::rotary) {
@@ -97,7 +102,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   const bool leaves_early = depth.exit_gate && depth.exit_threshold < 1;
   DepthTrace own;
   if (!trace && leaves_early) trace = &own;
-  if (trace) *trace = {};
+  if (trace) *trace = {.keep_layers = trace->keep_layers};
   const auto wanted_of = [&](const at::Tensor& x) { return wanted_N.defined() ? x.index_select(1, wanted_N) : x; };
   if (config_.nested.high_cycles > 0) return wanted_of(forward_grid(x_BTD, position_BT, memory, times, trace));
   // Where a trace, an early exit or a state looks at what the last block leaves, it must leave everything.
@@ -113,6 +118,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
     for (int64_t layer = from; layer < to; ++layer) {
       if (narrows && place == places - 1) pass.wanted_N = wanted_N;
       x = parts_.blocks[layer](x, place++, pass);
+      if (trace && trace->keep_layers) trace->layer_BTD.push_back(x);
     }
   };
   run(0, depth.prelude);

@@ -54,6 +54,8 @@ class Transformer {
 
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
   at::Tensor embed(const at::Tensor& ids) const;
+  // The same of weighted sums of tokens: weight [.., V], of the model's dtype -> [.., D].
+  at::Tensor embed_mixture(const at::Tensor& weight) const;
   // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
   // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number. What each of them
   // left is written to `trace`, if given. With `wanted_N`, only those columns' hidden states are given [B, N, D]: the

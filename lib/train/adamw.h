@@ -24,6 +24,8 @@ class AdamW {
   void zero_grad();
   void reset();  // forgets all moments
 
+  const std::map<std::string, at::Tensor>& weights() const { return weights_; }
+
   // First and second moments and the number of updates, for checkpoints.
   const std::map<std::string, at::Tensor>& first_moments() const { return m_; }
   const std::map<std::string, at::Tensor>& second_moments() const { return v_; }

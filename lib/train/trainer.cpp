@@ -56,7 +56,7 @@ Update run_update(const Transformer& model, const TrainingProblem& problem, cons
   }
   require(std::isfinite(out.loss), "train", "expected a finite loss but got ", out.loss, " at step ", step + 1,
           "; lower the learning rate or check the data");
-  out.gradient_norm = clip_gradients(model.weights(), options.clip);
+  out.gradient_norm = clip_gradients(optimizer.weights(), options.clip);
   require(std::isfinite(out.gradient_norm), "train", "expected a finite gradient but got a norm of ", out.gradient_norm,
           " at step ", step + 1, "; lower the learning rate");
   optimizer.step(options.learning_rate * options.schedule.factor(step));
@@ -105,23 +105,29 @@ void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& pro
   require(options.accumulate >= 1, "train", "expected accumulate of at least 1 but got ", options.accumulate);
   std::filesystem::create_directories(directory);
   const auto state = directory / "training_state.safetensors", metrics_path = directory / "metrics.jsonl";
-  AdamW optimizer(model->weights(), options.adamw);
+  std::map<std::string, at::Tensor> leaves = model->weights();
+  for (const auto& [name, weight] : problem.own) leaves["method/" + name] = weight;
+  AdamW optimizer(leaves, options.adamw);
   int64_t step = 0;
+  const auto save_checkpoint = [&] {
+    if (!problem.own.empty()) save_method_weights(directory, problem.own);
+    save_model(directory, *model, config);
+  };
   if (training_exists(directory)) {
     require(resume, "train", "expected a folder without a training but ", state.string(),
             " exists; resume it or choose another folder");
-    step = load_training_state(state, *model, optimizer, recipe, options.schedule.steps);
+    step = load_training_state(state, optimizer, recipe, options.schedule.steps);
     cut_metrics(metrics_path, step);
     // A kill may have come between the last state and its checkpoint.
-    if (step == options.schedule.steps) save_model(directory, *model, config);
+    if (step == options.schedule.steps) save_checkpoint();
   } else if (std::filesystem::exists(metrics_path)) {
     cut_metrics(metrics_path, 0);
   }
   LineAppender metrics(metrics_path, "train");
   auto save = [&] {
     metrics.sync();
-    save_training_state(state, *model, optimizer, step, recipe);
-    save_model(directory, *model, config);
+    save_training_state(state, optimizer, step, recipe);
+    save_checkpoint();
   };
   while (step < options.schedule.steps) {
     if (problem.resets_optimizer && problem.resets_optimizer(step)) optimizer.reset();

@@ -35,6 +35,8 @@ struct MicroBatch {
 };
 
 struct TrainingProblem {
+  // Leaves that are trained beside the model's, saved as method.safetensors; `loss` holds them itself. May be empty.
+  std::map<std::string, at::Tensor> own;
   // Loss of micro-batch `micro` of update `step`; a pure function of the two and the weights, so that training can
   // resume.
   std::function<MicroBatch(const Transformer& model, int64_t step, int64_t micro)> loss;

@@ -8,13 +8,13 @@
 
 namespace tacit {
 
-void save_training_state(const std::filesystem::path& path, const Transformer& model, const AdamW& optimizer,
-                         int64_t step, const std::string& recipe) {
+void save_training_state(const std::filesystem::path& path, const AdamW& optimizer, int64_t step,
+                         const std::string& recipe) {
   std::map<std::string, at::Tensor> keep;
   auto collect = [&](const std::string& prefix, const std::map<std::string, at::Tensor>& tensors) {
     for (const auto& [name, tensor] : tensors) keep[prefix + name] = tensor.detach().to(at::kCPU).contiguous();
   };
-  collect("weight/", model.weights());
+  collect("weight/", optimizer.weights());
   collect("first_moment/", optimizer.first_moments());
   collect("second_moment/", optimizer.second_moments());
   std::map<std::string, TensorToWrite> out;
@@ -46,8 +46,8 @@ static int64_t whole_number(const std::string& text, const std::string& name, in
   return value;
 }
 
-int64_t load_training_state(const std::filesystem::path& path, Transformer& model, AdamW& optimizer,
-                            const std::string& recipe, int64_t steps) {
+int64_t load_training_state(const std::filesystem::path& path, AdamW& optimizer, const std::string& recipe,
+                            int64_t steps) {
   const Safetensors file = read_safetensors(path);
   auto meta = [&](const std::string& name) {
     const auto found = file.metadata.find(name);
@@ -65,11 +65,11 @@ int64_t load_training_state(const std::filesystem::path& path, Transformer& mode
     return map_tensor(found->second);
   };
   std::map<std::string, at::Tensor> first, second;
-  for (const auto& [name, weight] : model.weights()) {
+  for (const auto& [name, weight] : optimizer.weights()) {
     first[name] = get("first_moment/" + name, weight);
     second[name] = get("second_moment/" + name, weight);
   }
-  for (const auto& [name, weight] : model.weights()) at::Tensor(weight).copy_(get("weight/" + name, weight));
+  for (const auto& [name, weight] : optimizer.weights()) at::Tensor(weight).copy_(get("weight/" + name, weight));
   optimizer.restore(first, second, updates);
   return step;
 }

@@ -9,12 +9,12 @@
 namespace tacit {
 
 // Weights, optimiser moments and progress in one atomically written file.
-void save_training_state(const std::filesystem::path& path, const Transformer& model, const AdamW& optimizer,
-                         int64_t step, const std::string& recipe);
+void save_training_state(const std::filesystem::path& path, const AdamW& optimizer, int64_t step,
+                         const std::string& recipe);
 
-// Puts a saved state back into the model's leaves and the optimiser. Fails when `recipe` differs from the saved one,
+// Puts a saved state back into the optimiser and its leaves. Fails when `recipe` differs from the saved one,
 // naming the first difference, and on progress that no training of `steps` can have made.  -> updates done
-int64_t load_training_state(const std::filesystem::path& path, Transformer& model, AdamW& optimizer,
-                            const std::string& recipe, int64_t steps);
+int64_t load_training_state(const std::filesystem::path& path, AdamW& optimizer, const std::string& recipe,
+                            int64_t steps);
 
 }  // namespace tacit

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include <map>
 #include <string>
 
@@ -22,6 +24,12 @@ inline std::map<std::string, Procedure> procedures() {
                                           {"words", make(feedback::embed_argmax(), 9, halt::delimiter(5))},
                                           {"pause", make(feedback::token(19), 3, halt::never())},
                                           {"direct", make(feedback::hidden(), 0, halt::never())}};
+  all["layer"] = make(feedback::layer(0), 3, halt::fixed(3));
+  all["parallel"] = make(feedback::hidden(), 0, halt::never());
+  all["parallel"].parallel = {.name = "jacobi",
+                              .positions = 4,
+                              .iterations = 2,
+                              .inputs = parallel::jacobi(at::full({32}, 0.5))};  // vectors of the tiny model's size
   all["bare"] = Procedure{.think = {.max_steps = 2}};  // a plain checkpoint: no markers, no stop token
   return all;
 }

@@ -51,11 +51,12 @@ TEST_CASE("solve is prefill, think, the answer marker, decode") {
     const Solution solution = solve(model, procedure, prompts, {.max_answer_tokens = 5});
     CHECK_FALSE(solution.thoughts.trace_BKD.defined());
     for (size_t b = 0; b < prompts.size(); ++b) {
-      Session session(model, {.rows = 1, .capacity = 128});
+      Session session(model, {.rows = 1, .capacity = 128, .keep_layers = name == "layer"});
       std::vector<int64_t> prompt = prompts[b];
       prompt.insert(prompt.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
       session.prefill({prompt});
-      const Thoughts thoughts = session.think(procedure.think);
+      const Thoughts thoughts =
+          procedure.parallel ? session.think_in_parallel(*procedure.parallel) : session.think(procedure.think);
       session.feed(procedure.answer_marker);
       const Decoded answer = decode(session, {.max_tokens = 5, .stop_token = procedure.stop_token})[0];
       CHECK(solution.thoughts.tokens[b] == thoughts.tokens[0]);

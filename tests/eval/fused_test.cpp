@@ -20,7 +20,7 @@ TEST_CASE("the embedded models answer the same on the packed form and on the pla
     options.count = 64;
     const Task& reach = task(model.settings.task);
     const std::vector<Example> examples = load_examples(reach, options);
-    const Procedure procedure = bind(method("latent", model.settings), model.settings, model.tokenizer.get());
+    const Procedure procedure = bind_method(method("latent", model.settings), model.settings, model.tokenizer.get());
     TokenRows prompts;
     for (const Example& example : examples) prompts.push_back(model.tokenizer->encode(example.question));
     const int64_t answer = answer_tokens(reach, examples);

@@ -81,7 +81,7 @@ TEST_CASE("a method trained in stages ends, at inference, in the format of its l
   const auto tokenizer = make_word_tokenizer(reach_vocabulary(32));
   for (const std::string name : {"coconut", "pause", "frontier", "direct"}) {
     const Method& m = method(name);
-    const Procedure p = bind(m, settings, tokenizer.get());
+    const Procedure p = bind_method(m, settings, tokenizer.get());
     const TrainingRow row = row_of(name, m.stages(settings.latents) - 1, *tokenizer);
     std::vector<int64_t> prompt = tokenizer->encode(small_example().question);
     prompt.insert(prompt.end(), p.prompt_suffix.begin(), p.prompt_suffix.end());
@@ -94,12 +94,12 @@ TEST_CASE("a method trained in stages ends, at inference, in the format of its l
 }
 
 TEST_CASE("a plain checkpoint without markers gets none inserted") {
-  const Procedure p = bind(method("coconut"), {}, nullptr, 4);
+  const Procedure p = bind_method(method("coconut"), {}, nullptr, 4);
   CHECK(p.prompt_suffix.empty());
   CHECK(p.answer_marker.empty());
   CHECK_FALSE(p.stop_token);
   CHECK(p.think.max_steps == 4);
-  CHECK_THROWS_WITH_AS(bind(method("pause"), {}, nullptr),
+  CHECK_THROWS_WITH_AS(bind_method(method("pause"), {}, nullptr),
                        doctest::Contains("[pause] expected a checkpoint with a pause token"), Error);
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("methods are found by name, 'latent' by the checkpoint, and a new one 
   CHECK(method("latent", settings).name == "frontier");
   CHECK_THROWS_WITH_AS(method("latent"), doctest::Contains("names a method for 'latent'"), Error);
   CHECK_THROWS_WITH_AS(method("coconutt"), doctest::Contains("did you mean 'coconut'?"), Error);
-  CHECK_THROWS_WITH_AS(bind(method("walk"), settings, nullptr),
+  CHECK_THROWS_WITH_AS(bind_method(method("walk"), settings, nullptr),
                        doctest::Contains("'walk' is a training objective only"), Error);
   Method mine{.name = "own-method", .summary = "test", .procedure = method("direct").procedure};
   register_method(mine);
