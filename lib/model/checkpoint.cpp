@@ -164,6 +164,37 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
   write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
 }
 
+static std::filesystem::path method_file(const std::filesystem::path& directory) {
+  return directory / "method.safetensors";
+}
+
+void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights) {
+  std::map<std::string, at::Tensor> keep;
+  std::map<std::string, TensorToWrite> out;
+  for (const auto& [name, weight] : weights) {
+    require(weight.scalar_type() == at::kFloat, "save_checkpoint", "expected the method's weight '", name,
+            "' in fp32 but got ", at::toString(weight.scalar_type()));
+    const at::Tensor tensor = weight.detach().to(at::kCPU).contiguous();
+    keep[name] = tensor;
+    out[name] = {ElementType::F32,
+                 tensor.sizes().vec(),
+                 {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
+  }
+  write_safetensors(method_file(directory), out, {{"format", "pt"}});
+}
+
+std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory) {
+  std::map<std::string, at::Tensor> weights;
+  const auto path = method_file(directory);
+  if (!std::filesystem::exists(path)) return weights;
+  for (const auto& [name, view] : read_safetensors(path).tensors) {
+    require(view.type == ElementType::F32, "load_checkpoint", "expected '", name, "' as F32 but got ",
+            element_name(view.type), " in ", path.string());
+    weights[name] = map_tensor(view).clone();
+  }
+  return weights;
+}
+
 std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   if (!std::filesystem::is_directory(directory)) return files;
