@@ -1,9 +1,11 @@
 #include <cstdio>
 
 #include "apps/commands.h"
+#include "apps/interrupt.h"
 #include "apps/known_names.h"
 #include "apps/options.h"
 #include "apps/progress_bar.h"
+#include "apps/ranks.h"
 #include "apps/runtime.h"
 #include "latent/train_method.h"
 #include "lib/core/files.h"
@@ -18,6 +20,7 @@ struct TrainArguments {
   std::string init;
   int64_t steps = 0, batch = 0, seed = 0;
   bool resume = false;
+  double timeout = DataParallelOptions().timeout_s;
 };
 
 // The flags that were given win over the recipe's fields.
@@ -49,17 +52,32 @@ std::string trainable_methods() {
   return names;
 }
 
-// The last update and the last validation of metrics.jsonl.
+// The last update, the last validation and what was selected, of metrics.jsonl.
 OrderedJson final_figures(const std::filesystem::path& directory) {
-  OrderedJson update, validation;
+  OrderedJson update, validation, selected;
   for_each_line(directory / "metrics.jsonl", "train", [&](std::string_view text, int64_t) {
     OrderedJson line = OrderedJson::parse(text);
-    (line.contains("validation") ? validation : update) = std::move(line);
+    if (line.contains("loss"))
+      update = std::move(line);
+    else if (line.contains("validation"))
+      validation = std::move(line);
+    else if (line.contains("selected"))
+      selected = std::move(line);
   });
   OrderedJson out = {{"directory", directory.string()}};
   out.update(update);
   if (!validation.is_null()) out["validation"] = validation["validation"];
+  if (!selected.is_null()) {
+    out["selected"] = {{"step", selected["step"]}};
+    out["selected"].update(selected["selected"]);
+  }
   return out;
+}
+
+// All processes end at Ctrl-C in any; one bar is enough.
+ProgressCallback progress_of(const DataParallelOptions& ranks) {
+  if (ranks.rank == 0) return progress_bar();
+  return [](const Progress&) { return !interrupted(); };
 }
 
 int run(const std::vector<std::string>& args) {
@@ -82,6 +100,8 @@ int run(const std::vector<std::string>& args) {
   options.add("seed", "N", &a.seed, "of weights and data", 0);
   options.add("init", "DIR", &a.init, "checkpoint to start from");
   options.flag("resume", &a.resume, "continue the training in --out, or begin it where there is none");
+  options.add("timeout", "SECONDS", &a.timeout,
+              "of several processes (WORLD_SIZE): how long one waits for the others before it gives up", 0.001);
   if (!options.parse(args)) return kDone;
   options.require_option("out");
   if (options.given("method")) {
@@ -90,8 +110,10 @@ int run(const std::vector<std::string>& args) {
   }
   if (a.task != "reach") options.reject("expected reach for '--task' but got '" + a.task + "'");
   use_threads(a.common.threads);
-  const TrainConfig config = resolve(options, a);
-  train_method(config, a.out, a.resume, progress_bar());
+  TrainConfig config = resolve(options, a);
+  join_ranks(config.trainer.parallel, a.timeout);
+  train_method(config, a.out, a.resume, progress_of(config.trainer.parallel));
+  if (config.trainer.parallel.rank != 0) return kDone;
   const OrderedJson figures = final_figures(a.out);
   if (a.common.json) {
     std::printf("%s\n", figures.dump().c_str());

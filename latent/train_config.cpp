@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "latent/recipe_fields.h"
 #include "latent/train_method.h"
+#include "latent/trainer_config.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -16,13 +18,6 @@ Json default_model(const ReachOptions& reach) {
           {"hidden_act", "silu"},     {"tie_word_embeddings", true},
           {"rotary_fraction", 0.25},  {"embedding_scale", 10.0},
           {"smeared_keys", true}};
-}
-
-// A field that would do nothing is refused: a recipe must not say what is not done.
-void only_for(bool allowed, const JsonReader& in, std::initializer_list<const char*> fields, const std::string& whose) {
-  for (const char* field : fields) {
-    if (!allowed && in.has(field)) in.reject(field, "to be absent: it belongs to " + whose);
-  }
 }
 
 ReachOptions read_reach(const JsonReader& in, ReachOptions r) {
@@ -82,43 +77,8 @@ OrderedJson reach_json(const TrainConfig& c) {
   return out;
 }
 
-double number_from(const JsonReader& in, const char* field, double fallback, double low) {
-  const double value = in.number(field, fallback);
-  if (!(value >= low) || !std::isfinite(value)) in.reject(field, "to be at least " + Json(low).dump());
-  return value;
-}
-
-int64_t integer_from(const JsonReader& in, const char* field, int64_t fallback, int64_t low) {
-  const int64_t value = in.integer(field, fallback);
-  if (value < low) in.reject(field, "to be at least " + std::to_string(low));
-  return value;
-}
-
 int64_t count_from(const JsonReader& in, const char* field, int64_t fallback, int64_t low) {
   return in.has(field) ? in.integer_in(field, low, kMostThoughts) : fallback;
-}
-
-double share_from(const JsonReader& in, const char* field, double fallback, bool one = true) {
-  const double value = in.number(field, fallback);
-  if (!(value >= 0 && (one ? value <= 1 : value < 1)))
-    in.reject(field, one ? "to lie in 0..1" : "to lie in 0..1, 1 excluded");
-  return value;
-}
-
-void read_trainer(const JsonReader& in, TrainerOptions& t) {
-  t.learning_rate = number_from(in, "learning_rate", t.learning_rate, 0);
-  t.adamw.beta1 = share_from(in, "beta1", t.adamw.beta1, false);
-  t.adamw.beta2 = share_from(in, "beta2", t.adamw.beta2, false);
-  t.adamw.weight_decay = number_from(in, "weight_decay", t.adamw.weight_decay, 0);
-  t.schedule.steps = integer_from(in, "steps", t.schedule.steps, 1);
-  t.schedule.warmup_steps = integer_from(in, "warmup_steps", t.schedule.warmup_steps, 0);
-  t.schedule.decay_fraction = share_from(in, "decay_fraction", t.schedule.decay_fraction);
-  t.schedule.final_ratio = share_from(in, "final_ratio", t.schedule.final_ratio);
-  t.clip = number_from(in, "clip", t.clip, 0);
-  t.accumulate = integer_from(in, "accumulate", t.accumulate, 1);
-  t.bf16 = in.boolean("bf16", t.bf16);
-  t.checkpoint_every = integer_from(in, "checkpoint_every", t.checkpoint_every, 1);
-  t.validate_every = integer_from(in, "validate_every", t.validate_every, 0);
 }
 
 bool has_stages(const Method& how, int64_t latents) { return how.stages && how.stages(latents) > 1; }
@@ -196,39 +156,28 @@ TrainConfig default_train_config(const std::string& method) {
 TrainConfig train_config_from_json(const Json& json, const std::string& source) {
   require(json.is_object(), "read_config", "expected a JSON object but got ", json.type_name(), " in ", source);
   const JsonReader in(json, "read_config", source);
-  in.only({"method",
-           "task",
-           "seed",
-           "batch",
-           "latents",
-           "options",
-           "thought_weight",
-           "frontier",
-           "through_thoughts",
-           "recompute",
-           "teacher_forcing",
-           "walk_length",
-           "walk_question",
-           "curriculum_fraction",
-           "reset_optimizer",
-           "init",
-           "matched_attention",
-           "model",
-           "reach",
-           "growth",
-           "learning_rate",
-           "beta1",
-           "beta2",
-           "weight_decay",
-           "steps",
-           "warmup_steps",
-           "decay_fraction",
-           "final_ratio",
-           "clip",
-           "accumulate",
-           "bf16",
-           "checkpoint_every",
-           "validate_every"});
+  std::vector<std::string> known = {"method",
+                                    "task",
+                                    "seed",
+                                    "batch",
+                                    "latents",
+                                    "options",
+                                    "thought_weight",
+                                    "frontier",
+                                    "through_thoughts",
+                                    "recompute",
+                                    "teacher_forcing",
+                                    "walk_length",
+                                    "walk_question",
+                                    "curriculum_fraction",
+                                    "reset_optimizer",
+                                    "init",
+                                    "matched_attention",
+                                    "model",
+                                    "reach",
+                                    "growth"};
+  known.insert(known.end(), trainer_fields().begin(), trainer_fields().end());
+  in.only(known);
   TrainConfig c = default_train_config(in.string("method", "frontier"));
   const Method& how = method(c.method);
   c.task = in.string("task", c.task);
@@ -257,7 +206,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   c.matched_attention = in.boolean("matched_attention", c.matched_attention);
   read_data(in, c);
   c.model = in.has("model") ? read_model(in.object("model"), how, c.reach) : usual_model(how, c.reach);
-  read_trainer(in, c.trainer);
+  read_trainer(in, c.seed, c.trainer);
   return c;
 }
 
@@ -286,17 +235,7 @@ OrderedJson to_json(const TrainConfig& c) {
   if (c.init.empty()) out["matched_attention"] = c.matched_attention, out["model"] = c.model;
   out["reach"] = reach_json(c);
   out["growth"] = growth_json(c);
-  out["learning_rate"] = t.learning_rate;
-  out["beta1"] = t.adamw.beta1;
-  out["beta2"] = t.adamw.beta2;
-  out["weight_decay"] = t.adamw.weight_decay;
-  out["warmup_steps"] = t.schedule.warmup_steps;
-  out["decay_fraction"] = t.schedule.decay_fraction;
-  out["final_ratio"] = t.schedule.final_ratio;
-  out["clip"] = t.clip;
-  out["bf16"] = t.bf16;
-  out["checkpoint_every"] = t.checkpoint_every;
-  out["validate_every"] = t.validate_every;
+  put_trainer(t, out);
   return out;
 }
 

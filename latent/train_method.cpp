@@ -83,6 +83,19 @@ void check_folder(const std::filesystem::path& directory, const std::string& rec
           there.empty() ? "" : there[0].string(), " without a training; choose another folder");
 }
 
+// Puts recipe and tokenizer into the folder; of a training that goes on, the recipe, which may say more steps now.
+void begin_folder(const std::filesystem::path& directory, const std::string& recipe, const std::string& recipe_file,
+                  const std::string& tokenizer_file, bool resume) {
+  if (training_exists(directory)) {
+    if (resume) require_resumable(directory, recipe);
+    if (resume) write_file_atomic(directory / "train.json", recipe_file, "train");
+    return;
+  }
+  std::filesystem::create_directories(directory);
+  write_file_atomic(directory / "train.json", recipe_file, "train");
+  write_file_atomic(directory / "tokenizer.json", tokenizer_file, "train");
+}
+
 struct Start {
   std::shared_ptr<Transformer> model;
   MethodWeights own;
@@ -192,7 +205,7 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   };
   TrainingProblem problem{.own = start.own};
   problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
-    const int64_t first = (step * config.trainer.accumulate + micro) * config.batch;
+    const int64_t first = (step * config.trainer.micro_batches() + micro) * config.batch;
     const auto batch =
         batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
     const LatentLoss loss = loss_of(model, batch,
@@ -215,19 +228,16 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   };
   // What can be refused is refused before anything is written: the first batch, and the first and last stage in full
   // size.
-  const std::string recipe_file = to_json(config).dump(2) + "\n";
-  check_folder(directory, recipe_file);
+  const std::string recipe = to_json(config).dump(), recipe_file = to_json(config).dump(2) + "\n";
+  const bool writes = config.trainer.parallel.rank == 0;
+  if (writes) check_folder(directory, recipe_file);
   check_rows(*start.model,
              batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)).rows);
   for (const int64_t stage : {stage_at(0), stages - 1}) {
     check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage).rows);
   }
-  std::filesystem::create_directories(directory);
-  if (!training_exists(directory)) {
-    write_file_atomic(directory / "train.json", recipe_file, "train");
-    write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
-  }
-  train(start.model, problem, config.trainer, saved_config, to_json(config).dump(), directory, resume, progress);
+  if (writes) begin_folder(directory, recipe, recipe_file, word_tokenizer_json(words), resume);
+  train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
 }
 
 }  // namespace tacit

@@ -2,7 +2,7 @@
 
 torch_version=2.11.0
 packages=(g++ cmake ninja-build mold pkg-config python3-venv libsentencepiece-dev nlohmann-json3-dev doctest-dev
-  libboost-program-options-dev libpcre2-dev libutf8proc-dev libedit-dev)
+  libboost-program-options-dev libpcre2-dev libutf8proc-dev libedit-dev libgloo-dev)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 logs=$root/build/log

@@ -164,28 +164,35 @@ void save_model(const std::filesystem::path& directory, const Transformer& model
   write_file_atomic(directory / "config.json", config.dump(2) + "\n", "save_checkpoint");
 }
 
-std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory, at::Device device) {
-  const auto path = directory / "method.safetensors";
-  std::map<std::string, at::Tensor> out;
-  if (!exists(path)) return out;
-  for (const auto& [name, view] : read_safetensors(path).tensors) {
-    require(view.type == ElementType::F32, "load_checkpoint", "expected '", name, "' as F32 but got ",
-            element_name(view.type), " in ", path.string());
-    out[name] = map_tensor(view).to(device);
-  }
-  return out;
+static std::filesystem::path method_file(const std::filesystem::path& directory) {
+  return directory / "method.safetensors";
 }
 
 void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights) {
   std::map<std::string, at::Tensor> keep;
   std::map<std::string, TensorToWrite> out;
   for (const auto& [name, weight] : weights) {
-    const at::Tensor tensor = keep[name] = weight.detach().to(at::kCPU, at::kFloat).contiguous();
+    require(weight.scalar_type() == at::kFloat, "save_checkpoint", "expected the method's weight '", name,
+            "' in fp32 but got ", at::toString(weight.scalar_type()));
+    const at::Tensor tensor = weight.detach().to(at::kCPU).contiguous();
+    keep[name] = tensor;
     out[name] = {ElementType::F32,
                  tensor.sizes().vec(),
                  {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
   }
-  write_safetensors(directory / "method.safetensors", out, {{"format", "pt"}});
+  write_safetensors(method_file(directory), out, {{"format", "pt"}});
+}
+
+std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory, at::Device device) {
+  std::map<std::string, at::Tensor> weights;
+  const auto path = method_file(directory);
+  if (!std::filesystem::exists(path)) return weights;
+  for (const auto& [name, view] : read_safetensors(path).tensors) {
+    require(view.type == ElementType::F32, "load_checkpoint", "expected '", name, "' as F32 but got ",
+            element_name(view.type), " in ", path.string());
+    weights[name] = map_tensor(view).to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  }
+  return weights;
 }
 
 std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory) {

@@ -26,14 +26,14 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
 // names.
 void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config);
 
-// What a method learned beside the model (DIR/method.safetensors, fp32): nothing where there is no such file. Fails
-// naming the file where it is broken.
+// Weights that a method has beside its model, by name, in fp32: method.safetensors, written atomically. Loading makes a
+// copy that may be trained; without such a file there are none. Fails on tensors of another type, naming the file.
+void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights);
 std::map<std::string, at::Tensor> load_method_weights(const std::filesystem::path& directory,
                                                       at::Device device = at::kCPU);
-void save_method_weights(const std::filesystem::path& directory, const std::map<std::string, at::Tensor>& weights);
 
-// The files of a checkpoint in `directory`: config.json, tokenizer.*, *.safetensors. What is written beside them would
-// make a mixture of two. None where there is no such folder.
+// The files of a checkpoint in `directory`: config.json, tokenizer.*, *.safetensors (a method's own too). What is
+// written beside them would make a mixture of two. None where there is no such folder.
 std::vector<std::filesystem::path> checkpoint_files_in(const std::filesystem::path& directory);
 
 // A fresh model of this config with random weights.

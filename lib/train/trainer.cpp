@@ -2,65 +2,19 @@
 
 #include <ATen/core/grad_mode.h>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/model/checkpoint.h"
-#include "lib/model/slots.h"
 #include "lib/train/training_state.h"
+#include "lib/train/update.h"
 
 namespace tacit {
 namespace {
 
-// The model with its weights rounded to bf16; gradients arrive at the fp32 weights.
-Transformer in_bf16(const Transformer& model) {
-  std::map<std::string, at::Tensor> weights;
-  for (const auto& [name, weight] : model.weights()) {
-    weights[name] = slots::kept_in_fp32(name) ? weight : weight.to(at::kBFloat16);
-  }
-  return Transformer(model.config(), std::move(weights));
-}
-
-using Figures = std::vector<std::pair<std::string, double>>;
-
-void add(Figures& sum, const Figures& part, double weight) {
-  for (const auto& [name, value] : part) {
-    auto found = std::find_if(sum.begin(), sum.end(), [&](const auto& f) { return f.first == name; });
-    if (found == sum.end()) {
-      sum.emplace_back(name, value * weight);
-    } else {
-      found->second += value * weight;
-    }
-  }
-}
-
-struct Update {
-  double loss = 0, gradient_norm = 0;
-  Figures figures;
-  int64_t tokens = 0;
-};
-
-Update run_update(const Transformer& model, const TrainingProblem& problem, const TrainerOptions& options,
-                  AdamW& optimizer, int64_t step) {
-  Update out;
-  optimizer.zero_grad();
-  const double share = 1.0 / static_cast<double>(options.accumulate);
-  for (int64_t micro = 0; micro < options.accumulate; ++micro) {
-    const MicroBatch batch = problem.loss(options.bf16 ? in_bf16(model) : model, step, micro);
-    (batch.loss * share).backward();
-    out.loss += batch.loss.item<double>() * share;
-    out.tokens += batch.tokens;
-    add(out.figures, batch.figures, share);
-  }
-  require(std::isfinite(out.loss), "train", "expected a finite loss but got ", out.loss, " at step ", step + 1,
-          "; lower the learning rate or check the data");
-  out.gradient_norm = clip_gradients(optimizer.weights(), options.clip);
-  require(std::isfinite(out.gradient_norm), "train", "expected a finite gradient but got a norm of ", out.gradient_norm,
-          " at step ", step + 1, "; lower the learning rate");
-  optimizer.step(options.learning_rate * options.schedule.factor(step));
-  return out;
+std::filesystem::path state_in(const std::filesystem::path& directory) {
+  return directory / "training_state.safetensors";
 }
 
 // Keeps the lines up to `step`: those after it belong to work that the kill undid.
@@ -92,62 +46,174 @@ OrderedJson metrics_line(int64_t step, const Update& update, double learning_rat
   return line;
 }
 
+OrderedJson validation_line(int64_t step, const Figures& figures) {
+  OrderedJson line = {{"step", step}, {"validation", OrderedJson::object()}};
+  for (const auto& [name, value] : figures) line["validation"][name] = value;
+  return line;
+}
+
+void check(const TrainingProblem& problem, const TrainerOptions& options) {
+  require(options.schedule.steps >= 1, "train", "expected at least 1 step but got ", options.schedule.steps);
+  require(options.accumulate >= 1, "train", "expected accumulate of at least 1 but got ", options.accumulate);
+  require(options.average_decay >= 0 && options.average_decay < 1, "train",
+          "expected an average's decay of 0 to 1, 1 excluded, but got ", options.average_decay);
+  require(options.selection.figure.empty() || (options.validate_every > 0 && problem.validate), "train",
+          "expected a training that is validated, to select by '", options.selection.figure, "'");
+}
+
+class Training {
+ public:
+  Training(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
+           const Json& config, const std::string& recipe, const std::filesystem::path& directory)
+      : ranks_(join_data_parallel(options.parallel)),
+        weights_(model, problem.own, options.trained),
+        optimizer_(weights_.leaves(), options.adamw),
+        average_(weights_.leaves(), options.average_decay),
+        selection_(options.selection),
+        state_{weights_.leaves(), optimizer_, average_, selection_, weights_.fixed_hash()},
+        problem_(problem),
+        options_(options),
+        config_(config),
+        recipe_(recipe),
+        directory_(directory) {}
+
+  void start(bool resume) {
+    const auto state = state_in(directory_), metrics = directory_ / "metrics.jsonl";
+    if (training_exists(directory_)) {
+      require(resume, "train", "expected a folder without a training but ", state.string(),
+              " exists; resume it or choose another folder");
+      step_ = load_training_state(state, state_, recipe_);
+    }
+    compare_ranks();
+    if (selection_.on() && step_ == 0) selection_.figure_in(validate());  // a name that is none is refused now
+    if (!writes()) return;
+    std::filesystem::create_directories(directory_);
+    cut_metrics(metrics, step_);
+    if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
+    metrics_ = std::make_unique<LineAppender>(metrics, "train");
+  }
+
+  void run(const ProgressCallback& progress) {
+    const int64_t steps = options_.schedule.steps;
+    while (step_ < steps && !selection_.exhausted()) {
+      if (problem_.resets_optimizer && problem_.resets_optimizer(step_)) optimizer_.reset();
+      const auto begin = std::chrono::steady_clock::now();
+      const Update update = run_update(weights_, problem_, options_, optimizer_, *ranks_, step_);
+      const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+      const double learning_rate = options_.learning_rate * options_.schedule.factor(step_);
+      ++step_;
+      average_.update(step_);
+      log(metrics_line(step_, update, learning_rate, ms));
+      if (options_.validate_every > 0 && problem_.validate && (step_ % options_.validate_every == 0 || step_ == steps))
+        take_validation();
+      const bool mine = !progress || progress({"train", step_, steps, detail(update, ms)});
+      const bool go_on = ranks_->all(mine, "the end of step " + std::to_string(step_));
+      const bool last = step_ == steps || selection_.exhausted();
+      if (writes() && (step_ % options_.checkpoint_every == 0 || last || !go_on)) save();
+      if (!go_on) throw Interrupted("train", "interrupted after step " + std::to_string(step_) + "; resume to go on");
+    }
+  }
+
+ private:
+  bool writes() const { return ranks_->rank() == 0; }
+
+  void log(const OrderedJson& line) {
+    if (metrics_) metrics_->append(line.dump());
+  }
+
+  // A process that trains something else would spoil what the others do, unseen.
+  void compare_ranks() {
+    if (ranks_->size() == 1) return;
+    const OrderedJson mine = {{"recipe", recipe_},
+                              {"step", step_},
+                              {"weights", weights_hash(weights_.leaves())},
+                              {"fixed_weights", state_.fixed_hash}};
+    const auto all = ranks_->gather(mine.dump(), "the comparison of recipes and weights");
+    const Json first = Json::parse(all[0]);
+    for (size_t rank = 1; rank < all.size(); ++rank) {
+      const Json other = Json::parse(all[rank]);
+      const std::string difference = recipe_difference(first["recipe"], other["recipe"]);
+      require(difference.empty(), "train", "expected the recipe of rank 0, ", difference, " in rank ", rank);
+      require(first == other, "train", "expected the weights and the progress of rank 0 in rank ", rank, ", step ",
+              first["step"], ", but got others, step ", other["step"]);
+    }
+  }
+
+  // Of the averaged weights, where there are some: for that time they are the leaves' values.
+  Figures validate() {
+    const at::NoGradGuard no_grad;
+    average_.exchange();
+    const Figures figures = problem_.validate(*weights_.model());
+    average_.exchange();
+    return mean_figures(figures, *ranks_, "the validation of step " + std::to_string(step_));
+  }
+
+  void take_validation() {
+    const Figures figures = validate();
+    log(validation_line(step_, figures));
+    if (!selection_.on()) return;
+    const std::string& figure = selection_.options().figure;
+    if (selection_.offer(step_, figures, average_.on() ? average_.averages() : weights_.leaves()))
+      log({{"step", step_}, {"selected", {{figure, selection_.value()}}}});
+    if (selection_.exhausted())
+      log({{"step", step_},
+           {"stopped", {{"patience", selection_.options().patience}, {"selected", selection_.step()}}}});
+  }
+
+  void save() {
+    metrics_->sync();
+    save_training_state(state_in(directory_), state_, step_, recipe_);
+    save_checkpoint();
+  }
+
+  // The weights of the best validation or of the last update, in the leaves for as long as it takes.
+  void save_checkpoint() {
+    const at::NoGradGuard no_grad;
+    TensorMap kept;
+    if (selection_.step() > 0) {
+      for (const auto& [name, leaf] : weights_.leaves()) {
+        kept[name] = leaf.detach().clone();
+        leaf.copy_(selection_.best().at(name));
+      }
+    } else {
+      average_.exchange();
+    }
+    save_model(directory_, *weights_.model(), config_);
+    if (!weights_.own().empty()) save_method_weights(directory_, weights_.own());
+    if (kept.empty()) average_.exchange();
+    for (const auto& [name, value] : kept) weights_.leaves().at(name).copy_(value);
+  }
+
+  std::unique_ptr<DataParallel> ranks_;
+  TrainedWeights weights_;
+  AdamW optimizer_;
+  WeightAverage average_;
+  Selection selection_;
+  TrainingState state_;
+  const TrainingProblem& problem_;
+  const TrainerOptions& options_;
+  const Json& config_;
+  const std::string& recipe_;
+  const std::filesystem::path& directory_;
+  std::unique_ptr<LineAppender> metrics_;  // where this process writes
+  int64_t step_ = 0;
+};
+
 }  // namespace
 
-bool training_exists(const std::filesystem::path& directory) {
-  return std::filesystem::exists(directory / "training_state.safetensors");
+bool training_exists(const std::filesystem::path& directory) { return std::filesystem::exists(state_in(directory)); }
+
+void require_resumable(const std::filesystem::path& directory, const std::string& recipe) {
+  require_same_recipe(state_in(directory), recipe);
 }
 
 void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,
            const ProgressCallback& progress) {
-  require(options.schedule.steps >= 1, "train", "expected at least 1 step but got ", options.schedule.steps);
-  require(options.accumulate >= 1, "train", "expected accumulate of at least 1 but got ", options.accumulate);
-  std::filesystem::create_directories(directory);
-  const auto state = directory / "training_state.safetensors", metrics_path = directory / "metrics.jsonl";
-  std::map<std::string, at::Tensor> leaves = model->weights();
-  for (const auto& [name, weight] : problem.own) leaves["method/" + name] = weight;
-  AdamW optimizer(leaves, options.adamw);
-  int64_t step = 0;
-  const auto save_checkpoint = [&] {
-    if (!problem.own.empty()) save_method_weights(directory, problem.own);
-    save_model(directory, *model, config);
-  };
-  if (training_exists(directory)) {
-    require(resume, "train", "expected a folder without a training but ", state.string(),
-            " exists; resume it or choose another folder");
-    step = load_training_state(state, optimizer, recipe, options.schedule.steps);
-    cut_metrics(metrics_path, step);
-    // A kill may have come between the last state and its checkpoint.
-    if (step == options.schedule.steps) save_checkpoint();
-  } else if (std::filesystem::exists(metrics_path)) {
-    cut_metrics(metrics_path, 0);
-  }
-  LineAppender metrics(metrics_path, "train");
-  auto save = [&] {
-    metrics.sync();
-    save_training_state(state, optimizer, step, recipe);
-    save_checkpoint();
-  };
-  while (step < options.schedule.steps) {
-    if (problem.resets_optimizer && problem.resets_optimizer(step)) optimizer.reset();
-    const auto begin = std::chrono::steady_clock::now();
-    const Update update = run_update(*model, problem, options, optimizer, step);
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    const double learning_rate = options.learning_rate * options.schedule.factor(step);
-    ++step;
-    metrics.append(metrics_line(step, update, learning_rate, ms).dump());
-    if (options.validate_every > 0 && problem.validate &&
-        (step % options.validate_every == 0 || step == options.schedule.steps)) {
-      const at::NoGradGuard no_grad;
-      OrderedJson line = {{"step", step}, {"validation", OrderedJson::object()}};
-      for (const auto& [name, value] : problem.validate(*model)) line["validation"][name] = value;
-      metrics.append(line.dump());
-    }
-    const bool go_on = !progress || progress({"train", step, options.schedule.steps, detail(update, ms)});
-    if (step % options.checkpoint_every == 0 || step == options.schedule.steps || !go_on) save();
-    if (!go_on) throw Interrupted("train", "interrupted after step " + std::to_string(step) + "; resume to go on");
-  }
+  check(problem, options);
+  Training training(model, problem, options, config, recipe, directory);
+  training.start(resume);
+  training.run(progress);
 }
 
 }  // namespace tacit

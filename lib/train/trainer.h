@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -12,6 +11,9 @@
 #include "lib/core/progress.h"
 #include "lib/model/transformer.h"
 #include "lib/train/adamw.h"
+#include "lib/train/data_parallel.h"
+#include "lib/train/selection.h"
+#include "lib/train/trained_weights.h"
 
 namespace tacit {
 
@@ -20,41 +22,57 @@ struct TrainerOptions {
   AdamWOptions adamw;
   Schedule schedule;       // schedule.steps is the length of the training
   double clip = 1;         // joint norm of the gradients; 0 = no clipping
-  int64_t accumulate = 1;  // micro-batches an update
+  int64_t accumulate = 1;  // micro-batches an update and process
   bool bf16 = false;  // weights rounded to bf16 for the passes; weights themselves, moments, norms and loss in fp32
   int64_t checkpoint_every = 200;  // updates; the last one is always saved
   int64_t validate_every = 0;      // updates; 0 = never
+  TrainedPart trained;             // all weights, low-rank factors, or a method's own alone
+  double average_decay = 0;        // of the weights' exponential mean, which is validated and kept; 0 = off
+  SelectionOptions selection;
+  DataParallelOptions parallel;
+
+  int64_t micro_batches() const { return accumulate * parallel.world_size; }  // an update
 };
 
 // What a micro-batch contributes. Figures are averaged over the micro-batches of an update and written to
 // metrics.jsonl.
 struct MicroBatch {
   at::Tensor loss;  // scalar with gradient
-  std::vector<std::pair<std::string, double>> figures;
+  Figures figures;
   int64_t tokens = 0;  // positions processed, for the speed shown
 };
 
 struct TrainingProblem {
-  // Leaves that are trained beside the model's, saved as method.safetensors; `loss` holds them itself. May be empty.
-  std::map<std::string, at::Tensor> own;
-  // Loss of micro-batch `micro` of update `step`; a pure function of the two and the weights, so that training can
-  // resume.
+  // Loss of micro-batch `micro` (below TrainerOptions::micro_batches()) of update `step`; a pure function of the two
+  // and the weights, so that training can resume and be shared among processes.
   std::function<MicroBatch(const Transformer& model, int64_t step, int64_t micro)> loss;
-  std::function<std::vector<std::pair<std::string, double>>(const Transformer& model)> validate;  // may be empty
-  std::function<bool(int64_t step)> resets_optimizer;  // before this update; may be empty
+  std::function<Figures(const Transformer& model)> validate;  // may be empty
+  std::function<bool(int64_t step)> resets_optimizer;         // before this update; may be empty
+  // A method's own weights, by name: leaves in fp32 on the model's device, which `loss` and `validate` hold themselves.
+  TensorMap own;
 };
 
 // Whether `directory` holds a training that could be resumed.
 bool training_exists(const std::filesystem::path& directory);
 
-// Trains `model`'s leaves in place. In `directory`:
+// Fails unless train() could resume the training in `directory` with this recipe (lib/train/training_state.h).
+void require_resumable(const std::filesystem::path& directory, const std::string& recipe);
+
+// Trains `model`'s leaves in place, or, with options.trained, factors beside them or `problem.own` alone. In
+// `directory`:
 //   metrics.jsonl                   a line an update: step (from 1), loss, figures, lr, grad_norm, tokens, ms;
-//                                   `validation` lines between
+//                                   `validation`, `selected` and `stopped` lines between
 //   training_state.safetensors      weights, moments, step: one file, so that no kill can leave a mixture
-//   model.safetensors, config.json  the checkpoint itself (from `config`), written after the state
-// With `resume` an existing state is continued (same `recipe` required) and metrics.jsonl is cut back to it; without,
-// an existing state is an error. On the CPU with one thread an interrupted training ends with the same bytes as an
-// undisturbed one.
+//   model.safetensors, config.json  the checkpoint itself (from `config`), written after the state: the weights of the
+//   method.safetensors              last update or of the best validation, averaged where there is an average, low-rank
+//                                   factors added in; a method's own where it has some
+// With `resume` an existing state is continued (same `recipe` required, but for more "steps") and metrics.jsonl is cut
+// back to it; without, an existing state is an error. On the CPU with one thread an interrupted training ends with the
+// same bytes as an undisturbed one.
+//
+// Of several processes (options.parallel) each is called so, with the same recipe and weights, and takes micro-batches
+// rank, rank + world_size, ...; gradients, losses and figures are averaged over all. Rank 0 alone writes; all must see
+// `directory` to resume. When one's progress asks to stop, all do.
 void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,
            const ProgressCallback& progress);

@@ -273,7 +273,7 @@ TEST_CASE("a folder that holds another training is neither overwritten nor resum
                        doctest::Contains("resume it or choose another folder"), Error);
   TrainConfig other = config;
   other.trainer.learning_rate = 0.5;
-  CHECK_THROWS_WITH_AS(train_method(other, folder.path, true, {}), doctest::Contains("'/learning_rate' differs"),
+  CHECK_THROWS_WITH_AS(train_method(other, folder.path, true, {}), doctest::Contains("'learning_rate' of 0.001 but got 0.5"),
                        Error);
   CHECK(read_file(folder.path / "train.json", "test") == before);
 }
