@@ -77,13 +77,14 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
   const JsonReader root(config, "read_config", source);
   if (!root.has("tacit")) return s;
   const JsonReader in = root.object("tacit");
-  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers"});
+  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers", "generator"});
   s.method = in.string("method", "");
   s.latents = in.has("latents") ? in.integer_in("latents", 0, kMostThoughts) : s.latents;
   s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, kMostThoughts) : s.max_words;
   s.task = in.string("task", "");
   s.style = in.string("style", "");
   s.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : s.labels;
+  if (in.has("generator")) s.generator = in.object("generator").json();
   s.frontier = in.string("frontier", s.frontier);
   if (s.frontier != "level" && s.frontier != "explored") in.reject("frontier", "to be level or explored");
   if (in.has("markers")) {
@@ -96,7 +97,7 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
 }
 
 OrderedJson to_json(const MethodSettings& s) {
-  return {
+  OrderedJson out = {
       {"method", s.method},
       {"latents", s.latents},
       {"max_words", s.max_words},
@@ -106,6 +107,8 @@ OrderedJson to_json(const MethodSettings& s) {
       {"frontier", s.frontier},
       {"markers",
        {{"think", s.markers.think}, {"answer", s.markers.answer}, {"pause", s.markers.pause}, {"end", s.markers.end}}}};
+  if (!s.generator.is_null()) out["generator"] = s.generator;
+  return out;
 }
 
 }  // namespace tacit

@@ -30,8 +30,10 @@ struct MethodSettings {
   int64_t latents = 6;     // thoughts before the answer
   int64_t max_words = 64;  // upper bound on a written chain of thought, tokens
   std::string task;        // "reach", "" = none
-  std::string style;       // of the task's text: "symbols" or "english"
+  // Of the task's text: "symbols", "english", or "lines", a file's text laid out as Coconut does (datasets/lines.h).
+  std::string style;
   int64_t labels = 32;     // label words of the symbol vocabulary
+  Json generator;          // options of a generated task other than reach (datasets/generated_task.h); null = none
   // What a thought of method frontier was trained to hold: "level" = nodes at distance k, "explored" = nodes within
   // distance k, root included.
   std::string frontier = "level";

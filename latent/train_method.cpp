@@ -2,48 +2,34 @@
 
 #include <cmath>
 
+#include "latent/train_data.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
-#include "lib/core/rng.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/slots.h"
 #include "lib/tokenizer/tokenizer.h"
 
 namespace tacit {
 namespace {
 
-// Data seeds: the low bit tells training from validation, so that the two never share an example. `tacit data generate`
-// and the evaluation's own problems are drawn from the seed as given; a training seed is shifted out of their way.
-constexpr uint64_t training_space = 0x7472'6169'0000'0000;  // "trai"
-uint64_t training_seed(uint64_t seed) { return training_space + 2 * seed; }
-uint64_t validation_seed(uint64_t seed) { return training_space + 2 * seed + 1; }
-constexpr int64_t validation_examples = 128;
-
-Example walk_as_example(const Walk& walk) {
-  Example out;
-  out.question = walk.edges;
-  out.steps = walk.words;
-  out.meta["targets"] = walk.targets;
-  return out;
-}
-
-Example example_of(const TrainConfig& config, const ReachOptions& reach, uint64_t seed, int64_t index) {
-  if (config.method == "walk")
-    return walk_as_example(walk_example(reach, seed, index, config.walk_length, config.walk_question));
-  return reach_example(reach, seed, index);
-}
-
-MethodSettings settings_of(const TrainConfig& config) {
-  MethodSettings s;
+// What the data say of themselves, and what the recipe says of the method.
+MethodSettings settings_of(const TrainConfig& config, const TrainData& data) {
+  MethodSettings s = data.settings;
   s.method = config.method;
   s.latents = config.latents;
-  // Enough for the longest chain, every node and a mark for every level.
-  s.max_words = std::max(s.max_words, config.reach.graph.max_nodes + config.reach.graph.max_depth + 1);
-  s.task = config.task;
-  s.style = "symbols";
-  s.labels = config.reach.labels;
   s.frontier = config.frontier;
-  s.markers = {.think = "[T]", .answer = "[A]", .pause = "[P]", .end = "[E]"};
   return s;
+}
+
+// A method may read of an example what only some tasks give, such as the search frontiers of reach.
+TrainingRow make_row(const Method& how, const Example& example, const ObjectiveContext& context) {
+  try {
+    return how.row(example, context);
+  } catch (const OrderedJson::exception& error) {
+    const std::string cause = error.what();  // "[json.exception.out_of_range.403] key 'frontiers' not found"
+    fail("train", "expected a task with what method '", how.name, "' is trained on but task '", context.settings.task,
+         "' has it not (", cause.substr(cause.find("] ") + 2), " in 'meta' of ", example.id, ")");
+  }
 }
 
 std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
@@ -52,27 +38,15 @@ std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
   return out;
 }
 
-// Word i of the recipe must be token i of the checkpoint that it starts from.
-void check_vocabulary(const TrainConfig& config) {
-  const auto tokenizer = load_tokenizer(config.init);
-  const auto words = reach_vocabulary(config.reach.labels);
-  for (size_t i = 0; i < words.size(); ++i) {
-    const int64_t id = static_cast<int64_t>(i);
-    const std::string there = id < tokenizer->vocab_size() ? tokenizer->token(id) : "nothing";
-    require(there == words[i], "train", "expected '", words[i], "' as token ", i, " but got '", there, "' in ",
-            config.init.string());
-  }
-}
-
 // Nothing in the folder may be overwritten or be taken for a part of the checkpoint. What a kill before the first state
 // leaves is known by the recipe, which is written first.
-void check_folder(const std::filesystem::path& directory, const std::string& recipe_file) {
+void check_folder(const std::filesystem::path& directory, const std::string& recipe_file, const TrainData& data) {
   if (training_exists(directory)) return;
   const auto recipe = directory / "train.json", metrics = directory / "metrics.jsonl";
   const bool begun = exists(recipe) && read_file(recipe, "train") == recipe_file;
   std::vector<std::filesystem::path> there;
   for (const auto& file : checkpoint_files_in(directory)) {
-    if (!begun || file.filename() != "tokenizer.json") there.push_back(file);
+    if (!begun || !data.tokenizer_files.contains(file.filename().string())) there.push_back(file);
   }
   for (const auto& file : {recipe, metrics}) {
     if (!begun && exists(file)) there.push_back(file);
@@ -86,13 +60,32 @@ struct Start {
   Json config;  // config.json as it will be written
 };
 
-Start make_start(const TrainConfig& config) {
+// With rows for new tokens, which start as the token "<<" does, or as the mean of all.
+Start grown(const Transformer& model, const Tokenizer& tokenizer) {
+  Json config = model.config().raw;
+  config["vocab_size"] = tokenizer.vocab_size();
+  const int64_t added = tokenizer.vocab_size() - model.config().vocab_size;
+  auto weights = model.weights();
+  for (const std::string& name : {slots::embedding, slots::unembedding}) {
+    const auto found = weights.find(name);
+    if (found == weights.end()) continue;  // tied
+    const at::Tensor& rows = found->second;
+    const auto like = tokenizer.id_of("<<");
+    const at::Tensor row = like ? rows.narrow(0, *like, 1) : rows.mean(0, /*keepdim=*/true);
+    found->second = at::cat({rows, row.expand({added, rows.size(1)})});
+  }
+  const Transformer larger(model_config_from_json(config, "config.json with 'add_tokens'"), std::move(weights));
+  return {trainable_copy(larger), config};
+}
+
+Start make_start(const TrainConfig& config, const TrainData& data) {
   if (config.init.empty()) {
     const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
     return {trainable_copy(*make_model(model, config.seed, config.matched_attention)), config.model};
   }
-  check_vocabulary(config);
   const auto initial = load_model(config.init);
+  const bool grows = !config.add_tokens.empty() && data.tokenizer->vocab_size() > initial->config().vocab_size;
+  if (grows) return grown(*initial, *data.tokenizer);
   return {trainable_copy(*initial), initial->config().raw};
 }
 
@@ -126,7 +119,7 @@ double teacher_forcing_at(const TrainConfig& config, int64_t step) {
 }
 
 Example training_example(const TrainConfig& config, int64_t step, int64_t index) {
-  return example_of(config, reach_at(config, step), training_seed(config.seed), index);
+  return open_train_data(config).training(step, index);
 }
 
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
@@ -134,29 +127,33 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   const Method& how = method(config.method);
   require(how.row && how.stages, "train", "expected a method with a training row and stages but '", how.name,
           "' has none");
-  const MethodSettings settings = settings_of(config);
-  const auto words = reach_vocabulary(config.reach.labels);
-  const auto tokenizer = make_word_tokenizer(words);
-  const Start start = make_start(config);
-  require(start.model->config().vocab_size >= static_cast<int64_t>(words.size()), "train",
-          "expected a model with a vocabulary of at least ", words.size(), " words but got ",
+  const TrainData data = open_train_data(config);
+  const MethodSettings settings = settings_of(config, data);
+  const Start start = make_start(config, data);
+  require(start.model->config().vocab_size >= data.tokenizer->vocab_size(), "train",
+          "expected a model with a vocabulary of at least ", data.tokenizer->vocab_size(), " words but got ",
           start.model->config().vocab_size);
   Json saved_config = start.config;
   saved_config["tacit"] = Json::parse(to_json(settings).dump());
   const int64_t steps = config.trainer.schedule.steps, stages = how.stages(config.latents);
   auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
-  auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
+  auto row_of = [&](const Example& example, int64_t stage) {
+    return make_row(how, example, {settings, *data.tokenizer, config.latents, stage});
+  };
+  auto rows_of = [&](const std::vector<Example>& examples, int64_t stage) {
     std::vector<TrainingRow> rows;
-    for (int64_t i = 0; i < count; ++i) {
-      rows.push_back(
-          how.row(example_of(config, reach, seed, first + i), {settings, *tokenizer, config.latents, stage}));
-    }
+    for (const Example& example : examples) rows.push_back(row_of(example, stage));
+    return rows;
+  };
+  auto batch_of = [&](int64_t step, int64_t first) {
+    std::vector<TrainingRow> rows;
+    for (int64_t i = 0; i < config.batch; ++i) rows.push_back(row_of(data.training(step, first + i), stage_at(step)));
     return rows;
   };
   TrainingProblem problem;
   problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
     const int64_t first = (step * config.trainer.accumulate + micro) * config.batch;
-    const auto rows = batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
+    const auto rows = batch_of(step, first);
     const LatentLoss loss = latent_loss(model, rows,
                                         {.thought_weight = config.thought_weight,
                                          .through_thoughts = config.through_thoughts,
@@ -167,25 +164,28 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};
   };
-  problem.validate = [&](const Transformer& model) {
-    const auto rows = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
-    return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}));
-  };
+  if (!data.validation.empty()) {
+    problem.validate = [&](const Transformer& model) {
+      const auto rows = rows_of(data.validation, stages - 1);
+      return figures_of(latent_loss(model, rows, {.thought_weight = config.thought_weight}));
+    };
+  }
   problem.resets_optimizer = [&](int64_t step) {
     return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
   };
   // What can be refused is refused before anything is written: the first batch, and the first and last stage in full
   // size.
   const std::string recipe_file = to_json(config).dump(2) + "\n";
-  check_folder(directory, recipe_file);
-  check_rows(*start.model, batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)));
+  check_folder(directory, recipe_file, data);
+  check_rows(*start.model, batch_of(0, 0));
   for (const int64_t stage : {stage_at(0), stages - 1}) {
-    check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage));
+    check_rows(*start.model, rows_of(data.largest, stage));
+    if (!data.validation.empty()) check_rows(*start.model, rows_of(data.validation, stage));
   }
   std::filesystem::create_directories(directory);
   if (!training_exists(directory)) {
     write_file_atomic(directory / "train.json", recipe_file, "train");
-    write_file_atomic(directory / "tokenizer.json", word_tokenizer_json(words), "train");
+    for (const auto& [name, content] : data.tokenizer_files) write_file_atomic(directory / name, content, "train");
   }
   train(start.model, problem, config.trainer, saved_config, to_json(config).dump(), directory, resume, progress);
 }
