@@ -22,20 +22,25 @@ int data_list(const std::vector<std::string>& args) {
   const OrderedJson files = {
       {"JSON lines", "one example a line: id, question, steps, answer, meta (tacit data generate, convert)"},
       {"ProsQA JSON",
-       "a list of question, steps, answer, edges, root, target, neg_target .. (facebookresearch/coconut)"}};
+       "a list of question, steps, answer, edges, root, target, neg_target .. (facebookresearch/coconut)"},
+      {"Coconut JSON", "a list of question, steps, answer (facebookresearch/coconut)"},
+      {"GSM8K-Aug", "lines of question||<<a=b>> <<c=d>> #### answer (da03/Internalize_CoT_Step_by_Step)"}};
+  OrderedJson generators = OrderedJson::object();
+  for (const std::string& name : generated_task_names()) generators[name] = open_generator(name).options.dump();
   if (json) {
-    std::cout << dump({{"tasks", tasks}, {"files", files}}, 2) << "\n";
+    std::cout << dump({{"tasks", tasks}, {"files", files}, {"generators", generators}}, 2) << "\n";
     return kDone;
   }
   auto print = [](const char* title, const OrderedJson& entries) {
     std::cout << title << "\n";
     for (const auto& [name, text] : entries.items()) {
-      std::cout << "  " << name << std::string(std::max<size_t>(13, name.size() + 2) - name.size(), ' ')
+      std::cout << "  " << name << std::string(std::max<size_t>(14, name.size() + 2) - name.size(), ' ')
                 << text.get<std::string>() << "\n";
     }
   };
   print("Tasks:", tasks);
   print("\nFiles:", files);
+  print("\nGenerators, with their options:", generators);
   return kDone;
 }
 
@@ -44,7 +49,7 @@ const std::vector<Command>& actions() {
       {"generate", "problems of a generated task, as JSON lines", data_generate},
       {"convert", "a benchmark's own file as JSON lines", data_convert},
       {"show", "one example, drawn", data_show},
-      {"audit", "what rules score that never look for a path", data_audit},
+      {"audit", "what rules score that never do the reasoning", data_audit},
       {"list", "tasks and file kinds", data_list},
   };
   return all;

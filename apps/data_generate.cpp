@@ -1,18 +1,24 @@
+#include <algorithm>
 #include <iostream>
 
 #include "apps/command.h"
 #include "apps/data_commands.h"
 #include "apps/progress_bar.h"
 #include "apps/reach_options.h"
+#include "datasets/coconut_file.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
 namespace {
 
-void only_one(const Options& options, const std::string& what, const std::string& got, const std::string& known) {
-  if (got != known)
-    options.reject("expected the " + what + " " + known + " but got '" + got + "'" + did_you_mean(got, {known}));
+// UsageError unless a generated task is called so.
+void check_generated(const Options& options, const std::string& name) {
+  if (is_generated(name)) return;
+  const std::vector<std::string> known = generated_task_names();
+  std::string listed;
+  for (const std::string& each : known) listed += (listed.empty() ? "" : ", ") + each;
+  options.reject("expected one of " + listed + " but got '" + name + "'" + did_you_mean(name, known));
 }
 
 void write_to(const std::filesystem::path& out, const std::vector<Example>& examples) {
@@ -22,6 +28,19 @@ void write_to(const std::filesystem::path& out, const std::vector<Example>& exam
 
 }  // namespace
 
+Generator generator_of(const Options& options, const ReachFlags& flags, const std::string& task) {
+  if (task != "reach") {
+    flags.check(options, ReachSource::other, {});
+    return open_generator(task, flags.generator_options({}), "'--generator'");
+  }
+  ReachOptions reach;
+  flags.apply(reach);
+  flags.check(options, ReachSource::generator, reach.style);
+  Generator out;
+  out.example = [reach](uint64_t seed, int64_t index) { return reach_example(reach, seed, index); };
+  return out;
+}
+
 int data_generate(const std::vector<std::string>& args) {
   std::string name;
   int64_t count = 300;
@@ -30,24 +49,23 @@ int data_generate(const std::vector<std::string>& args) {
   ReachFlags flags;
   Options options("data generate",
                   "Generated problems as JSON lines. The same seed gives the same bytes on every machine.",
-                  "tacit data generate reach --count 1000 --seed 7 --out reach.jsonl");
-  options.positional("TASK", &name, "reach");
+                  "tacit data generate reach --count 1000 --seed 7 --out reach.jsonl\n"
+                  "tacit data generate chain --generator '{\"depth\": [3, 5]}' --seed 7 --out chain.jsonl");
+  options.positional("TASK", &name, "reach, pointer, chain, listops, walks or maze");
   options.add("count", "N", &count, "problems (default 300)", 1);
   options.add("seed", "N", &seed, "(default 0)");
   options.add("out", "FILE", &out, "file to write");
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
-  only_one(options, "task", name, "reach");
+  check_generated(options, name);
   options.require_option("out");
 
-  ReachOptions reach;
-  flags.apply(reach);
-  flags.check(options, ReachSource::generator, reach.style);
+  const Generator generator = generator_of(options, flags, name);
   const ProgressCallback progress = progress_bar();
   std::vector<Example> examples;
   for (int64_t i = 0; i < count; ++i) {
-    examples.push_back(reach_example(reach, seed, i));
+    examples.push_back(generator.example(seed, i));
     if (!progress({"generate", i + 1, count, ""})) throw Interrupted("generate", "stopped; nothing was written");
   }
   write_to(out, examples);
@@ -62,14 +80,22 @@ int data_convert(const std::vector<std::string>& args) {
   Options options("data convert", "A benchmark's own file as JSON lines.",
                   "curl -LO https://raw.githubusercontent.com/facebookresearch/coconut/main/data/prosqa_valid.json\n"
                   "tacit data convert prosqa prosqa_valid.json --style symbols --out prosqa.jsonl");
-  options.positional("FORMAT", &name, "prosqa");
-  options.positional("FILE", &input, "ProsQA's JSON");
+  options.positional("FORMAT", &name, "prosqa or gsm8k_aug");
+  options.positional("FILE", &input, "ProsQA's JSON; lines of GSM8K-Aug, or any of Coconut's JSON");
   flags.add_text(options);
   options.add("seed", "N", &seed, "of labels and orders in symbols (default 0)");
   options.add("out", "FILE", &out, "file to write");
   if (!options.parse(args)) return kDone;
-  only_one(options, "format", name, "prosqa");
+  const std::vector<std::string> formats = {"prosqa", "gsm8k_aug"};
+  if (std::ranges::find(formats, name) == formats.end()) {
+    options.reject("expected the format prosqa or gsm8k_aug but got '" + name + "'" + did_you_mean(name, formats));
+  }
   options.require_option("out");
+  if (name == "gsm8k_aug") {
+    flags.check(options, ReachSource::text, {});
+    write_to(out, read_coconut(input));
+    return kDone;
+  }
 
   ReachOptions reach;
   flags.apply(reach);

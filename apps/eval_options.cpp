@@ -27,8 +27,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.task_options.data = data;
   out.task_options.seed = common.seed;
   out.task_options.count = count;
-  reach.apply(out.task_options.reach);
-  check_problem_options(options, reach, out.task_options, task.empty() ? settings.task : task);
+  apply_problem_options(options, reach, settings, out.task_options, task.empty() ? settings.task : task);
   out.batch = common.batch;
   out.shuffle = shuffle;
   out.limit = limit;
@@ -45,12 +44,16 @@ void EvalFlags::check(const Options& options) const {
   ReachFlags::reject_generator(options, "data");
 }
 
-void check_problem_options(const Options& options, const ReachFlags& flags, const TaskOptions& of,
-                           const std::string& name) {
+void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
+                           TaskOptions& to, const std::string& name) {
+  flags.apply(to.reach);
   if (name.empty()) return;  // which fails later
-  const bool told = tacit::task(name).renders_data;
-  const ReachSource source = of.data.empty() ? ReachSource::generator : told ? ReachSource::prosqa : ReachSource::text;
-  flags.check(options, source, of.reach.style);
+  const Task& of = tacit::task(name);
+  const bool other = of.generated && name != "reach";
+  ReachSource source = of.renders_data ? ReachSource::prosqa : ReachSource::text;
+  if (to.data.empty()) source = other ? ReachSource::other : ReachSource::generator;
+  flags.check(options, source, to.reach.style);
+  to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
 }
 
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args) {

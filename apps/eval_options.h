@@ -28,9 +28,10 @@ struct EvalFlags {
   void check(const Options& options) const;
 };
 
-// UsageError when an option is given that does nothing to the problems of the task called `name`, "" = not known yet.
-void check_problem_options(const Options& options, const ReachFlags& flags, const TaskOptions& of,
-                           const std::string& name);
+// The flags over what the checkpoint's settings say of the task called `name`, "" = not known yet. UsageError when an
+// option is given that does nothing to its problems.
+void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
+                           TaskOptions& to, const std::string& name);
 
 // The command line, for run.json and reports.
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args);

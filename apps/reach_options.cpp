@@ -21,6 +21,8 @@ void ReachFlags::add_generator(Options& options) {
   options.add("edges-per-node", "X", &graph.edges_per_node, "kind random: edges for each node (default 1.6)", 0);
   options.flag("acyclic", &graph.acyclic, "kind random: no cycles");
   options.choice("balance-in-degree", {"true", "false"}, &balance, "candidates with equal degrees (default true)");
+  options.add("generator", "JSON", &generator,
+              "options of a generated task other than reach, or a file of them: '{\"depth\": [3, 5]}'");
 }
 
 void ReachFlags::apply(ReachOptions& to) const {
@@ -31,13 +33,36 @@ void ReachFlags::apply(ReachOptions& to) const {
   if (!balance.empty()) to.graph.balance_in_degree = balance == "true";
 }
 
+Json read_options_json(const std::string& text_or_file, const std::string& option) {
+  const size_t begin = text_or_file.find_first_not_of(" \t\n");
+  const bool text = begin != text_or_file.npos && text_or_file[begin] == '{';
+  Json given =
+      text ? parse_json_unique(text_or_file, "generator", "'" + option + "'") : read_json(text_or_file, "generator");
+  require(given.is_object(), "generator", "expected an object of options but got ", given.type_name(), " in ",
+          text_or_file);
+  return given;
+}
+
+Json ReachFlags::generator_options(const Json& base) const {
+  Json out = base.is_null() ? Json::object() : base;
+  if (!generator.empty()) out.update(read_options_json(generator, "--generator"));
+  return out;
+}
+
 void ReachFlags::reject_generator(const Options& options, std::string_view beside) {
-  options.reject_given(
-      {"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic", "balance-in-degree"},
-      beside);
+  options.reject_given({"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic",
+                        "balance-in-degree", "generator"},
+                       beside);
 }
 
 void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style) const {
+  if (source == ReachSource::other) {
+    options.reject_useless({"style", "labels", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth",
+                            "edges-per-node", "acyclic", "balance-in-degree"},
+                           "task reach; other tasks take '--generator'");
+    return;
+  }
+  options.reject_useless({"generator"}, "a generated task other than reach");
   if (source == ReachSource::text)
     options.reject_useless({"style", "labels", "seed"}, "problems that are generated or ProsQA's own file");
   if (style == ReachStyle::english) options.reject_useless({"labels"}, "style symbols");
@@ -53,11 +78,6 @@ ReachSource reach_source(const std::filesystem::path& path) {
   char first = 0;
   file >> first;  // skips white space
   return file && first == '[' ? ReachSource::prosqa : ReachSource::text;
-}
-
-std::vector<Example> read_reach_file(const std::filesystem::path& path, const ReachOptions& options, uint64_t seed) {
-  if (reach_source(path) == ReachSource::text) return read_reach_examples(path);
-  return read_prosqa(path, options.style, options.labels, seed);
 }
 
 }  // namespace tacit

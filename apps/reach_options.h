@@ -14,18 +14,25 @@ namespace tacit {
 enum class ReachSource {
   generator,
   prosqa,  // ProsQA's JSON, told in a style
-  text,    // JSON lines, as they stand
+  text,    // a file's text as it stands
+  other,   // a generated task that is not reach
 };
 
-// The options of a subcommand that generates or renders reachability problems.
+// An option's value: a JSON object, or the name of a file of one.
+Json read_options_json(const std::string& text_or_file, const std::string& option);
+
+// The options of a subcommand that generates problems, of reach or of another task, or renders reachability problems.
 struct ReachFlags {
   std::string style, kind, balance;  // as given, "" = not given
+  std::string generator;             // options of a generated task other than reach: JSON, or a file of it
   int64_t labels = 0;                // 0 = not given
   GraphOptions graph;
 
   void add_text(Options& options);       // --style, --labels
-  void add_generator(Options& options);  // --kind, --min-nodes ..
+  void add_generator(Options& options);  // --kind, --min-nodes .., --generator
   void apply(ReachOptions& to) const;    // overwrites what was given; the graph options always
+  // The options of another generated task: `base`, which may be null, with what --generator gives.
+  Json generator_options(const Json& base) const;
   // UsageError when one of add_generator()'s is given, which has no meaning beside option `beside`.
   static void reject_generator(const Options& options, std::string_view beside);
   // UsageError when an option is given that does nothing to problems of this source and style.
@@ -34,8 +41,5 @@ struct ReachFlags {
 
 // Of a file: ProsQA's JSON is a list.
 ReachSource reach_source(const std::filesystem::path& path);
-
-// Examples of a file: ProsQA's JSON (rendered as asked) or JSON lines.
-std::vector<Example> read_reach_file(const std::filesystem::path& path, const ReachOptions& options, uint64_t seed);
 
 }  // namespace tacit

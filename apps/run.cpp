@@ -128,10 +128,9 @@ int run_run(const std::vector<std::string>& args) {
     asked.text = *question;
   } else {
     TaskOptions of = task_options_of(settings);
-    flags.apply(of.reach);
     of.data = data;
     of.seed = common.seed;
-    check_problem_options(options, flags, of, *task_name);
+    apply_problem_options(options, flags, settings, of, *task_name);
     asked = question_of_task(*task_name, of, index);
   }
   if (asks_about_graphs(thinker)) parse_graph_question(asked.text, "run");  // refused before the model thinks

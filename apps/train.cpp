@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/progress_bar.h"
 #include "apps/ranks.h"
+#include "apps/reach_options.h"
 #include "apps/runtime.h"
 #include "latent/train_method.h"
 #include "lib/core/files.h"
@@ -17,7 +18,7 @@ struct TrainArguments {
   CommonOptions common;
   std::string method, task = "reach";
   std::filesystem::path recipe, out;
-  std::string init;
+  std::string init, data, generator;
   int64_t steps = 0, batch = 0, seed = 0;
   bool resume = false;
   double timeout = DataParallelOptions().timeout_s;
@@ -34,6 +35,8 @@ TrainConfig resolve(const Options& options, const TrainArguments& a) {
     if (options.given("batch")) json["batch"] = a.batch;
     if (options.given("seed")) json["seed"] = a.seed;
     if (options.given("init")) json["init"] = a.init;
+    if (options.given("data")) json["data"] = a.data;
+    if (options.given("generator")) json["generator"] = read_options_json(a.generator, "--generator");
     if (options.given("latents")) json["latents"] = a.common.latents;
     if (options.given("option")) {
       const Json given = parse_method_options(a.common.method_options);
@@ -82,13 +85,17 @@ ProgressCallback progress_of(const DataParallelOptions& ranks) {
 
 int run(const std::vector<std::string>& args) {
   TrainArguments a;
-  Options options("train", "Trains a method on generated problems, from random weights or from a checkpoint.",
+  Options options("train", "Trains a method on generated problems or a file, from random weights or from a checkpoint.",
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct\n"
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
   options.common(a.common, {"threads", "json"});
   options.add("method", "NAME", &a.method, "what to train: " + trainable_methods());
   options.common(a.common, {"option"});
-  options.add("task", "NAME", &a.task, "what to train on: reach");
+  options.add("task", "NAME", &a.task,
+              "what to train on: reach, pointer, chain, listops, walks, maze; prosqa, gsm8k_aug");
+  options.add("data", "FILE", &a.data, "file of task prosqa or gsm8k_aug");
+  options.add("generator", "JSON", &a.generator,
+              "options of a generated task other than reach, or a file of them: '{\"depth\": [3, 5]}'");
   options.add("config", "FILE", &a.recipe, "recipe as JSON (configs/); options given here win over its fields");
   options.add("out", "DIR", &a.out, "folder of the checkpoint and its training state");
   options.add("latents", "N", &a.common.latents,
@@ -108,7 +115,7 @@ int run(const std::vector<std::string>& args) {
     if (a.method == "latent") options.reject("expected a method to train for '--method' but got 'latent'");
     check_method(options, a.method);
   }
-  if (a.task != "reach") options.reject("expected reach for '--task' but got '" + a.task + "'");
+  if (options.given("task")) check_task(options, a.task);
   use_threads(a.common.threads);
   TrainConfig config = resolve(options, a);
   join_ranks(config.trainer.parallel, a.timeout);

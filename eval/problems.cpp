@@ -22,8 +22,6 @@ const Task& chosen_task(const LoadedModel& model, const RunOptions& options) {
   return task(name);
 }
 
-bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
-
 // " Tom" -> "Tom"; what is nothing but white space keeps the vocabulary's own spelling.
 std::string token_word(const Tokenizer& tokenizer, int64_t id) {
   const std::string text = tokenizer.decode(std::vector{id});
@@ -93,9 +91,7 @@ void Problems::describe_them() {
   described_.model = valid_utf8(model_name(model_.directory));
   described_.method = procedure_.method;
   described_.task = task_->name;
-  if (std::all_of(examples_.begin(), examples_.end(), has_graph)) {
-    described_.heuristics = audit_reach(examples_).heuristics;
-  }
+  if (task_->heuristics) described_.heuristics = task_->heuristics(examples_);
 }
 
 bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool(int64_t, Sample)>& on_sample) const {

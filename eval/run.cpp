@@ -7,10 +7,13 @@ namespace tacit {
 
 TaskOptions task_options_of(const MethodSettings& settings) {
   TaskOptions options;
-  require(settings.style.empty() || settings.style == "symbols" || settings.style == "english", "task_options",
-          "expected style symbols or english but got '", settings.style, "'");
-  options.reach.style = settings.style == "english" ? ReachStyle::english : ReachStyle::symbols;
+  const std::string& style = settings.style;
+  require(style.empty() || style == "symbols" || style == "english" || style == "lines", "task_options",
+          "expected style symbols, english or lines but got '", style, "'");
+  options.lines = style == "lines";
+  options.reach.style = style == "english" || options.lines ? ReachStyle::english : ReachStyle::symbols;
   options.reach.labels = settings.labels;
+  options.generator = settings.generator;
   return options;
 }
 

@@ -30,7 +30,7 @@ struct RunOptions {
   OrderedJson command;              // what to record as the command, e.g. argv
 };
 
-// The text that a checkpoint was trained on: style and labels of its settings, all else as it is by default.
+// The text that a checkpoint was trained on: style, labels and generator of its settings, all else as it is by default.
 TaskOptions task_options_of(const MethodSettings& settings);
 
 struct Run {

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "datasets/generated_task.h"
 #include "eval/run_folder.h"
 #include "lib/core/version.h"
 
@@ -61,7 +62,10 @@ OrderedJson to_json(const RunRecord& record) {
   const DepthConfig& depth = model.model->config().depth;
   const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
   json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();
-  if (task.data.empty()) {
+  if (task.data.empty() && record.task != "reach") {
+    json["generator"] = open_generator(record.task, task.generator).options;
+    json["generator"]["count"] = task.count;
+  } else if (task.data.empty()) {
     json["generator"] = generator_json(task.reach.graph, task.count);
   } else {
     json["data"] = valid_utf8(task.data.filename().string());
@@ -69,7 +73,8 @@ OrderedJson to_json(const RunRecord& record) {
     json["data_sha256"] = sha256_hex(MappedFile::open(task.data, "evaluate")->bytes());
   }
   // What does nothing is null: a file's text stands as it is, and so do ProsQA's own sentences.
-  const bool told = task.data.empty() || record.renders_data, symbols = task.reach.style == ReachStyle::symbols;
+  const bool told = (task.data.empty() && record.task == "reach") || record.renders_data;
+  const bool symbols = task.reach.style == ReachStyle::symbols;
   json["style"] = told ? OrderedJson(symbols ? "symbols" : "english") : OrderedJson();
   json["labels"] = told && symbols ? OrderedJson(task.reach.labels) : OrderedJson();
   json["seed"] = task.data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();

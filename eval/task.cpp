@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <sstream>
 
+#include "datasets/coconut_file.h"
+#include "datasets/generated_task.h"
+#include "datasets/lines.h"
+#include "datasets/text_audit.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -50,27 +54,93 @@ bool correct(const Example& example, const std::string& answer) {
   return without_stop(single_spaced(answer)) == without_stop(single_spaced(example.answer));
 }
 
-std::vector<Example> load_reach(const TaskOptions& options) {
-  if (!options.data.empty()) return read_reach_examples(options.data);
-  require(options.count >= 1, "load_task", "expected a count of at least 1 problem but got ", options.count);
+// "1,400" and "1400" are one number, as in the original [facebookresearch/coconut, run.py].
+std::string without_commas(std::string text) {
+  std::erase(text, ',');
+  return text;
+}
+
+std::vector<Example> generate(int64_t count, const std::function<Example(int64_t index)>& example) {
+  require(count >= 1, "load_task", "expected a count of at least 1 problem but got ", count);
   std::vector<Example> examples;
-  for (int64_t i = 0; i < options.count; ++i) examples.push_back(reach_example(options.reach, options.seed, i));
+  for (int64_t i = 0; i < count; ++i) examples.push_back(example(i));
   return examples;
 }
 
+std::vector<Example> load_reach(const TaskOptions& options) {
+  if (!options.data.empty()) return read_reach_examples(options.data);
+  return generate(options.count, [&](int64_t i) { return reach_example(options.reach, options.seed, i); });
+}
+
+void require_data(const TaskOptions& options, const char* name, const char* file) {
+  require(!options.data.empty(), "load_task", "expected the data file of task '", name, "' (", file, ") but got none");
+}
+
 std::vector<Example> load_prosqa(const TaskOptions& options) {
-  require(!options.data.empty(), "load_task",
-          "expected the data file of task 'prosqa' (prosqa_valid.json) but got none");
+  require_data(options, "prosqa", "prosqa_valid.json");
   return read_prosqa(options.data, options.reach.style, options.reach.labels, options.seed);
 }
 
-const std::vector<Task>& tasks() {
-  static const std::vector<Task> all = {
-      {"reach", "which of two nodes of a graph can be reached from the root; generated, or from JSON lines", load_reach,
-       extract, correct},
-      {"prosqa", "ProsQA: reachability told as sentences [Coconut, arXiv:2412.06769]; as English or as symbols",
-       load_prosqa, extract, correct, /*renders_data=*/true},
+std::vector<Example> load_gsm8k_aug(const TaskOptions& options) {
+  require_data(options, "gsm8k_aug", "lines 'question||<<..>> #### answer', or Coconut's JSON");
+  return read_coconut(options.data);
+}
+
+std::vector<Heuristic> reach_heuristics(const std::vector<Example>& examples) {
+  const bool graphs =
+      std::ranges::all_of(examples, [](const Example& e) { return e.meta.is_object() && e.meta.contains("graph"); });
+  return graphs ? audit_reach(examples).heuristics : std::vector<Heuristic>();
+}
+
+Task made_task(const GeneratedTask& made) {
+  Task out;
+  out.name = made.name;
+  out.summary = made.summary;
+  out.load = [name = made.name](const TaskOptions& options) {
+    if (!options.data.empty()) return read_generated_examples(options.data);
+    const Generator generator = open_generator(name, options.generator);
+    return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
+  out.extract = extract;
+  out.correct = correct;
+  out.heuristics = [rules = made.rules](const std::vector<Example>& examples) {
+    return audit_text(examples, rules).heuristics;
+  };
+  out.generated = true;
+  return out;
+}
+
+std::vector<Task> all_tasks() {
+  std::vector<Task> all = {
+      {.name = "reach",
+       .summary = generated_task("reach").summary,
+       .load = load_reach,
+       .extract = extract,
+       .correct = correct,
+       .heuristics = reach_heuristics,
+       .generated = true},
+      {.name = "prosqa",
+       .summary = "ProsQA: reachability told as sentences [Coconut, arXiv:2412.06769]; as English or as symbols",
+       .load = load_prosqa,
+       .extract = extract,
+       .correct = correct,
+       .heuristics = reach_heuristics,
+       .renders_data = true},
+      {.name = "gsm8k_aug",
+       .summary = "GSM8K-Aug: word problems with their equations as steps [arXiv:2311.01460]; from a file",
+       .load = load_gsm8k_aug,
+       .extract = [](const Example&, const std::string& text) { return first_word(answer_sentence(text)); },
+       .correct = [](const Example& example,
+                     const std::string& answer) { return without_commas(answer) == without_commas(example.answer); }},
+  };
+  for (const GeneratedTask& made : generated_tasks()) {
+    if (made.name != "reach") all.push_back(made_task(made));
+  }
+  return all;
+}
+
+const std::vector<Task>& tasks() {
+  static const std::vector<Task> all = all_tasks();
   return all;
 }
 
@@ -97,6 +167,9 @@ std::vector<Example> load_examples(const Task& task, const TaskOptions& options,
   const std::string source = options.data.empty() ? "task " + task.name : options.data.string();
   require(!examples.empty(), "load_task", "expected at least one example but got none in ", source);
   if (limit > 0 && limit < std::ssize(examples)) examples.resize(limit);
+  if (options.lines) {
+    for (Example& example : examples) example.question = question_line(example.question);
+  }
   return examples;
 }
 

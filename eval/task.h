@@ -14,13 +14,15 @@ namespace tacit {
 struct TaskOptions {
   std::filesystem::path data;  // file of the benchmark; empty = generated, for tasks that can be
   ReachOptions reach;          // style, labels and the generator's graph options
+  Json generator;              // options of any other generated task (datasets/generated_task.h); null = its defaults
+  bool lines = false;          // questions end their line, as a checkpoint of style "lines" was trained (datasets/lines.h)
   uint64_t seed = 0;           // of generation and of label permutations
   int64_t count = 300;         // problems to generate
 };
 
 // Something that can be scored.
 struct Task {
-  std::string name;     // "reach", "prosqa"
+  std::string name;     // "reach", "prosqa", "chain"
   std::string summary;  // one line
   std::function<std::vector<Example>(const TaskOptions&)> load;
   // Decoded text -> the answer in it; empty when there is none. One-word answers: the first word. Sentences: as Coconut
@@ -28,6 +30,9 @@ struct Task {
   // normalised.
   std::function<std::string(const Example&, const std::string& text)> extract;
   std::function<bool(const Example&, const std::string& answer)> correct;
+  // What rules score on the examples that never do the reasoning; empty = none are known.
+  std::function<std::vector<Heuristic>(const std::vector<Example>&)> heuristics = {};
+  bool generated = false;            // problems can be made without a file
   bool renders_data = false;         // a data file is told in the style asked for; else it is text as it stands
   int64_t max_answer_tokens = 8;     // for an answer of one word
   int64_t max_sentence_tokens = 32;  // for one of several

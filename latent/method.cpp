@@ -105,7 +105,7 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
   const JsonReader root(config, "read_config", source);
   if (!root.has("tacit")) return s;
   const JsonReader in = root.object("tacit");
-  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers", "options"});
+  in.only({"method", "latents", "max_words", "task", "style", "labels", "frontier", "markers", "options", "generator"});
   s.method = in.string("method", "");
   s.latents = in.has("latents") ? in.integer_in("latents", 0, kMostThoughts) : s.latents;
   s.max_words = in.has("max_words") ? in.integer_in("max_words", 0, kMostThoughts) : s.max_words;
@@ -113,6 +113,7 @@ MethodSettings read_method_settings(const Json& config, const std::string& sourc
   s.style = in.string("style", "");
   s.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : s.labels;
   if (in.has("options")) s.options = in.object("options").json();
+  if (in.has("generator")) s.generator = in.object("generator").json();
   s.frontier = in.string("frontier", s.frontier);
   if (s.frontier != "level" && s.frontier != "explored") in.reject("frontier", "to be level or explored");
   if (in.has("markers")) {
@@ -136,6 +137,7 @@ OrderedJson to_json(const MethodSettings& s) {
       {"markers",
        {{"think", s.markers.think}, {"answer", s.markers.answer}, {"pause", s.markers.pause}, {"end", s.markers.end}}}};
   if (!s.options.empty()) out["options"] = s.options;
+  if (!s.generator.is_null()) out["generator"] = s.generator;
   return out;
 }
 

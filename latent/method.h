@@ -27,13 +27,15 @@ struct Markers {
 // config.json's section "tacit": what the checkpoint was trained to do. Absent for a plain Hugging Face directory: then
 // every field keeps its default, no marker is inserted.
 struct MethodSettings {
-  std::string method;             // name of the method that trained it, "" = none
-  int64_t latents = 6;            // thoughts before the answer
-  int64_t max_words = 64;         // upper bound on a written chain of thought, tokens
-  std::string task;               // "reach", "" = none
-  std::string style;              // of the task's text: "symbols" or "english"
+  std::string method;      // name of the method that trained it, "" = none
+  int64_t latents = 6;     // thoughts before the answer
+  int64_t max_words = 64;  // upper bound on a written chain of thought, tokens
+  std::string task;        // "reach", "" = none
+  // Of the task's text: "symbols", "english", or "lines", a file's text laid out as Coconut does (datasets/lines.h).
+  std::string style;
   int64_t labels = 32;            // label words of the symbol vocabulary
   Json options = Json::object();  // of the method, all that it has (Method::options)
+  Json generator;  // options of a generated task other than reach (datasets/generated_task.h); null = none
   // What a thought of method frontier was trained to hold: "level" = nodes at distance k, "explored" = nodes within
   // distance k, root included.
   std::string frontier = "level";
@@ -88,6 +90,10 @@ struct Method {
   std::function<LatentLoss(const LossContext&)> loss;
   // The config.json of a fresh model, made from that of the others (latent/train_method.h); empty = the same.
   std::function<Json(Json usual)> model;
+  // Set: it is trained on a finished checkpoint only, and this refuses one that it cannot be, given its own options.
+  std::function<void(const MethodSettings& start, const Json& options)> check_start;
+  // The config.json that a checkpoint to start from goes on with, with the same weights; empty = its own.
+  std::function<Json(Json own, const Json& options)> restart;
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
 };

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "datasets/generators.h"
 #include "latent/recipe_fields.h"
+#include "latent/train_data.h"
 #include "latent/train_method.h"
 #include "latent/trainer_config.h"
 #include "lib/core/error.h"
@@ -9,34 +11,22 @@
 namespace tacit {
 namespace {
 
-Json default_model(const ReachOptions& reach) {
-  return {{"model_type", "tacit"},    {"vocab_size", static_cast<int64_t>(reach_vocabulary(reach.labels).size())},
-          {"hidden_size", 128},       {"intermediate_size", 256},
-          {"num_hidden_layers", 2},   {"num_attention_heads", 2},
-          {"num_key_value_heads", 2}, {"max_position_embeddings", 512},
-          {"rope_theta", 10000.0},    {"rms_norm_eps", 1e-5},
-          {"hidden_act", "silu"},     {"tie_word_embeddings", true},
-          {"rotary_fraction", 0.25},  {"embedding_scale", 10.0},
-          {"smeared_keys", true}};
+int64_t vocabulary_of(const TrainConfig& c) {
+  if (c.task == "reach") return std::ssize(reach_vocabulary(c.reach.labels));
+  return std::ssize(open_generator(c.task, c.generator, "the recipe").vocabulary);
 }
 
-ReachOptions read_reach(const JsonReader& in, ReachOptions r) {
-  in.only({"kind", "min_nodes", "max_nodes", "edges_per_node", "min_depth", "max_depth", "acyclic", "balance_in_degree",
-           "style", "labels"});
-  const std::string kind = in.string("kind", r.graph.kind == GraphKind::prosqa ? "prosqa" : "random");
-  if (kind != "prosqa" && kind != "random") in.reject("kind", "to be prosqa or random");
-  r.graph.kind = kind == "prosqa" ? GraphKind::prosqa : GraphKind::random;
-  only_for(r.graph.kind == GraphKind::random, in, {"edges_per_node", "acyclic"}, "kind random");
-  r.graph.min_nodes = in.integer("min_nodes", r.graph.min_nodes);
-  r.graph.max_nodes = in.integer("max_nodes", r.graph.max_nodes);
-  r.graph.edges_per_node = in.number("edges_per_node", r.graph.edges_per_node);
-  r.graph.min_depth = in.integer("min_depth", r.graph.min_depth);
-  r.graph.max_depth = in.integer("max_depth", r.graph.max_depth);
-  r.graph.acyclic = in.boolean("acyclic", r.graph.acyclic);
-  r.graph.balance_in_degree = in.boolean("balance_in_degree", r.graph.balance_in_degree);
-  const std::string style = in.string("style", r.style == ReachStyle::symbols ? "symbols" : "english");
-  if (style != "symbols") in.reject("style", "to be symbols (the trainer's vocabulary)");
-  r.labels = in.has("labels") ? in.integer_in("labels", 2, kMostLabels) : r.labels;
+Json default_model(int64_t vocabulary) {
+  return {{"model_type", "tacit"},    {"vocab_size", vocabulary},       {"hidden_size", 128},
+          {"intermediate_size", 256}, {"num_hidden_layers", 2},         {"num_attention_heads", 2},
+          {"num_key_value_heads", 2}, {"max_position_embeddings", 512}, {"rope_theta", 10000.0},
+          {"rms_norm_eps", 1e-5},     {"hidden_act", "silu"},           {"tie_word_embeddings", true},
+          {"rotary_fraction", 0.25},  {"embedding_scale", 10.0},        {"smeared_keys", true}};
+}
+
+ReachOptions read_reach(const JsonReader& in, const ReachOptions& fallback) {
+  const ReachOptions r = read_reach_options(in, fallback);
+  if (r.style != ReachStyle::symbols) in.reject("style", "to be symbols (the trainer's vocabulary)");
   return r;
 }
 
@@ -77,6 +67,19 @@ OrderedJson reach_json(const TrainConfig& c) {
   return out;
 }
 
+void write_data(const TrainConfig& c, OrderedJson& out) {
+  if (c.task == "reach") {
+    out["reach"] = reach_json(c);
+    out["growth"] = growth_json(c);
+  }
+  if (!c.generator.is_null()) out["generator"] = c.generator;
+  if (!c.data.empty()) out["data"] = c.data.string();
+  if (!c.validation_data.empty()) out["validation_data"] = c.validation_data.string();
+  if (!c.tokenizer.empty()) out["tokenizer"] = c.tokenizer.string();
+  if (!c.add_tokens.empty()) out["add_tokens"] = c.add_tokens;
+  if (!c.markers.empty()) out["markers"] = c.markers;
+}
+
 int64_t count_from(const JsonReader& in, const char* field, int64_t fallback, int64_t low) {
   return in.has(field) ? in.integer_in(field, low, kMostThoughts) : fallback;
 }
@@ -102,8 +105,38 @@ void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
   only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");
 }
 
-// The sizes of the graphs, of which walks without a question take no depth.
+// A file and the tokens of its text.
+void read_file_fields(const JsonReader& in, TrainConfig& c) {
+  c.data = in.string("data", "");
+  if (c.data.empty()) in.reject("data", "to be the file of task " + c.task);
+  c.validation_data = in.string("validation_data", "");
+  c.tokenizer = in.string("tokenizer", "");
+  if (in.has("tokenizer") == in.has("init")) {
+    in.reject("tokenizer", in.has("init") ? "to be absent: 'init' has its own"
+                                          : "to be a folder with a tokenizer, or 'init' a checkpoint");
+  }
+  if (in.has("add_tokens")) c.add_tokens = in.strings("add_tokens");
+  for (const std::string& token : c.add_tokens) {
+    if (token.empty() || std::ranges::count(c.add_tokens, token) > 1)
+      in.reject("add_tokens", "to hold different tokens");
+  }
+  if (!in.has("markers")) return;
+  const JsonReader markers = in.object("markers");
+  markers.only({"think", "answer", "pause", "end"});
+  for (const auto& [name, marker] : markers.json().items()) c.markers[name] = markers.string(name);
+}
+
+// What the task is made of. Of the sizes of the graphs walks without a question take no depth.
 void read_data(const JsonReader& in, TrainConfig& c) {
+  const bool file = is_file_task(c.task);
+  only_for(file, in, {"data", "validation_data", "tokenizer", "add_tokens", "markers"}, "tasks prosqa and gsm8k_aug");
+  only_for(c.task == "reach", in, {"reach", "growth"}, "task reach");
+  only_for(!file && c.task != "reach", in, {"generator"}, "the generated tasks other than reach");
+  if (file) return read_file_fields(in, c);
+  if (c.task != "reach") {
+    const Json given = in.has("generator") ? in.object("generator").json() : Json::object();
+    c.generator = Json::parse(open_generator(c.task, given, "'generator'").options.dump());
+  }
   const std::string whose = "walks with a question";
   if (in.has("reach")) {
     const JsonReader reach = in.object("reach");
@@ -117,16 +150,17 @@ void read_data(const JsonReader& in, TrainConfig& c) {
   }
 }
 
-Json usual_model(const Method& how, const ReachOptions& reach) {
-  return how.model ? how.model(default_model(reach)) : default_model(reach);
+Json usual_model(const Method& how, int64_t vocabulary) {
+  return how.model ? how.model(default_model(vocabulary)) : default_model(vocabulary);
 }
 
-// A fresh model: the defaults of family tacit, changed as given; another family's config stands for itself.
-Json read_model(const JsonReader& in, const Method& how, const ReachOptions& reach) {
+// A fresh model: the defaults of the method, changed as given; another family's config stands for itself.
+Json read_model(const JsonReader& in, const Method& how, const TrainConfig& c) {
   static const std::vector<std::string> without_default = {"head_dim",    "rope_parameters", "rope_scaling",
                                                            "layer_types", "sliding_window",  "rwkv7_low_rank"};
-  Json model = usual_model(how, reach);
-  if (in.string("model_type", "tacit") != "tacit" || model.at("model_type") != "tacit") return in.json();
+  if (in.string("model_type", "tacit") != "tacit") return in.json();
+  Json model = usual_model(how, is_file_task(c.task) ? in.integer("vocab_size") : vocabulary_of(c));
+  if (model.at("model_type") != "tacit") return in.json();
   for (const auto& [name, value] : in.json().items()) {
     if (!model.contains(name) && std::ranges::find(without_default, name) == without_default.end()) {
       in.reject(name, "to be a field of family tacit's config");
@@ -141,7 +175,7 @@ Json read_model(const JsonReader& in, const Method& how, const ReachOptions& rea
 TrainConfig default_train_config(const std::string& method) {
   TrainConfig c;
   c.method = method;
-  c.model = usual_model(tacit::method(method), c.reach);
+  c.model = usual_model(tacit::method(method), vocabulary_of(c));
   c.options = tacit::method(method).options;
   c.trainer.validate_every = 100;
   if (method == "frontier") {  // the recipe of configs/frontier.json
@@ -156,32 +190,44 @@ TrainConfig default_train_config(const std::string& method) {
 TrainConfig train_config_from_json(const Json& json, const std::string& source) {
   require(json.is_object(), "read_config", "expected a JSON object but got ", json.type_name(), " in ", source);
   const JsonReader in(json, "read_config", source);
-  std::vector<std::string> known = {"method",
-                                    "task",
-                                    "seed",
-                                    "batch",
-                                    "latents",
-                                    "options",
-                                    "thought_weight",
-                                    "frontier",
-                                    "through_thoughts",
-                                    "recompute",
-                                    "teacher_forcing",
-                                    "walk_length",
-                                    "walk_question",
-                                    "curriculum_fraction",
-                                    "reset_optimizer",
-                                    "init",
-                                    "matched_attention",
-                                    "model",
-                                    "reach",
-                                    "growth"};
-  known.insert(known.end(), trainer_fields().begin(), trainer_fields().end());
-  in.only(known);
+  std::vector<std::string> known_fields = {"method",
+                                           "task",
+                                           "seed",
+                                           "batch",
+                                           "latents",
+                                           "options",
+                                           "thought_weight",
+                                           "frontier",
+                                           "through_thoughts",
+                                           "recompute",
+                                           "teacher_forcing",
+                                           "walk_length",
+                                           "walk_question",
+                                           "curriculum_fraction",
+                                           "reset_optimizer",
+                                           "init",
+                                           "matched_attention",
+                                           "model",
+                                           "reach",
+                                           "growth",
+                                           "generator",
+                                           "data",
+                                           "validation_data",
+                                           "tokenizer",
+                                           "add_tokens",
+                                           "markers"};
+  known_fields.insert(known_fields.end(), trainer_fields().begin(), trainer_fields().end());
+  in.only(known_fields);
   TrainConfig c = default_train_config(in.string("method", "frontier"));
   const Method& how = method(c.method);
   c.task = in.string("task", c.task);
-  if (c.task != "reach") in.reject("task", "to be reach (the task that can be generated without end)");
+  if (!is_generated(c.task) && !is_file_task(c.task)) {
+    std::vector<std::string> known = generated_task_names();
+    known.insert(known.end(), {"prosqa", "gsm8k_aug"});
+    std::string listed;
+    for (const std::string& name : known) listed += (listed.empty() ? "" : ", ") + name;
+    in.reject("task", "to be one of " + listed);
+  }
   c.seed = static_cast<uint64_t>(integer_from(in, "seed", static_cast<int64_t>(c.seed), 0));
   c.batch = integer_from(in, "batch", c.batch, 1);
   c.latents = count_from(in, "latents", c.latents, 0);
@@ -205,7 +251,13 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   c.init = in.string("init", "");
   c.matched_attention = in.boolean("matched_attention", c.matched_attention);
   read_data(in, c);
-  c.model = in.has("model") ? read_model(in.object("model"), how, c.reach) : usual_model(how, c.reach);
+  if (in.has("model")) {
+    c.model = read_model(in.object("model"), how, c);
+  } else if (!is_file_task(c.task)) {
+    c.model = usual_model(how, vocabulary_of(c));
+  } else if (c.init.empty()) {
+    in.reject("model", "to be a config.json, or 'init' a checkpoint: task " + c.task + " has no model of its own");
+  }
   read_trainer(in, c.seed, c.trainer);
   return c;
 }
@@ -233,8 +285,7 @@ OrderedJson to_json(const TrainConfig& c) {
   }
   if (!c.init.empty()) out["init"] = c.init.string();
   if (c.init.empty()) out["matched_attention"] = c.matched_attention, out["model"] = c.model;
-  out["reach"] = reach_json(c);
-  out["growth"] = growth_json(c);
+  write_data(c, out);
   put_trainer(t, out);
   return out;
 }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "latent/train_data.h"
+#include "latent/train_start.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/rng.h"
@@ -11,40 +13,25 @@
 namespace tacit {
 namespace {
 
-// Data seeds: the low bit tells training from validation, so that the two never share an example. `tacit data generate`
-// and the evaluation's own problems are drawn from the seed as given; a training seed is shifted out of their way.
-constexpr uint64_t training_space = 0x7472'6169'0000'0000;  // "trai"
-uint64_t training_seed(uint64_t seed) { return training_space + 2 * seed; }
-uint64_t validation_seed(uint64_t seed) { return training_space + 2 * seed + 1; }
-constexpr int64_t validation_examples = 128;
-
-Example walk_as_example(const Walk& walk) {
-  Example out;
-  out.question = walk.edges;
-  out.steps = walk.words;
-  out.meta["targets"] = walk.targets;
-  return out;
-}
-
-Example example_of(const TrainConfig& config, const ReachOptions& reach, uint64_t seed, int64_t index) {
-  if (config.method == "walk")
-    return walk_as_example(walk_example(reach, seed, index, config.walk_length, config.walk_question));
-  return reach_example(reach, seed, index);
-}
-
-MethodSettings settings_of(const TrainConfig& config) {
-  MethodSettings s;
+// What the data say of themselves, and what the recipe says of the method.
+MethodSettings settings_of(const TrainConfig& config, const TrainData& data) {
+  MethodSettings s = data.settings;
   s.method = config.method;
   s.latents = config.latents;
-  // Enough for the longest chain, every node and a mark for every level.
-  s.max_words = std::max(s.max_words, config.reach.graph.max_nodes + config.reach.graph.max_depth + 1);
-  s.task = config.task;
-  s.style = "symbols";
-  s.labels = config.reach.labels;
   s.frontier = config.frontier;
   s.options = config.options;
-  s.markers = {.think = "[T]", .answer = "[A]", .pause = "[P]", .end = "[E]"};
   return s;
+}
+
+// A method may read of an example what only some tasks give, such as the search frontiers of reach.
+TrainingRow make_row(const Method& how, const Example& example, const ObjectiveContext& context) {
+  try {
+    return how.row(example, context);
+  } catch (const OrderedJson::exception& error) {
+    const std::string cause = error.what();  // "[json.exception.out_of_range.403] key 'frontiers' not found"
+    fail("train", "expected a task with what method '", how.name, "' is trained on but task '", context.settings.task,
+         "' has it not (", cause.substr(cause.find("] ") + 2), " in 'meta' of ", example.id, ")");
+  }
 }
 
 std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
@@ -54,27 +41,15 @@ std::vector<std::pair<std::string, double>> figures_of(const LatentLoss& loss) {
   return out;
 }
 
-// Word i of the recipe must be token i of the checkpoint that it starts from.
-void check_vocabulary(const TrainConfig& config) {
-  const auto tokenizer = load_tokenizer(config.init);
-  const auto words = reach_vocabulary(config.reach.labels);
-  for (size_t i = 0; i < words.size(); ++i) {
-    const int64_t id = static_cast<int64_t>(i);
-    const std::string there = id < tokenizer->vocab_size() ? tokenizer->token(id) : "nothing";
-    require(there == words[i], "train", "expected '", words[i], "' as token ", i, " but got '", there, "' in ",
-            config.init.string());
-  }
-}
-
 // Nothing in the folder may be overwritten or be taken for a part of the checkpoint. What a kill before the first state
 // leaves is known by the recipe, which is written first.
-void check_folder(const std::filesystem::path& directory, const std::string& recipe_file) {
+void check_folder(const std::filesystem::path& directory, const std::string& recipe_file, const TrainData& data) {
   if (training_exists(directory)) return;
   const auto recipe = directory / "train.json", metrics = directory / "metrics.jsonl";
   const bool begun = exists(recipe) && read_file(recipe, "train") == recipe_file;
   std::vector<std::filesystem::path> there;
   for (const auto& file : checkpoint_files_in(directory)) {
-    if (!begun || file.filename() != "tokenizer.json") there.push_back(file);
+    if (!begun || !data.tokenizer_files.contains(file.filename().string())) there.push_back(file);
   }
   for (const auto& file : {recipe, metrics}) {
     if (!begun && exists(file)) there.push_back(file);
@@ -85,7 +60,7 @@ void check_folder(const std::filesystem::path& directory, const std::string& rec
 
 // Puts recipe and tokenizer into the folder; of a training that goes on, the recipe, which may say more steps now.
 void begin_folder(const std::filesystem::path& directory, const std::string& recipe, const std::string& recipe_file,
-                  const std::string& tokenizer_file, bool resume) {
+                  const TrainData& data, bool resume) {
   if (training_exists(directory)) {
     if (resume) require_resumable(directory, recipe);
     if (resume) write_file_atomic(directory / "train.json", recipe_file, "train");
@@ -93,46 +68,15 @@ void begin_folder(const std::filesystem::path& directory, const std::string& rec
   }
   std::filesystem::create_directories(directory);
   write_file_atomic(directory / "train.json", recipe_file, "train");
-  write_file_atomic(directory / "tokenizer.json", tokenizer_file, "train");
+  for (const auto& [name, content] : data.tokenizer_files) write_file_atomic(directory / name, content, "train");
 }
 
-struct Start {
-  std::shared_ptr<Transformer> model;
-  MethodWeights own;
-  Json config;  // config.json as it will be written
+// What a batch's loss is made from.
+struct TrainingBatch {
+  std::vector<Example> examples;
+  std::vector<TrainingRow> rows;
+  ObjectiveContext context;
 };
-
-// A checkpoint of the same method brings the method's own weights along; those that it lacks start afresh.
-MethodWeights own_start(const Method& how, const TrainConfig& config, const ModelConfig& model,
-                        const ObjectiveContext& context) {
-  if (!how.weights) return {};
-  MethodWeights out = how.weights(model, context, config.seed);
-  const MethodWeights earlier = config.init.empty() ? MethodWeights() : load_method_weights(config.init);
-  for (auto& [name, weight] : out) {
-    const auto found = earlier.find(name);
-    if (found != earlier.end()) {
-      require(found->second.sizes() == weight.sizes(), "train", "expected '", name, "' of shape ",
-              shape_text(weight.sizes()), " but got ", shape_text(found->second.sizes()), " in ", config.init.string());
-      weight = found->second;
-    }
-    weight = weight.detach().clone().set_requires_grad(true);
-  }
-  return out;
-}
-
-Start make_start(const Method& how, const TrainConfig& config, const ObjectiveContext& context) {
-  Start out;
-  if (config.init.empty()) {
-    const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
-    out = {trainable_copy(*make_model(model, config.seed, config.matched_attention)), {}, config.model};
-  } else {
-    check_vocabulary(config);
-    const auto initial = load_model(config.init);
-    out = {trainable_copy(*initial), {}, initial->config().raw};
-  }
-  out.own = own_start(how, config, out.model->config(), context);
-  return out;
-}
 
 }  // namespace
 
@@ -164,7 +108,13 @@ double teacher_forcing_at(const TrainConfig& config, int64_t step) {
 }
 
 Example training_example(const TrainConfig& config, int64_t step, int64_t index) {
-  return example_of(config, reach_at(config, step), training_seed(config.seed), index);
+  return open_train_data(config).training(step, index);
+}
+
+int64_t latents_at(const TrainConfig& config, int64_t first) {
+  constexpr uint32_t kDraws = 0x6c61'7465;  // "late": apart from the examples of the same seed
+  if (config.least_latents == 0) return config.latents;
+  return Rng(config.seed, static_cast<uint64_t>(first), kDraws).between(config.least_latents, config.latents);
 }
 
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
@@ -172,43 +122,44 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   const Method& how = method(config.method);
   require(how.row && how.stages, "train", "expected a method that is trained but '", how.name,
           "' is not: it thinks on any checkpoint");
-  const MethodSettings settings = settings_of(config);
-  const auto words = reach_vocabulary(config.reach.labels);
-  const auto tokenizer = make_word_tokenizer(words);
-  const Start start = make_start(how, config, {settings, *tokenizer, config.latents, 0});
-  require(start.model->config().vocab_size >= static_cast<int64_t>(words.size()), "train",
-          "expected a model with a vocabulary of at least ", words.size(), " words but got ",
-          start.model->config().vocab_size);
+  const TrainData data = open_train_data(config);
+  const MethodSettings settings = settings_of(config, data);
+  const TrainStart start = make_start(how, config, data, {settings, *data.tokenizer, config.latents, 0});
   Json saved_config = start.config;
   saved_config["tacit"] = Json::parse(to_json(settings).dump());
   const int64_t steps = config.trainer.schedule.steps, stages = how.stages(config.latents);
-  auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
-  struct TrainingBatch {
-    std::vector<Example> examples;
-    std::vector<TrainingRow> rows;
-    ObjectiveContext context;
-  };
-  auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
-    TrainingBatch out{.context = {settings, *tokenizer, config.latents, stage, seed + static_cast<uint64_t>(first)}};
-    for (int64_t i = 0; i < count; ++i) {
-      out.examples.push_back(example_of(config, reach, seed, first + i));
+  const auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
+
+  // Of random numbers: those of a training seed apart from another's, those of validation apart from both.
+  constexpr uint64_t kValidation = uint64_t{1} << 39;
+  const auto batch_of = [&](std::vector<Example> examples, int64_t latents, int64_t stage, uint64_t place) {
+    TrainingBatch out{
+        std::move(examples), {}, {settings, *data.tokenizer, latents, stage, (config.seed << 40) + place}};
+    for (const Example& example : out.examples) {
       ObjectiveContext context = out.context;
-      context.seed += static_cast<uint64_t>(i);
-      out.rows.push_back(how.row(out.examples.back(), context));
+      context.seed += out.rows.size();
+      out.rows.push_back(make_row(how, example, context));
     }
     return out;
   };
-  auto loss_of = [&](const Transformer& model, const TrainingBatch& batch, const LatentLossOptions& options,
-                     bool training) {
+  const auto training_batch = [&](int64_t step, int64_t first) {
+    std::vector<Example> examples;
+    for (int64_t i = 0; i < config.batch; ++i) examples.push_back(data.training(step, first + i));
+    return batch_of(std::move(examples), latents_at(config, first), stage_at(step), static_cast<uint64_t>(first));
+  };
+  const auto validation_batch = [&](const std::vector<Example>& examples, int64_t stage) {
+    return batch_of(examples, config.latents, stage, kValidation);
+  };
+  const auto loss_of = [&](const Transformer& model, const TrainingBatch& batch, const LatentLossOptions& options,
+                           bool training) {
     if (!how.loss) return latent_loss(model, batch.rows, options);
     return how.loss({model, start.own, batch.rows, batch.examples, batch.context, options, training});
   };
+
   TrainingProblem problem{.own = start.own};
   problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
     const int64_t first = (step * config.trainer.micro_batches() + micro) * config.batch;
-    const auto batch =
-        batch_of(reach_at(config, step), training_seed(config.seed), first, config.batch, stage_at(step));
-    const LatentLoss loss = loss_of(model, batch,
+    const LatentLoss loss = loss_of(model, training_batch(step, first),
                                     {.thought_weight = config.thought_weight,
                                      .through_thoughts = config.through_thoughts,
                                      .teacher_forcing = teacher_forcing_at(config, step),
@@ -219,10 +170,12 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};
   };
-  problem.validate = [&](const Transformer& model) {
-    const auto batch = batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stages - 1);
-    return figures_of(loss_of(model, batch, {.thought_weight = config.thought_weight}, /*training=*/false));
-  };
+  if (!data.validation.empty()) {
+    problem.validate = [&](const Transformer& model) {
+      const TrainingBatch batch = validation_batch(data.validation, stages - 1);
+      return figures_of(loss_of(model, batch, {.thought_weight = config.thought_weight}, /*training=*/false));
+    };
+  }
   problem.resets_optimizer = [&](int64_t step) {
     return config.reset_optimizer && step > 0 && stage_at(step) != stage_at(step - 1);
   };
@@ -230,13 +183,13 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   // size.
   const std::string recipe = to_json(config).dump(), recipe_file = to_json(config).dump(2) + "\n";
   const bool writes = config.trainer.parallel.rank == 0;
-  if (writes) check_folder(directory, recipe_file);
-  check_rows(*start.model,
-             batch_of(reach_at(config, 0), training_seed(config.seed), 0, config.batch, stage_at(0)).rows);
+  if (writes) check_folder(directory, recipe_file, data);
+  check_rows(*start.model, training_batch(0, 0).rows);
   for (const int64_t stage : {stage_at(0), stages - 1}) {
-    check_rows(*start.model, batch_of(config.reach, validation_seed(config.seed), 0, validation_examples, stage).rows);
+    check_rows(*start.model, validation_batch(data.largest, stage).rows);
+    if (!data.validation.empty()) check_rows(*start.model, validation_batch(data.validation, stage).rows);
   }
-  if (writes) begin_folder(directory, recipe, recipe_file, word_tokenizer_json(words), resume);
+  if (writes) begin_folder(directory, recipe, recipe_file, data, resume);
   train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
 }
 

@@ -20,7 +20,7 @@ struct Growth {
 // Everything that decides what a training produces; a file under configs/ is one of these as JSON.
 struct TrainConfig {
   std::string method = "frontier";
-  std::string task = "reach";
+  std::string task = "reach";      // a generated task, prosqa or gsm8k_aug
   uint64_t seed = 1;               // of weights and data
   int64_t batch = 64;              // rows a micro-batch
   int64_t latents = 6;             // thoughts of the finished method
@@ -39,8 +39,16 @@ struct TrainConfig {
   std::filesystem::path init;        // checkpoint to start from; empty = random weights of `model`
   bool matched_attention = true;     // random weights: attention starts as a lookup (lib/model/transformer.h)
   Json model;                        // config.json of a fresh model, without the section "tacit"
-  ReachOptions reach;
-  Growth growth;
+  ReachOptions reach;                // task reach
+  Growth growth;                     // task reach
+  Json generator;                    // options of another generated task (datasets/generated_task.h); null = none given
+  std::filesystem::path data;        // tasks prosqa and gsm8k_aug: the file
+  std::filesystem::path validation_data;  // such a file; empty = no validation
+  std::filesystem::path tokenizer;        // such a task from random weights: folder whose tokenizer is taken
+  // Such a task: tokens that the tokenizer is given beside its own. In a checkpoint they start as the token "<<", as in
+  // Coconut, or as the mean of all where there is none.
+  std::vector<std::string> add_tokens;
+  Json markers = Json::object();  // such a task: MethodSettings::markers that differ from those found
   TrainerOptions trainer;
 };
 

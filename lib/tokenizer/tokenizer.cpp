@@ -8,6 +8,7 @@
 #include "lib/tokenizer/byte_level_bpe.h"
 #include "lib/tokenizer/older_files.h"
 #include "lib/tokenizer/sentence_piece.h"
+#include "lib/tokenizer/tokenizer_json.h"
 #include "lib/tokenizer/word_level.h"
 
 namespace tacit {
@@ -22,7 +23,9 @@ bool holds_byte_level(const Json& pre_tokenizer) {
   return std::ranges::any_of(parts, holds_byte_level);
 }
 
-std::shared_ptr<const Tokenizer> from_json(const Json& json, const std::string& source) {
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_from_json(const Json& json, const std::string& source) {
   const JsonReader file(json, kOperation, source);
   if (file.has("version") && file.string("version") != "1.0") file.reject("version", "to be \"1.0\"");
   const JsonReader model = file.object("model");
@@ -35,8 +38,6 @@ std::shared_ptr<const Tokenizer> from_json(const Json& json, const std::string& 
   model.reject("type", "to be BPE or WordLevel");
 }
 
-}  // namespace
-
 int64_t Tokenizer::require_id(std::string_view token, std::string_view operation) const {
   const std::optional<int64_t> id = id_of(token);
   require(id.has_value(), operation, "expected a vocabulary with the token '", token, "' but got one of ", vocab_size(),
@@ -47,10 +48,10 @@ int64_t Tokenizer::require_id(std::string_view token, std::string_view operation
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
   const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model",
                               vocabulary = directory / "vocab.json";
-  if (exists(json)) return from_json(read_json(json, kOperation), json.string());
+  if (exists(json)) return tokenizer_from_json(read_json(json, kOperation), json.string());
   if (exists(model)) return load_sentence_piece(model);
   if (exists(vocabulary) && exists(directory / "merges.txt"))
-    return from_json(read_vocab_and_merges(directory), vocabulary.string());
+    return tokenizer_from_json(read_vocab_and_merges(directory), vocabulary.string());
   fail(kOperation, "expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in ",
        directory.string());
 }

@@ -52,6 +52,51 @@ TEST_CASE("data generate: the same seed gives the same bytes, another seed other
   CHECK(std::count(first.begin(), first.end(), '\n') == 20);
 }
 
+TEST_CASE("data: every generated task is generated, audited and shown; the same seed gives the same bytes") {
+  for (const std::string task : {"pointer", "chain", "listops", "walks", "maze"}) {
+    CAPTURE(task);
+    const ScratchFolder scratch;
+    const auto generate = [&](const std::string& name, const std::vector<std::string>& more) {
+      std::vector<std::string> args = {"data", "generate", task, "--count", "9", "--out", scratch / name};
+      args.insert(args.end(), more.begin(), more.end());
+      const Finished done = run_tacit(args);
+      CAPTURE(done.err);
+      REQUIRE(done.code == 0);
+      return read_file(scratch / name, "test");
+    };
+    put(scratch / "options.json", task == "walks" ? R"({"length": 40})" : R"({"depth": 5})");
+    const std::string first = generate("a", {"--seed", "7"});
+    CHECK(std::count(first.begin(), first.end(), '\n') == 9);
+    CHECK(first == generate("b", {"--seed", "7"}));
+    CHECK(first != generate("c", {"--seed", "8"}));
+    const std::string deep = generate("d", {"--seed", "7", "--generator", scratch / "options.json"});
+    CHECK(holds(deep, task == "walks" ? "\"depth\":40" : "\"depth\":5"));
+    CHECK(first != deep);
+    const Finished from_file = run_tacit({"data", "audit", scratch / "a", "--json"});
+    const Finished fresh = run_tacit({"data", "audit", task, "--count", "9", "--seed", "7", "--json"});
+    CAPTURE(from_file.err);
+    CHECK(from_file.code == 0);
+    CHECK(from_file.out == fresh.out);
+    CHECK(Json::parse(fresh.out).at("heuristics").size() >= 3);
+    CHECK(run_tacit({"data", "audit", scratch / "a"}).code == 0);
+    const Finished show = run_tacit({"data", "show", scratch / "a", "--index", "8"});
+    CHECK(show.code == 0);
+    CHECK(holds(show.out, "answer"));
+  }
+}
+
+TEST_CASE("data convert gsm8k_aug: lines and lists as examples") {
+  const ScratchFolder scratch;
+  put(scratch / "gsm.txt", "How many?||<<1+1=2>> <<2*2=4>> #### 4\n");
+  REQUIRE(run_tacit({"data", "convert", "gsm8k_aug", scratch / "gsm.txt", "--out", scratch / "out"}).code == 0);
+  CHECK(read_file(scratch / "out", "test") ==
+        R"({"id":"gsm/0","question":"How many?","steps":["<<1+1=2>>","<<2*2=4>>"],"answer":"4"})"
+        "\n");
+  const Finished audit = run_tacit({"data", "audit", scratch / "out", "--json"});
+  CHECK(audit.code == 0);
+  CHECK(Json::parse(audit.out).at("mean_steps") == 2);
+}
+
 TEST_CASE("data: what was generated can be audited and shown, in both styles") {
   for (const std::string style : {"symbols", "english"}) {
     const ScratchFolder scratch;
@@ -119,6 +164,17 @@ TEST_CASE("data: bad input names the file and the line, and writes nothing") {
       {{"convert", "prosqa", scratch / "good", "--out", out}, 1, "good"},
       {{"convert", "proqsa", scratch / "good", "--out", out}, 2, "did you mean 'prosqa'?"},
       {{"generate", "raech", "--out", out}, 2, "did you mean 'reach'?"},
+      {{"generate", "chian", "--out", out}, 2, "did you mean 'chain'?"},
+      {{"generate", "chain", "--out", out, "--labels", "9"}, 2, "'--labels' only with task reach"},
+      {{"generate", "chain", "--out", out, "--min-depth", "2"}, 2, "'--min-depth' only with task reach"},
+      {{"generate", "chain", "--out", out, "--generator", "{\"depht\": 3}"}, 1, "did you mean 'depth'?"},
+      {{"generate", "chain", "--out", out, "--generator", "{\"depth\": 3"}, 1, "'--generator'"},
+      {{"generate", "chain", "--out", out, "--generator", scratch / "nowhere"}, 1, "nowhere"},
+      {{"generate", "reach", "--out", out, "--generator", "{}"}, 2, "a generated task other than reach"},
+      {{"audit", scratch / "good", "--generator", "{}"}, 2, "'--generator'"},
+      {{"show", "maze"}, 2, "such as 'tacit data generate maze --out FILE' writes"},
+      {{"convert", "gsm8k_aug", scratch / "good", "--out", out}, 1, "no '||'"},
+      {{"convert", "gsm8k_aug", scratch / "good", "--style", "english", "--out", out}, 2, "'--style'"},
       {{"generate", "reach"}, 2, "expected option '--out'"},
       {{"generate", "reach", "--out", out, "--count", "0"}, 2, "expected at least 1 for '--count'"},
       {{"generate", "reach", "--out", out, "--style", "symbol"}, 2, "did you mean 'symbols'?"},

@@ -95,6 +95,36 @@ TEST_CASE("train works with no config, prints its final figures and leaves a che
             .code == 0);
 }
 
+TEST_CASE("every generated task trains and is evaluated on problems like those it was trained on") {
+  for (const std::string task : {"pointer", "chain", "listops", "walks", "maze"}) {
+    CAPTURE(task);
+    const ScratchFolder scratch;
+    const std::string options = task == "walks" ? R"({"length": 5})" : R"({"depth": [1, 2]})";
+    const Finished done =
+        run_tacit({"train", "--method", "coconut", "--task", task, "--generator", options, "--steps", "2", "--batch",
+                   "2", "--latents", "2", "--out", scratch / "out", "--threads", "1"});
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    const Finished scored = run_tacit({"eval", "--model", scratch / "out", "--count", "6", "--seed", "2", "--out",
+                                       scratch / "run", "--latency-problems", "0", "--threads", "1", "--json"});
+    CAPTURE(scored.err);
+    REQUIRE(scored.code == 0);
+    const Json record = read_json(scratch / "run" / "run.json", "test");
+    CHECK(record["task"] == task);
+    CHECK(record["generator"][task == "walks" ? "length" : "depth"] == (task == "walks" ? Json{5, 5} : Json{1, 2}));
+    CHECK(record["generator"]["count"] == 6);
+    CHECK(record["seed"] == 2);
+    CHECK(record["labels"].is_null());
+    CHECK(parse_json(scored.out, "test", "stdout")["heuristics"].size() >= 3);
+    // The same folder is another run's under other options.
+    const Finished other = run_tacit(
+        {"eval", "--model", scratch / "out", "--count", "6", "--seed", "2", "--out", scratch / "run", "--generator",
+         task == "walks" ? R"({"length": 6})" : R"({"depth": 2})", "--latency-problems", "0", "--threads", "1"});
+    CHECK(other.code == 1);
+    CHECK(holds(other.err, "generator"));
+  }
+}
+
 TEST_CASE("bad trainings end in one clear line, with nothing written over") {
   const ScratchFolder scratch;
   put(scratch / "recipe.json", R"({"method": "frontier", "stepz": 3})");
@@ -108,7 +138,18 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
       {{"--method", "direct"}, 2, "'--out'"},
       {{"--method", "diredt", "--out", scratch / "o"}, 2, "did you mean 'direct'?"},
       {{"--method", "latent", "--out", scratch / "o"}, 2, "a method to train"},
-      {{"--task", "prosqa", "--out", scratch / "o"}, 2, "expected reach for '--task'"},
+      {{"--task", "prosqua", "--out", scratch / "o"}, 2, "did you mean 'prosqa'?"},
+      {{"--method", "direct", "--task", "prosqa", "--out", scratch / "o"}, 1, "'data' to be the file of task prosqa"},
+      {{"--method", "direct", "--data", scratch / "recipe.json", "--out", scratch / "o"}, 1, "'data' to be absent"},
+      {{"--method", "direct", "--generator", "{}", "--out", scratch / "o"}, 1, "'generator' to be absent"},
+      {{"--method", "direct", "--task", "maze", "--generator", "{\"sizee\": 3}", "--out", scratch / "o"}, 1, "'size'?"},
+      {{"--method", "direct", "--task", "maze", "--generator", "[]", "--out", scratch / "o"}, 1, "[]"},
+      {{"--method", "frontier", "--task", "chain", "--batch", "2", "--out", scratch / "o"},
+       1,
+       "but task 'chain' has it not"},
+      {{"--method", "walk", "--task", "pointer", "--batch", "2", "--out", scratch / "o"},
+       1,
+       "but task 'pointer' has it not"},
       {{"--method", "direct", "--latents", "4", "--out", scratch / "o"}, 1, "'latents' to be absent"},
       {{"--config", scratch / "recipe.json", "--out", scratch / "o"}, 1, "stepz"},
       {{"--config", scratch / "torn.json", "--out", scratch / "o"}, 1, "torn.json"},

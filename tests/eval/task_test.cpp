@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "datasets/generated_task.h"
 #include "lib/core/files.h"
 #include "tests/lib/core_support.h"
 
@@ -78,10 +79,67 @@ TEST_CASE("generated problems are those of the generator; a file is read as it i
   for (size_t i = 0; i < 5; ++i) CHECK(to_json(read[i]) == to_json(generated[i]));
 }
 
+TEST_CASE("generated tasks: those of the generator, with its options; a file is read as it is") {
+  const ScratchFolder scratch;
+  for (const std::string& name : generated_task_names()) {
+    if (name == "reach") continue;
+    CAPTURE(name);
+    TaskOptions options;
+    options.seed = 3;
+    options.count = 4;
+    const Generator generator = open_generator(name);
+    const auto generated = load_examples(task(name), options);
+    REQUIRE(generated.size() == 4);
+    for (int64_t i = 0; i < 4; ++i) {
+      CHECK(to_json(generated[i]) == to_json(generator.example(3, i)));
+      CHECK(task(name).extract(generated[i], " " + generated[i].answer + " and more") == generated[i].answer);
+      CHECK(task(name).correct(generated[i], generated[i].answer));
+    }
+    CHECK(task(name).heuristics(generated).size() == generated_task(name).rules.size() + 1);
+    options.generator = {{"depthh", 3}};
+    CHECK(holds(error_of([&] { load_examples(task(name), options); }), "'depthh'"));
+    write_examples(scratch / name, generated);
+    const auto read = load_examples(task(name), {.data = scratch / name});
+    REQUIRE(read.size() == 4);
+    for (size_t i = 0; i < 4; ++i) CHECK(to_json(read[i]) == to_json(generated[i]));
+  }
+  TaskOptions deep;
+  deep.generator = {{"depth", 9}};
+  for (const Example& example : load_examples(task("pointer"), deep)) CHECK(example.meta.at("depth") == 9);
+}
+
+TEST_CASE("GSM8K-Aug: the number behind ###, commas aside; questions end their line for a checkpoint of such text") {
+  const Task& gsm = task("gsm8k_aug");
+  const Example example = with_answer("70000");
+  struct Case {
+    const char *text, *answer;
+    bool correct;
+  };
+  for (const Case& c : {Case{" 70000", "70000", true},
+                        {"70,000 dollars", "70,000", true},
+                        {"<<1+1=2>>\n### 70000", "70000", true},
+                        {" 7000", "7000", false},
+                        {"###", "", false}}) {
+    CAPTURE(c.text);
+    CHECK(gsm.extract(example, c.text) == c.answer);
+    if (c.answer[0] != 0) CHECK(gsm.correct(example, c.answer) == c.correct);
+  }
+  const ScratchFolder scratch;
+  put(scratch / "gsm.txt", "How many?||<<1+1=2>> #### 2\n");
+  TaskOptions options;
+  options.data = scratch / "gsm.txt";
+  CHECK(load_examples(gsm, options).at(0).question == "How many?");
+  options.lines = true;
+  CHECK(load_examples(gsm, options).at(0).question == "How many?\n");
+  CHECK(holds(error_of([&] { load_examples(gsm, {}); }), "expected the data file of task 'gsm8k_aug'"));
+}
+
 TEST_CASE("bad tasks and data") {
   const ScratchFolder scratch;
-  CHECK(holds(error_of([] { task("prosqua"); }),
-              "expected one of reach, prosqa but got 'prosqua', did you mean 'prosqa'"));
+  CHECK(holds(
+      error_of([] { task("prosqua"); }),
+      "expected one of reach, prosqa, gsm8k_aug, pointer, chain, listops, walks, maze but got 'prosqua', did you mean "
+      "'prosqa'"));
   TaskOptions options;
   options.count = 0;
   CHECK(holds(error_of([&] { load_examples(task("reach"), options); }), "count of at least 1 problem but got 0"));

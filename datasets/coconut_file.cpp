@@ -1,0 +1,81 @@
+#include "datasets/coconut_file.h"
+
+#include <fstream>
+#include <string_view>
+
+#include "datasets/generators.h"
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "read_coconut";
+
+std::string trimmed(std::string_view text) {
+  const char* space = " \t\r\n";
+  const size_t begin = text.find_first_not_of(space);
+  if (begin == text.npos) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(space) + 1 - begin));
+}
+
+Example parse_line(std::string_view line, const std::string& source) {
+  const auto broken = [&](const char* lacks) {
+    const std::string text = Json(std::string(line.substr(0, 60))).dump(-1, ' ', true, Json::error_handler_t::replace);
+    fail(kOperation, "expected 'question||steps #### answer' but got ", lacks, " in ", text, ", ", source);
+  };
+  const size_t bars = line.find("||");
+  if (bars == line.npos) broken("no '||'");
+  const size_t hashes = line.rfind("####");
+  if (hashes == line.npos || hashes < bars) broken("no '####' behind the '||'");
+  Example example;
+  example.question = trimmed(line.substr(0, bars));
+  example.steps = split_words(std::string(line.substr(bars + 2, hashes - bars - 2)));
+  example.answer = trimmed(line.substr(hashes + 4));
+  if (example.question.empty()) broken("no question");
+  if (example.answer.empty()) broken("no answer");
+  return example;
+}
+
+bool is_json(const std::filesystem::path& path) {
+  require(std::filesystem::is_regular_file(path), kOperation, "expected a file of problems but there is none at ",
+          path.string());
+  std::ifstream file(path);
+  char first = 0;
+  file >> first;  // skips white space
+  return file && first == '[';
+}
+
+std::vector<Example> read_list(const std::filesystem::path& path) {
+  const Json list = read_json(path, kOperation);
+  std::vector<Example> examples;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const JsonReader item(list[i], kOperation, path.string(), "item " + std::to_string(i));
+    examples.push_back({.id = "",
+                        .question = item.string("question"),
+                        .steps = item.strings("steps"),
+                        .answer = item.string("answer"),
+                        .meta = {}});
+    if (trimmed(examples.back().question).empty()) item.reject("question", "to hold a question");
+    if (trimmed(examples.back().answer).empty()) item.reject("answer", "to hold an answer");
+  }
+  return examples;
+}
+
+}  // namespace
+
+std::vector<Example> read_coconut(const std::filesystem::path& path) {
+  std::vector<Example> examples;
+  if (is_json(path)) {
+    examples = read_list(path);
+  } else {
+    for_each_line(path, kOperation, [&](std::string_view line, int64_t number) {
+      if (trimmed(line).empty()) return;
+      examples.push_back(parse_line(line, path.string() + ", line " + std::to_string(number)));
+    });
+  }
+  for (size_t i = 0; i < examples.size(); ++i) examples[i].id = path.stem().string() + "/" + std::to_string(i);
+  return examples;
+}
+
+}  // namespace tacit

@@ -1,0 +1,83 @@
+#include "datasets/text_audit.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "datasets/generators.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+double share(int64_t part, int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
+
+Heuristic score(const GuessRule& rule, const std::vector<Example>& examples) {
+  int64_t decided = 0, right = 0;
+  for (const Example& example : examples) {
+    const std::string guess = rule.guess(example);
+    decided += !guess.empty();
+    right += guess == example.answer;
+  }
+  return {rule.name, rule.rule, share(right, std::ssize(examples)), decided};
+}
+
+}  // namespace
+
+TextAudit audit_text(const std::vector<Example>& examples, const std::vector<GuessRule>& rules) {
+  TextAudit audit;
+  audit.examples = std::ssize(examples);
+  require(audit.examples > 0, "audit_text", "expected at least 1 example but got none");
+  std::map<std::string, int64_t> answers;
+  std::map<int64_t, int64_t> depths;
+  std::set<std::string_view> questions;
+  int64_t words = 0, steps = 0;
+  for (const Example& example : examples) {
+    const int64_t length = std::ssize(split_words(example.question));
+    audit.min_words = &example == &examples.front() ? length : std::min(audit.min_words, length);
+    audit.max_words = std::max(audit.max_words, length);
+    words += length;
+    steps += std::ssize(example.steps);
+    audit.duplicates += !questions.insert(example.question).second;
+    ++answers[example.answer];
+    if (example.meta.is_object() && example.meta.contains("depth")) {
+      const auto& depth = example.meta.at("depth");
+      require(depth.is_number_integer(), "audit_text", "expected 'depth' to be an integer but got ", depth.dump(),
+              " in example ", example.id);
+      ++depths[depth.get<int64_t>()];
+    }
+  }
+  audit.depth_counts.assign(depths.begin(), depths.end());
+  audit.mean_words = share(words, audit.examples);
+  audit.mean_steps = share(steps, audit.examples);
+  audit.answers.assign(answers.begin(), answers.end());
+  std::ranges::stable_sort(audit.answers, [](const auto& a, const auto& b) { return a.second > b.second; });
+  const auto& [most_frequent, times] = audit.answers.front();
+  audit.heuristics.push_back({"most frequent answer", "the answer that most of these examples have, " + most_frequent,
+                              share(times, audit.examples), audit.examples});
+  for (const GuessRule& rule : rules) audit.heuristics.push_back(score(rule, examples));
+  return audit;
+}
+
+OrderedJson to_json(const TextAudit& audit) {
+  OrderedJson json = {{"examples", audit.examples}, {"duplicates", audit.duplicates}};
+  json["depths"] = OrderedJson::array();
+  for (const auto& [depth, examples] : audit.depth_counts) {
+    json["depths"].push_back({{"depth", depth}, {"examples", examples}});
+  }
+  json["words"] = {{"mean", audit.mean_words}, {"min", audit.min_words}, {"max", audit.max_words}};
+  json["mean_steps"] = audit.mean_steps;
+  json["answers"] = OrderedJson::array();
+  for (const auto& [answer, examples] : audit.answers) {
+    json["answers"].push_back({{"answer", answer}, {"examples", examples}});
+  }
+  json["heuristics"] = OrderedJson::array();
+  for (const Heuristic& h : audit.heuristics) {
+    json["heuristics"].push_back(
+        {{"name", h.name}, {"rule", h.rule}, {"accuracy", h.accuracy}, {"decided", h.decided}});
+  }
+  return json;
+}
+
+}  // namespace tacit
