@@ -88,6 +88,8 @@ struct Method {
   std::function<LatentLoss(const LossContext&)> loss;
   // The config.json of a fresh model, made from that of the others (latent/train_method.h); empty = the same.
   std::function<Json(Json usual)> model;
+  // Set: it is trained on a finished checkpoint only, and this refuses one that it cannot be, given its own options.
+  std::function<void(const MethodSettings& start, const Json& options)> check_start;
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
 };

@@ -109,12 +109,16 @@ MethodWeights own_start(const Method& how, const TrainConfig& config, const Mode
 
 Start make_start(const Method& how, const TrainConfig& config, const ObjectiveContext& context) {
   Start out;
+  require(!config.init.empty() || !how.check_start, "train",
+          "expected a checkpoint to start from ('init') for method '", how.name, "' but got none");
   if (config.init.empty()) {
     const ModelConfig model = model_config_from_json(config.model, "the training config's 'model'");
     out = {trainable_copy(*make_model(model, config.seed, config.matched_attention)), {}, config.model};
   } else {
     check_vocabulary(config);
     const auto initial = load_model(config.init);
+    if (how.check_start)
+      how.check_start(read_method_settings(initial->config().raw, config.init.string()), config.options);
     out = {trainable_copy(*initial), {}, initial->config().raw};
   }
   out.own = own_start(how, config, out.model->config(), context);
@@ -143,6 +147,12 @@ ReachOptions reach_at(const TrainConfig& config, int64_t step) {
   out.graph.min_depth = between(config.growth.min_depth, out.graph.min_depth);
   out.graph.max_depth = between(config.growth.max_depth, out.graph.max_depth);
   return out;
+}
+
+int64_t latents_at(const TrainConfig& config, int64_t first) {
+  constexpr uint32_t kDraws = 0x6c61'7465;  // "late": apart from the examples of the same seed
+  if (config.least_latents == 0) return config.latents;
+  return Rng(config.seed, static_cast<uint64_t>(first), kDraws).between(config.least_latents, config.latents);
 }
 
 double teacher_forcing_at(const TrainConfig& config, int64_t step) {
@@ -176,7 +186,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     ObjectiveContext context;
   };
   auto batch_of = [&](const ReachOptions& reach, uint64_t seed, int64_t first, int64_t count, int64_t stage) {
-    TrainingBatch out{.context = {settings, *tokenizer, config.latents, stage, seed + static_cast<uint64_t>(first)}};
+    const int64_t latents = seed == training_seed(config.seed) ? latents_at(config, first) : config.latents;
+    TrainingBatch out{.context = {settings, *tokenizer, latents, stage, seed + static_cast<uint64_t>(first)}};
     for (int64_t i = 0; i < count; ++i) {
       out.examples.push_back(example_of(config, reach, seed, first + i));
       ObjectiveContext context = out.context;
