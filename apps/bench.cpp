@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <limits>
 
 #include "apps/bench_table.h"
 #include "apps/commands.h"
@@ -42,6 +43,15 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
+// The benchmarks that a size changes: "latent-step, eval".
+std::string users_of(const std::string& size) {
+  std::string users;
+  for (const Kind& kind : kinds()) {
+    if (std::ranges::find(kind.sizes, size) != kind.sizes.end()) users += (users.empty() ? "" : ", ") + kind.name;
+  }
+  return users;
+}
+
 struct BenchFlags {
   CommonOptions common;
   std::string benchmark, config = "gpt2", match;
@@ -67,12 +77,15 @@ void declare(Options& options, BenchFlags& flags) {
   options.common(flags.common, {"model", "device"});
   options.choice("dtype", {"fp32", "bf16"}, &flags.common.dtype, "of weights, memory and arithmetic (default fp32)");
   options.common(flags.common, {"threads", "seed"});
-  options.add("question", "Q", &flags.question, "tokens of every question (default 330)", 1);
-  options.add("latents", "K", &flags.latents, "thoughts after it (default 6)", 0, 1 << 20);
-  options.add("rest", "R", &flags.rest, "train-step: trained tokens after the thoughts (default 40)", 1);
-  options.add("answer", "A", &flags.answer, "token-step, eval: tokens of an answer (default 16)", 1);
-  options.add("batch", "B", &flags.batch, "rows computed together (default: 16 in eval, 4 in train-step, else 1)", 1,
-              kMostRows);
+  const auto size = [&](const char* name, const char* value, int64_t* to, const std::string& help, int64_t low,
+                        int64_t high) { options.add(name, value, to, users_of(name) + ": " + help, low, high); };
+  constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+  size("question", "Q", &flags.question, "tokens of every question (default 330)", 1, kAny);
+  size("latents", "K", &flags.latents, "thoughts after it (default 6)", 0, 1 << 20);
+  size("rest", "R", &flags.rest, "trained tokens after the thoughts (default 40)", 1, kAny);
+  size("answer", "A", &flags.answer, "tokens of an answer (default 16)", 1, kAny);
+  size("batch", "B", &flags.batch, "rows computed together (default: 16 in eval, 4 in train-step, else 1)", 1,
+       kMostRows);
   options.add("match", "TEXT", &flags.match, "kernels: only those whose name has TEXT in it");
   options.add("repeats", "N", &flags.repeats, "rounds that are counted (default 3 to 20, by benchmark)", 1);
   options.flag("turns", &flags.turns,
@@ -84,13 +97,7 @@ void check(const Options& options, const Kind& kind, const BenchFlags& flags) {
   if (options.given("model")) options.reject_given({"config"}, "model");
   if (options.given("turns")) options.reject_given({"repeats"}, "turns");
   for (const std::string size : {"batch", "question", "latents", "rest", "answer"}) {
-    std::string users;
-    for (const Kind& user : kinds()) {
-      if (std::find(user.sizes.begin(), user.sizes.end(), size) == user.sizes.end()) continue;
-      users += (users.empty() ? "" : ", ") + user.name;
-    }
-    if (std::find(kind.sizes.begin(), kind.sizes.end(), size) == kind.sizes.end())
-      options.reject_useless({size}, users);
+    if (std::ranges::find(kind.sizes, size) == kind.sizes.end()) options.reject_useless({size}, users_of(size));
   }
   if (kind.name != "kernels") options.reject_useless({"match"}, "kernels");
   if (kind.name == "kernels") options.reject_useless({"model", "config", "dtype", "seed"}, "benchmarks of a model");
@@ -137,6 +144,12 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
   const std::vector<std::string> known = known_configs();
   const bool named = std::find(known.begin(), known.end(), flags.config) != known.end();
   const bool is_path = !named && std::filesystem::exists(flags.config);
+  if (!named && !is_path) {
+    std::string listed;
+    for (const std::string& name : known) listed += (listed.empty() ? "" : ", ") + name;
+    options.reject("expected " + listed + " or the path of a config.json for '--config' but got '" + flags.config +
+                   "'" + did_you_mean(flags.config, known));
+  }
   const ModelConfig config =
       is_path ? read_model_config(flags.config) : model_config_from_json(known_config(flags.config), flags.config);
   setting.model = random_model(config, dtype, device, flags.common.seed);

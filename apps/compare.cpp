@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <deque>
 #include <iostream>
+#include <map>
 
 #include "apps/commands.h"
 #include "apps/eval_options.h"
@@ -17,12 +18,17 @@
 namespace tacit {
 namespace {
 
-using NamedRuns = std::vector<std::pair<std::string, Run>>;
+struct NamedRuns {
+  std::vector<std::pair<std::string, Run>> runs;
+  std::map<std::string, std::string> clean;  // compare()'s
+};
 
 struct CompareFlags {
   EvalFlags eval;
   std::vector<std::string> models, methods, runs;
   std::string baseline;
+  std::optional<std::string> interventions;
+  std::vector<Intervention> parsed;  // of them
   std::filesystem::path out;
   bool markdown = false;
   OrderedJson command;
@@ -48,10 +54,65 @@ std::string method_of(const CompareFlags& flags, size_t i) {
   return flags.methods.empty() ? "latent" : flags.methods[i];
 }
 
-void check_recurrences(const CompareFlags& flags, const std::vector<LoadedModel>& models) {
-  require(flags.eval.common.recurrences == 0 ||
-              std::ranges::any_of(models, [](const LoadedModel& m) { return m.model->config().depth.recurrent; }),
-          "compare", "expected a model with recurrent depth beside --recurrences but none of these has it");
+// UsageError unless the baseline is one of the rows.
+void check_baseline(const Options& options, const CompareFlags& flags, const std::vector<std::string>& names) {
+  if (flags.baseline.empty() || std::ranges::find(names, flags.baseline) != names.end()) return;
+  options.reject("expected the baseline to be one of the rows but got '" + flags.baseline + "'" +
+                 did_you_mean(flags.baseline, names));
+}
+
+void check_recurrences(const Options& options, const CompareFlags& flags, const std::vector<LoadedModel>& models) {
+  const bool any = std::ranges::any_of(models, [](const LoadedModel& m) { return m.model->config().depth.recurrent; });
+  if (flags.eval.common.recurrences > 0 && !any)
+    options.reject("expected a model with recurrent depth beside --recurrences but none of these has it");
+}
+
+// "zero,swap" -> both; "all" = every one that needs no number, and no thoughts at all.
+std::vector<Intervention> parse_interventions(const Options& options, const std::string& text, uint64_t seed) {
+  const std::string listed = text == "all" ? "truncate:0,zero,mean,noise,swap,permute" : text;
+  std::vector<Intervention> out;
+  for (size_t begin = 0; begin <= listed.size();) {
+    const size_t end = std::min(listed.find(',', begin), listed.size());
+    out.push_back(intervention_option(listed.substr(begin, end - begin), seed));
+    begin = end + 1;
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (to_text(out[i]) == to_text(out[j])) options.reject("intervention '" + to_text(out[i]) + "' is given twice");
+    }
+  }
+  return out;
+}
+
+// One row of the comparison.
+struct PlannedRow {
+  std::string name;
+  size_t model;                              // whose row it is
+  std::optional<Intervention> intervention;  // set: the row of the model's own name is the clean one
+};
+
+bool thinks(const CompareFlags& flags, size_t i, const LoadedModel& model) {
+  const Method& how = method(method_of(flags, i), model.settings);
+  const int64_t latents = how.counts_thoughts ? flags.eval.common.latents : -1;
+  return bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights).max_thoughts() > 0;
+}
+
+// Every model, followed by itself with its thoughts replaced where it has any.
+std::vector<PlannedRow> plan_rows(const Options& options, const CompareFlags& flags,
+                                  const std::vector<LoadedModel>& models) {
+  const std::vector<std::string> names = row_names(flags);
+  std::vector<PlannedRow> rows;
+  for (size_t i = 0; i < models.size(); ++i) {
+    rows.push_back({names[i], i, {}});
+    if (!thinks(flags, i, models[i])) continue;
+    for (const Intervention& what : flags.parsed) rows.push_back({names[i] + " +" + to_text(what), i, what});
+  }
+  if (!flags.parsed.empty() && rows.size() == models.size())
+    options.reject("expected a model that takes thoughts beside '--interventions' but none of these does");
+  std::vector<std::string> all;
+  for (const PlannedRow& row : rows) all.push_back(row.name);
+  check_baseline(options, flags, all);
+  return rows;
 }
 
 std::vector<LoadedModel> load_models(const CompareFlags& flags) {
@@ -63,69 +124,87 @@ std::vector<LoadedModel> load_models(const CompareFlags& flags) {
 }
 
 // Which models have a number of thoughts, the only ones that --latents is for.
-std::vector<bool> counting_thoughts(const CompareFlags& flags, const std::vector<LoadedModel>& models) {
+std::vector<bool> counting_thoughts(const Options& options, const CompareFlags& flags,
+                                    const std::vector<LoadedModel>& models) {
   std::vector<bool> counted;
   for (size_t i = 0; i < models.size(); ++i)
     counted.push_back(method(method_of(flags, i), models[i].settings).counts_thoughts);
-  require(flags.eval.common.latents < 0 || std::find(counted.begin(), counted.end(), true) != counted.end(), "compare",
-          "expected a method with a number of thoughts beside --latents but none of these has one");
+  if (flags.eval.common.latents >= 0 && std::find(counted.begin(), counted.end(), true) == counted.end())
+    options.reject("expected a method with a number of thoughts beside --latents but none of these has one");
   return counted;
+}
+
+// "frontier +perturb:0.5" -> "frontier+perturb-0.5": no characters that shells or file systems mind.
+std::string folder_name(std::string row) {
+  std::erase(row, ' ');
+  std::ranges::replace(row, ':', '-');
+  return row;
+}
+
+const std::string& clean_row(const std::vector<PlannedRow>& rows, size_t model) {
+  return std::ranges::find_if(rows, [&](const PlannedRow& r) { return r.model == model && !r.intervention; })->name;
 }
 
 // What can be refused is refused before the first model has run for minutes: all are loaded, all have the problems
 // tokenised and their folders opened.
 NamedRuns evaluate_models(const Options& options, const CompareFlags& flags) {
-  const std::vector<std::string> names = row_names(flags);
-  require(flags.baseline.empty() || std::find(names.begin(), names.end(), flags.baseline) != names.end(), "compare",
-          "expected the baseline to be one of the models but got '", flags.baseline, "'",
-          did_you_mean(flags.baseline, names));
+  row_names(flags);  // what they refuse needs no model
   const std::vector<LoadedModel> models = load_models(flags);
-  check_recurrences(flags, models);
-  const std::vector<bool> counted = counting_thoughts(flags, models);
+  const std::vector<PlannedRow> rows = plan_rows(options, flags, models);
+  check_recurrences(options, flags, models);
+  const std::vector<bool> counted = counting_thoughts(options, flags, models);
   const ProgressCallback progress = progress_bar();
   std::deque<Evaluation> evaluations;
-  for (size_t i = 0; i < models.size(); ++i) {
-    RunOptions run = flags.eval.run_options(options, models[i].settings);
-    if (!counted[i]) run.latents = -1;
-    if (!models[i].model->config().depth.recurrent) run.recurrences = 0;
-    run.method = method_of(flags, i);
+  std::vector<std::pair<std::string, OrderedJson>> records;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const LoadedModel& model = models[rows[r].model];
+    RunOptions run = flags.eval.run_options(options, model.settings);
+    if (!counted[rows[r].model]) run.latents = -1;
+    if (!model.model->config().depth.recurrent) run.recurrences = 0;
+    run.method = method_of(flags, rows[r].model);
+    run.intervention = rows[r].intervention;
     run.command = flags.command;
-    if (!flags.out.empty()) run.out = flags.out / "runs" / names[i];
-    evaluations.emplace_back(models[i], run, [&, i](Progress p) {
-      p.what = names[i] + " (" + std::to_string(i + 1) + " of " + std::to_string(names.size()) + ")";
+    if (!flags.out.empty()) run.out = flags.out / "runs" / folder_name(rows[r].name);
+    evaluations.emplace_back(model, run, [&, r](Progress p) {
+      p.what = rows[r].name + " (" + std::to_string(r + 1) + " of " + std::to_string(rows.size()) + ")";
       return progress(p);
     });
+    records.emplace_back(rows[r].name, evaluations.back().record());
   }
-  std::vector<std::pair<std::string, OrderedJson>> records;
-  for (size_t i = 0; i < names.size(); ++i) records.emplace_back(names[i], evaluations[i].record());
   require_same_problems(records);
   for (Evaluation& evaluation : evaluations) evaluation.open();
   for (Evaluation& evaluation : evaluations) evaluation.solve();
   const std::vector<Run> runs = finish(evaluations, progress);
   NamedRuns named;
-  for (size_t i = 0; i < runs.size(); ++i) named.emplace_back(names[i], runs[i]);
+  for (size_t r = 0; r < runs.size(); ++r) {
+    named.runs.emplace_back(rows[r].name, runs[r]);
+    if (rows[r].intervention) named.clean[rows[r].name] = clean_row(rows, rows[r].model);
+  }
   return named;
 }
 
-NamedRuns read_runs(const std::vector<std::string>& folders) {
-  NamedRuns runs;
-  for (const std::string& folder : folders) runs.emplace_back(model_name(folder), read_run(folder));
-  return runs;
+NamedRuns read_runs(const Options& options, const CompareFlags& flags) {
+  NamedRuns named;
+  std::vector<std::string> names;
+  for (const std::string& folder : flags.runs) names.push_back(model_name(folder));
+  check_baseline(options, flags, names);
+  for (size_t i = 0; i < names.size(); ++i) named.runs.emplace_back(names[i], read_run(flags.runs[i]));
+  return named;
 }
 
 // The row to test against: the one asked for, else the first that is token chain of thought.
-std::string choose_baseline(const CompareFlags& flags, const NamedRuns& runs) {
+std::string choose_baseline(const CompareFlags& flags, const NamedRuns& named) {
   if (!flags.baseline.empty()) return flags.baseline;
-  for (const auto& [name, run] : runs) {
+  for (const auto& [name, run] : named.runs) {
     if (run.metrics.method == "cot") return name;
   }
   return "";
 }
 
 // The command that was typed, and those of the runs where they are others.
-void set_commands(const CompareFlags& flags, const NamedRuns& runs, OrderedJson& provenance) {
+void set_commands(const CompareFlags& flags, const NamedRuns& named, OrderedJson& provenance) {
   OrderedJson others = OrderedJson::array();
-  for (const auto& [name, run] : runs) {
+  for (const auto& [name, run] : named.runs) {
     const OrderedJson command = run.record.is_object() ? run.record.value("command", OrderedJson()) : OrderedJson();
     if (command.is_null() || command == flags.command) continue;
     if (std::find(others.begin(), others.end(), command) == others.end()) others.push_back(command);
@@ -139,8 +218,8 @@ void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!flags.runs.empty()) {
-    options.reject_given({"method", "latents", "recurrences", "task", "data", "count", "limit", "shuffle",
-                          "latency-problems", "device", "dtype", "seed", "batch", "style", "labels"},
+    options.reject_given({"method", "interventions", "latents", "recurrences", "task", "data", "count", "limit",
+                          "shuffle", "latency-problems", "device", "dtype", "seed", "batch", "style", "labels"},
                          "runs");
     ReachFlags::reject_generator(options, "runs");
   }
@@ -151,6 +230,11 @@ void check_flags(const Options& options, CompareFlags& flags) {
                    " but got " + std::to_string(flags.methods.size()));
   }
   for (const std::string& name : flags.methods) check_method(options, name);
+  if (flags.interventions) {
+    flags.parsed = parse_interventions(options, *flags.interventions, flags.eval.intervention_seed);
+  } else {
+    options.reject_useless({"intervention-seed"}, "--interventions");
+  }
   if (flags.markdown && flags.eval.common.json) options.reject("expected either '--json' or '--markdown'");
 }
 
@@ -163,6 +247,9 @@ int run_compare(const std::vector<std::string>& args) {
   options.add("method", "NAME", &flags.methods,
               "method of all models, or repeated of each in turn (default: their own)");
   options.add("runs", "DIR", &flags.runs, "instead of models: a finished run folder; repeat for each");
+  options.add("interventions", "LIST", &flags.interventions,
+              "also each model with its thoughts replaced, tested against itself: kinds of 'tacit eval --intervene' "
+              "with commas between, or all");
   options.add("baseline", "NAME", &flags.baseline,
               "row the others are tested against (default: the first of method cot)");
   options.add("out", "DIR", &flags.out, "folder to write: compare.json, compare.md and the run folders");
@@ -177,9 +264,9 @@ int run_compare(const std::vector<std::string>& args) {
   check_flags(options, flags);
   use_threads(flags.eval.common.threads);
 
-  const NamedRuns runs = flags.runs.empty() ? evaluate_models(options, flags) : read_runs(flags.runs);
-  Comparison comparison = compare(runs, choose_baseline(flags, runs));
-  set_commands(flags, runs, comparison.provenance);
+  const NamedRuns named = flags.runs.empty() ? evaluate_models(options, flags) : read_runs(options, flags);
+  Comparison comparison = compare(named.runs, choose_baseline(flags, named), named.clean);
+  set_commands(flags, named, comparison.provenance);
   const std::string json = dump(to_json(comparison), 2) + "\n", markdown = markdown_table(comparison);
   if (!flags.out.empty()) {
     std::filesystem::create_directories(flags.out);

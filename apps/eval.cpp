@@ -15,11 +15,18 @@ namespace {
 int run_eval(const std::vector<std::string>& args) {
   EvalFlags flags;
   std::filesystem::path out;
+  std::optional<std::string> intervene, halt;
   Options options("eval",
                   "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed\n"
                   "where it was interrupted.",
                   "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier-seed-1");
   options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});
+  options.add("intervene", "KIND", &intervene,
+              "replace the thoughts: zero, mean, noise, swap, permute, truncate:K, freeze:K or perturb:SIZE");
+  options.add(
+      "halt", "RULE", &halt,
+      "when to stop thinking, at most after --latents: fixed, entropy:NATS, convergence:SHARE, flops:N, learned "
+      "or oracle (default: the method's own)");
   options.add("out", "DIR", &out, "run folder: run.json, samples.jsonl, metrics.json");
   flags.add(options);
   if (!options.parse(args)) return kDone;
@@ -28,13 +35,21 @@ int run_eval(const std::vector<std::string>& args) {
   const at::ScalarType dtype = parse_dtype(common.dtype);
   const at::Device device = parse_device(common.device);
   check_method(options, common.method);
+  std::optional<Intervention> intervention;
+  std::optional<HaltRule> rule;
+  if (intervene) intervention = intervention_option(*intervene, flags.intervention_seed);
+  if (halt) rule = halt_option(*halt);
+  if (!intervene) options.reject_useless({"intervention-seed"}, "--intervene");
   flags.check(options);
   use_threads(common.threads);
 
   const LoadedModel model = open_model(common.model, dtype, device);
+  check_model_options(options, common, model);
   RunOptions run = flags.run_options(options, model.settings);
   run.method = common.method;
   run.options = parse_method_options(common.method_options);
+  run.halt = rule;
+  run.intervention = intervention;
   run.out = out;
   run.command = command_line("eval", args);
   const Run result = evaluate(model, run, progress_bar());

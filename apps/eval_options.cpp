@@ -13,6 +13,8 @@ void EvalFlags::add(Options& options) {
   options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
   options.add("latency-problems", "N", &latency_problems,
               "problems solved alone for the latency (default 50; 0 = none)", 0);
+  options.add("intervention-seed", "N", &intervention_seed,
+              "of an intervention's noise, partners and orders (default 0)");
   options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
   reach.add_text(options);
   reach.add_generator(options);
@@ -42,6 +44,36 @@ void EvalFlags::check(const Options& options) const {
           data.string());
   options.reject_given({"count"}, "data");
   ReachFlags::reject_generator(options, "data");
+}
+
+void check_model_options(const Options& options, const CommonOptions& common, const LoadedModel& model) {
+  const Method& how = method(common.method, model.settings);
+  if (common.latents >= 0 && !how.counts_thoughts) {
+    options.reject("expected no number of thoughts ('--latents') for method '" + how.name +
+                   "', which takes none, but got " + std::to_string(common.latents));
+  }
+  if (common.recurrences > 0 && !model.model->config().depth.recurrent) {
+    options.reject("expected no '--recurrences' for a model without recurrent depth but got " +
+                   std::to_string(common.recurrences));
+  }
+}
+
+// The library's refusal as one of the command line.
+template <class Parse>
+static auto as_usage(Parse parse) {
+  try {
+    return parse();
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
+Intervention intervention_option(const std::string& text, uint64_t seed) {
+  return as_usage([&] { return parse_intervention(text, seed); });
+}
+
+HaltRule halt_option(const std::string& text) {
+  return as_usage([&] { return parse_halt_rule(text); });
 }
 
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,

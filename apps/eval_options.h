@@ -17,6 +17,7 @@ struct EvalFlags {
   std::filesystem::path data;
   int64_t count = 300, limit = 0, latency_problems = 50;
   std::optional<uint64_t> shuffle;
+  uint64_t intervention_seed = 0;
   ReachFlags reach;
 
   void add(Options& options);
@@ -27,6 +28,14 @@ struct EvalFlags {
   // options beside one.
   void check(const Options& options) const;
 };
+
+// UsageError when a number of thoughts, recurrences or another halting rule is asked of a checkpoint whose method or
+// model has none.
+void check_model_options(const Options& options, const CommonOptions& common, const LoadedModel& model);
+
+// UsageError where the text names no intervention, or no halting rule.
+Intervention intervention_option(const std::string& text, uint64_t seed);
+HaltRule halt_option(const std::string& text);
 
 // The flags over what the checkpoint's settings say of the task called `name`, "" = not known yet. UsageError when an
 // option is given that does nothing to its problems.

@@ -215,8 +215,10 @@ int run_inspect(const std::vector<std::string>& args) {
   in.file =
       std::filesystem::is_directory(path) ? std::filesystem::path(path) / "config.json" : std::filesystem::path(path);
   in.config = read_shapes(read_json(in.file, "inspect"), in.file.string());
-  require(context <= in.config.max_positions, "inspect", "expected a --context of at most ", in.config.max_positions,
-          " (the model's positions) but got ", context);
+  if (context > in.config.max_positions) {
+    options.reject("expected a --context of at most " + std::to_string(in.config.max_positions) +
+                   " (the model's positions) but got " + std::to_string(context));
+  }
   if (!in.goes_on()) options.reject_useless({"bandwidth"}, "models that go on after their input, token by token");
   in.context = context > 0 ? context : std::min<int64_t>(in.config.max_positions, 1024);
   in.account = account(in.config);

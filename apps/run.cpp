@@ -76,7 +76,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     print_readouts(reply.grid.thoughts, options);
   }
   if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
-  const std::string expected = graph && graph->answer() >= 0 ? graph->words[graph->answer()] : question.expected;
+  const std::string& expected = question.expected;
   std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
   if (!expected.empty()) verdict += reply.answer == expected ? "  right" : "  wrong, it is " + expected;
   const bool right = reply.answer == expected;
@@ -90,6 +90,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
 int run_run(const std::vector<std::string>& args) {
   CommonOptions common;
   std::optional<std::string> question, task_name;
+  std::optional<std::string> halt;
   std::filesystem::path data;
   int64_t index = 0;
   ReachFlags flags;
@@ -101,6 +102,10 @@ int run_run(const std::vector<std::string>& args) {
   options.add("task", "NAME", &task_name, "or an example of this task (default: the checkpoint's own)");
   options.add("data", "FILE", &data, "file of the task; generated without it");
   options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
+  options.add(
+      "halt", "RULE", &halt,
+      "when to stop thinking, at most after --latents: fixed, entropy:NATS, convergence:SHARE, flops:N or learned "
+      "(default: the method's own)");
   options.common(common, {"method", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
@@ -114,10 +119,18 @@ int run_run(const std::vector<std::string>& args) {
     ReachFlags::reject_generator(options, "question");
   }
   if (!data.empty()) ReachFlags::reject_generator(options, "data");
+  std::optional<HaltRule> rule;
+  if (halt) rule = halt_option(*halt);
+  if (rule && rule->kind == HaltRule::Kind::oracle) options.reject("expected '--halt oracle' only in an evaluation");
   use_threads(common.threads);
 
-  const Thinker thinker = make_thinker(open_model(common.model, parse_dtype(common.dtype), parse_device(common.device)),
-                                       common.method, common.latents, common.recurrences);
+  LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
+  check_model_options(options, common, model);
+  Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences);
+  if (rule) {
+    thinker.procedure = with_halt(thinker.procedure, *rule, thinker.loaded.model->config(), common.recurrences,
+                                  thinker.loaded.method_weights);
+  }
   const MethodSettings& settings = thinker.loaded.settings;
   if (!question && !task_name) {
     if (settings.task.empty()) options.reject("expected either '--question' or '--task'");
@@ -133,7 +146,10 @@ int run_run(const std::vector<std::string>& args) {
     apply_problem_options(options, flags, settings, of, *task_name);
     asked = question_of_task(*task_name, of, index);
   }
-  if (asks_about_graphs(thinker)) parse_graph_question(asked.text, "run");  // refused before the model thinks
+  if (asks_about_graphs(thinker)) {  // refused before the model thinks
+    const GraphQuestion graph = parse_graph_question(asked.text, "run");
+    if (asked.expected.empty() && graph.answer() >= 0) asked.expected = graph.words[graph.answer()];
+  }
   clear_interrupt();
   const Reply reply = ask(thinker, asked.text);
   if (common.json) {

@@ -70,6 +70,10 @@ ThinkOptions thinking(const CommonOptions& common, const Transformer& model) {
 
 Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   const auto model = load_model(common.model, {parse_dtype(common.dtype), parse_device(common.device)});
+  if (common.recurrences > 0 && !model->config().depth.recurrent) {
+    throw UsageError("expected no '--recurrences' for a model without recurrent depth but got " +
+                     std::to_string(common.recurrences));
+  }
   const int64_t thoughts = std::max<int64_t>(common.latents, 0);
   const int64_t count = static_cast<int64_t>(tokens.size());
   require(thoughts == 0 || !model->config().bidirectional, "score", "expected no --latents for a ",
@@ -150,8 +154,9 @@ int run_score(const std::vector<std::string>& args) {
   options.common(common, {"model"});
   options.add("tokens", "IDS", &ids, "token ids, separated by commas");
   options.add("text", "S", &text, "text to tokenize instead; no BOS or EOS is added");
-  options.add("latents", "N", &common.latents, "thoughts after the last token (default 0); no marker is inserted", 0,
-              kMostThoughts);
+  options.add("latents", "N", &common.latents,
+              "thoughts after the last token, of a method in words the most words (default 0); no marker is inserted",
+              0, kMostThoughts);
   options.common(common, {"method", "recurrences", "device", "dtype", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");

@@ -111,12 +111,14 @@ std::vector<std::vector<Sample>> common_samples(const std::vector<NamedRun>& run
   return out;
 }
 
-void test_against(const std::vector<Sample>& baseline, const std::vector<Sample>& samples, ComparisonRow& row) {
+PairedTest paired(const std::string& against, const std::vector<Sample>& other, const std::vector<Sample>& samples) {
+  PairedTest out{.against = against};
   for (size_t i = 0; i < samples.size(); ++i) {
-    row.only_this += samples[i].correct && !baseline[i].correct;
-    row.only_baseline += !samples[i].correct && baseline[i].correct;
+    out.only_this += samples[i].correct && !other[i].correct;
+    out.only_other += !samples[i].correct && other[i].correct;
   }
-  row.p_value = mcnemar(row.only_this, row.only_baseline);
+  out.p_value = mcnemar(out.only_this, out.only_other);
+  return out;
 }
 
 }  // namespace
@@ -139,7 +141,8 @@ void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>
   }
 }
 
-Comparison compare(const std::vector<NamedRun>& runs, const std::string& baseline) {
+Comparison compare(const std::vector<NamedRun>& runs, const std::string& baseline,
+                   const std::map<std::string, std::string>& clean) {
   check_runs(runs, baseline);
   std::vector<std::pair<std::string, OrderedJson>> records;
   for (const auto& [name, run] : runs) records.emplace_back(name, run.record);
@@ -153,7 +156,16 @@ Comparison compare(const std::vector<NamedRun>& runs, const std::string& baselin
   for (size_t r = 0; r < runs.size(); ++r) {
     const auto& [name, run] = runs[r];
     ComparisonRow row{.name = name, .metrics = score_samples(samples[r], run.metrics)};
-    if (base != runs.end()) test_against(samples[base - runs.begin()], samples[r], row);
+    if (base != runs.end()) {
+      const PairedTest test = paired(baseline, samples[base - runs.begin()], samples[r]);
+      row.only_this = test.only_this, row.only_baseline = test.only_other, row.p_value = test.p_value;
+    }
+    if (const auto changed = clean.find(name); changed != clean.end()) {
+      const auto other = std::ranges::find_if(runs, [&](const NamedRun& n) { return n.first == changed->second; });
+      require(other != runs.end(), "compare", "expected the row '", changed->second, "' beside '", name,
+              "' but got none");
+      row.clean = paired(changed->second, samples[other - runs.begin()], samples[r]);
+    }
     // A run's heuristics are those of all its examples.
     const bool whole = std::ssize(run.samples) == out.examples;
     if (out.heuristics.empty() && whole) out.heuristics = run.metrics.heuristics;
@@ -175,6 +187,12 @@ OrderedJson to_json(const Comparison& comparison) {
     json["only_this"] = row.only_this;
     json["only_baseline"] = row.only_baseline;
     json["p_value"] = tested ? OrderedJson(row.p_value) : OrderedJson();
+    if (row.clean) {
+      json["clean"] = {{"against", row.clean->against},
+                       {"only_this", row.clean->only_this},
+                       {"only_clean", row.clean->only_other},
+                       {"p_value", row.clean->p_value}};
+    }
     rows.push_back(std::move(json));
   }
   return {{"title", comparison.title},

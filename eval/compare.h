@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,12 +11,20 @@
 
 namespace tacit {
 
+// Two rows on the same examples.
+struct PairedTest {
+  std::string against;                    // the other row
+  int64_t only_this = 0, only_other = 0;  // right where the other is wrong
+  double p_value = 1;                     // exact McNemar
+};
+
 // Runs side by side on their common examples.
 struct ComparisonRow {
   std::string name;
   Metrics metrics;                           // of the common examples; the figures of single problems are the run's
   int64_t only_this = 0, only_baseline = 0;  // right where the other is wrong
   double p_value = 1;                        // exact McNemar against the baseline row
+  std::optional<PairedTest> clean;           // where the row is another one with something changed
 };
 
 struct Comparison {
@@ -34,8 +44,10 @@ void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>
 
 // `runs` must share their examples (compared by id; the common ones are used), their task and, as far as they record
 // it, their data. Fails when the same id is another problem in two runs. The baseline is the row called `baseline`;
-// empty = no test.
-Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline);
+// empty = no test. `clean`, by name of a row: that of the row which it is with something changed, as by an
+// intervention; the two are tested as well.
+Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline,
+                   const std::map<std::string, std::string>& clean = {});
 
 // Fitted to `width` columns as far as names and accuracies allow: the bars shrink first, then columns go, the least
 // important first. Ends with a line end.

@@ -64,6 +64,7 @@ void Evaluation::keep(int64_t i, Sample sample) {
 void Evaluation::solve() {
   open();
   if (finished_) return;
+  prepare();
   std::vector<int64_t> order(problems_.size());
   std::iota(order.begin(), order.end(), 0);
   if (options_.shuffle) order = Rng(*options_.shuffle).permutation(problems_.size());
@@ -81,6 +82,14 @@ void Evaluation::solve() {
     warm = true;  // the first pass in a shape is slow
     solve_wave(wave);
   }
+}
+
+void Evaluation::prepare() {
+  const bool all = problems_.prepare([&](int64_t done, int64_t total) {
+    return !progress_ ||
+           progress_({"prepare " + problems_.task_name() + " " + problems_.method_name(), done, total, ""});
+  });
+  if (!all) stop();
 }
 
 void Evaluation::solve_wave(const std::vector<int64_t>& wave) {

@@ -30,6 +30,7 @@ class Evaluation {
 
   void take_earlier(std::vector<Sample> earlier);
   void keep(int64_t i, Sample sample);
+  void prepare();
   void solve_wave(const std::vector<int64_t>& wave);
   int64_t problems_to_time() const;
   void warm_up() const;

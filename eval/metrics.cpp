@@ -52,6 +52,7 @@ OrderedJson to_json(const Metrics& m) {
   OrderedJson depths = OrderedJson::array();
   for (const DepthAccuracy& d : m.accuracy_by_depth)
     depths.push_back({{"depth", d.depth}, {"examples", d.examples}, {"accuracy", d.accuracy}});
+  const auto ms = [&](double value) { return m.ms_median > 0 ? OrderedJson(value) : OrderedJson(); };
   return {{"model", m.model},
           {"method", m.method},
           {"task", m.task},
@@ -63,11 +64,11 @@ OrderedJson to_json(const Metrics& m) {
           {"mean_steps", m.mean_steps},
           {"mean_tokens", m.mean_tokens},
           {"cut_off", m.cut_off},
-          {"ms_median", m.ms_median},
-          {"ms_p95", m.ms_p95},
-          {"ms_prefill", m.ms_prefill},
-          {"ms_think", m.ms_think},
-          {"ms_answer", m.ms_answer},
+          {"ms_median", ms(m.ms_median)},
+          {"ms_p95", ms(m.ms_p95)},
+          {"ms_prefill", ms(m.ms_prefill)},
+          {"ms_think", ms(m.ms_think)},
+          {"ms_answer", ms(m.ms_answer)},
           {"problems_per_s", m.problems_per_s},
           {"accuracy_by_depth", depths},
           {"heuristics", to_json(m.heuristics)}};

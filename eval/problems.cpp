@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
@@ -30,6 +31,8 @@ std::string token_word(const Tokenizer& tokenizer, int64_t id) {
   return begin == text.npos ? tokenizer.token(id) : text.substr(begin, text.find_last_not_of(space) + 1 - begin);
 }
 
+bool oracle(const RunOptions& options) { return options.halt && options.halt->kind == HaltRule::Kind::oracle; }
+
 int64_t depth_of(const Example& example) {
   if (!example.meta.is_object()) return 0;
   const auto depth = example.meta.find("depth");
@@ -44,6 +47,13 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
   procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents,
                     model.method_weights, options.options);
+  if (options.halt && options.halt->kind != HaltRule::Kind::oracle) {
+    procedure_ = with_halt(procedure_, *options.halt, model.model->config(), options.recurrences, model.method_weights);
+  }
+  require(!oracle(options) || (!procedure_.in_words && !procedure_.parallel), "halt",
+          "expected a method that takes one thought after the other and no words but got '", procedure_.method, "'");
+  require(!options.intervention || procedure_.max_thoughts() > 0, "intervene",
+          "expected a method that takes thoughts but got '", procedure_.method, "' with none");
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
   solve_options_.recurrences = options.recurrences;
@@ -89,23 +99,84 @@ RunRecord Problems::record() const {
 
 void Problems::describe_them() {
   described_.model = valid_utf8(model_name(model_.directory));
-  described_.method = procedure_.method;
+  described_.method = method_name();
   described_.task = task_->name;
   if (task_->heuristics) described_.heuristics = task_->heuristics(examples_);
 }
 
-bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool(int64_t, Sample)>& on_sample) const {
+std::string Problems::method_name() const {
+  std::string out = procedure_.method;
+  if (options_.halt) out += ", " + to_text(*options_.halt);
+  if (options_.intervention) out += " +" + to_text(*options_.intervention);
+  return out;
+}
+
+bool Problems::solve_with(const Procedure& procedure, const std::vector<int64_t>& which, bool keep_trace,
+                          const OnSolution& on_solution) const {
   TokenRows prompts;
   for (int64_t i : which) prompts.push_back(prompts_[i]);
   ScheduleOptions options{.rows = options_.batch, .solve = solve_options_};
-  options.solve.keep_trace = !procedure_.in_words;
+  options.solve.keep_trace = keep_trace;
   options.solve.ids = which;
-  return solve_all(model_.model, procedure_, prompts, options, [&](int64_t n, const Solution& solution) {
-    return on_sample(which[n], sample(which[n], solution));
+  return solve_all(model_.model, procedure, prompts, options,
+                   [&](int64_t n, const Solution& solution) { return on_solution(which[n], solution); });
+}
+
+// The whole set in the task's order and in the run's batches: the same bits whatever was solved before.
+bool Problems::prepare(const std::function<bool(int64_t done, int64_t total)>& go_on) {
+  if (prepared_) return true;
+  const bool banked = options_.intervention && needs_bank(*options_.intervention);
+  const int64_t passes = (oracle(options_) ? procedure_.max_thoughts() + 1 : 0) + (banked ? 1 : 0);
+  int64_t done = 0;
+  const auto solved_one = [&] { return ++done % options_.batch != 0 || go_on(done, passes * size()); };
+  if (oracle(options_) && !find_oracle(solved_one)) return false;
+  auto bank = std::make_shared<ThoughtBank>();
+  if (banked && !fill_bank(*bank, solved_one)) return false;
+  if (options_.intervention) procedure_ = intervene(procedure_, *options_.intervention, std::move(bank));
+  prepared_ = true;
+  return true;
+}
+
+// Every number of thoughts for those that no smaller one solved.
+bool Problems::find_oracle(const std::function<bool()>& solved_one) {
+  const int64_t most = procedure_.max_thoughts();
+  std::vector<int64_t> thoughts(size(), most), open(size());
+  std::iota(open.begin(), open.end(), 0);
+  for (int64_t k = 0; k < most && !open.empty(); ++k) {
+    Procedure with_k = procedure_;
+    with_k.think.max_steps = k;
+    with_k.think.halt = halt::fixed(k);
+    const bool all = solve_with(with_k, open, /*keep_trace=*/false, [&](int64_t i, const Solution& solution) {
+      if (sample(i, solution).correct) thoughts[i] = k;
+      return solved_one();
+    });
+    if (!all) return false;
+    std::erase_if(open, [&](int64_t i) { return thoughts[i] == k; });
+  }
+  procedure_.think.halt = halt::by_id(std::move(thoughts));
+  return true;
+}
+
+bool Problems::fill_bank(ThoughtBank& bank, const std::function<bool()>& solved_one) const {
+  bank.thoughts_KD.resize(size());
+  bank.tokens.resize(size());
+  std::vector<int64_t> all(size());
+  std::iota(all.begin(), all.end(), 0);
+  return solve_with(procedure_, all, /*keep_trace=*/true, [&](int64_t i, const Solution& solution) {
+    bank.thoughts_KD[i] = solution.thoughts.trace_BKD[0];
+    bank.tokens[i] = solution.thoughts.tokens[0];
+    return solved_one();
   });
 }
 
+bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool(int64_t, Sample)>& on_sample) const {
+  require(prepared_, "evaluate", "expected problems that are prepared");
+  return solve_with(procedure_, which, /*keep_trace=*/!procedure_.in_words,
+                    [&](int64_t i, const Solution& solution) { return on_sample(i, sample(i, solution)); });
+}
+
 PhaseTimes Problems::time(int64_t i) const {
+  require(prepared_, "evaluate", "expected problems that are prepared");
   SolveOptions options = solve_options_;
   options.ids = {i};
   return tacit::solve(model_.model, procedure_, {prompts_[i]}, options).ms;
@@ -120,7 +191,7 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   Sample s;
   s.task = task_->name;
   s.id = example.id;
-  s.method = procedure_.method;
+  s.method = method_name();
   s.question = valid_utf8(tokenizer.decode(prompt));
   s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, 0));
   s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));

@@ -19,12 +19,18 @@ class Problems {
   const Example& example(int64_t i) const { return examples_[i]; }
   int64_t prompt_tokens(int64_t i) const { return std::ssize(prompts_[i]); }
   const std::string& task_name() const { return task_->name; }
-  const std::string& method_name() const { return procedure_.method; }
+  // "coconut", with what was changed of it: "coconut, entropy:0.5 +swap".
+  std::string method_name() const;
   RunRecord record() const;
   const Metrics& describe() const { return described_; }  // names and heuristics
 
-  // Solves these with options.batch rows at a time; `on_sample` is told of each as it is solved, with thoughts, and
-  // returns false to stop. -> whether all were solved. The same call gives the same samples, timings aside.
+  // What a run needs to know of all its problems beforehand: their clean thoughts, which some interventions feed, and
+  // where the oracle halts. `go_on` is told how many are done, and returns false to stop. -> whether all were.
+  bool prepare(const std::function<bool(int64_t done, int64_t total)>& go_on);
+
+  // Once prepared: solves these with options.batch rows at a time; `on_sample` is told of each as it is solved, with
+  // thoughts, and returns false to stop. -> whether all were solved. The same call gives the same samples, timings
+  // aside.
   bool solve(const std::vector<int64_t>& which, const std::function<bool(int64_t i, Sample)>& on_sample) const;
   PhaseTimes time(int64_t i) const;  // of one problem alone
 
@@ -32,11 +38,17 @@ class Problems {
   void tokenize();
   void describe_them();
   Sample sample(int64_t i, const Solution& solution) const;
+  using OnSolution = std::function<bool(int64_t i, const Solution& solution)>;
+  bool solve_with(const Procedure& procedure, const std::vector<int64_t>& which, bool keep_trace,
+                  const OnSolution& on_solution) const;
+  bool find_oracle(const std::function<bool()>& solved_one);
+  bool fill_bank(ThoughtBank& bank, const std::function<bool()>& solved_one) const;
 
   const LoadedModel& model_;
   const RunOptions& options_;
   const Task* task_;
   Procedure procedure_;
+  bool prepared_ = false;
   std::vector<Example> examples_;
   TokenRows prompts_;
   Metrics described_;

@@ -54,6 +54,10 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
       return r.name == comparison.baseline ? kNone : p_text(r.p_value);
     }));
   }
+  if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.clean.has_value(); })) {
+    out.push_back(
+        column("p vs clean", 9, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_value) : kNone; }));
+  }
   out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed(r.metrics.mean_steps, 1); }));
   if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
     out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {

@@ -15,8 +15,8 @@ struct ReportColumn {
   int importance = 10;             // a narrow terminal drops the lowest first; 10 stays
 };
 
-// Model, method (unless it only repeats the model's name), accuracy, interval, p, steps, share of chains cut off (where
-// one is), tokens, median ms of a problem alone, p95, problems/s.
+// Model, method (unless it only repeats the model's name), accuracy, interval, p, p against the clean row, steps, share
+// of chains cut off (where one is), tokens, median ms of a problem alone, p95, problems/s.
 std::vector<ReportColumn> report_columns(const Comparison& comparison);
 // Accuracy by depth: a column of names, then one a depth with its number of problems; empty when no run has depths.
 std::vector<ReportColumn> depth_columns(const Comparison& comparison);

@@ -71,13 +71,17 @@ class Painter {
     if (column.head == "model" || column.head == "accuracy %")
       return row.metrics.accuracy == best_ ? paint(kBold, padded) : padded;
     if (column.head.find_first_not_of(' ') == std::string::npos) return paint(kCyan, padded);  // bars
-    if (column.head.starts_with("p vs ") && row.p_value < .05 && row.only_this != row.only_baseline) {
-      return paint(row.only_this > row.only_baseline ? kGreen : kRed, padded);
-    }
+    if (column.head == "p vs clean" && row.clean)
+      return judged(row.clean->only_this, row.clean->only_other, row.clean->p_value, padded);
+    if (column.head.starts_with("p vs ")) return judged(row.only_this, row.only_baseline, row.p_value, padded);
     return padded;
   }
 
  private:
+  std::string judged(int64_t only_this, int64_t only_other, double p_value, const std::string& padded) const {
+    if (p_value >= .05 || only_this == only_other) return padded;
+    return paint(only_this > only_other ? kGreen : kRed, padded);
+  }
   std::string paint(const char* code, const std::string& text) const { return colour_ ? code + text + kPlain : text; }
 
   const Comparison& comparison_;

@@ -11,23 +11,27 @@
 #include "eval/open_model.h"
 #include "eval/sample.h"
 #include "eval/task.h"
+#include "latent/halt_rule.h"
+#include "latent/intervention.h"
 #include "lib/core/progress.h"
 
 namespace tacit {
 
 struct RunOptions {
-  std::string method = "latent";    // "latent" = the checkpoint's own
-  int64_t latents = -1;             // -1 = the checkpoint's own
-  Json options = Json::object();    // of the method (Method::options), over the checkpoint's
-  int64_t recurrences = 0;          // SessionOptions::recurrences
-  std::string task;                 // "" = the checkpoint's own
-  TaskOptions task_options;         // see task_options_of()
-  int64_t batch = 32;               // rows of the running batch; answers differ by rounding at most
-  std::optional<uint64_t> shuffle;  // order in which examples are solved; results are stored by example
-  int64_t limit = 0;                // first N examples; 0 = all
-  int64_t latency_problems = 50;    // problems solved alone for the latency columns; 0 = none
-  std::filesystem::path out;        // run folder; empty = keep in memory only
-  OrderedJson command;              // what to record as the command, e.g. argv
+  std::string method = "latent";             // "latent" = the checkpoint's own
+  int64_t latents = -1;                      // -1 = the checkpoint's own
+  Json options = Json::object();             // of the method (Method::options), over the checkpoint's
+  int64_t recurrences = 0;                   // SessionOptions::recurrences
+  std::optional<HaltRule> halt;              // in place of the method's own rule
+  std::optional<Intervention> intervention;  // what replaces the thoughts; part of what makes a run the same run
+  std::string task;                          // "" = the checkpoint's own
+  TaskOptions task_options;                  // see task_options_of()
+  int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
+  std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example
+  int64_t limit = 0;                         // first N examples; 0 = all
+  int64_t latency_problems = 50;             // problems solved alone for the latency columns; 0 = none
+  std::filesystem::path out;                 // run folder; empty = keep in memory only
+  OrderedJson command;                       // what to record as the command, e.g. argv
 };
 
 // The text that a checkpoint was trained on: style, labels and generator of its settings, all else as it is by default.

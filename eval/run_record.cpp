@@ -59,6 +59,11 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
+  if (options.halt) json["halt"] = to_text(*options.halt);
+  if (options.intervention) {
+    json["intervention"] = to_text(*options.intervention);
+    json["intervention_seed"] = options.intervention->seed;
+  }
   const DepthConfig& depth = model.model->config().depth;
   const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
   json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();

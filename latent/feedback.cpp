@@ -31,9 +31,17 @@ RowNotes& StepState::notes(int64_t row) const {
 }
 
 Rng StepState::rng(int64_t row, uint64_t seed, uint32_t use) const {
+  return thought_rng(seed, id(row), notes(row).thoughts, use);
+}
+
+int64_t StepState::length(int64_t row) const {
+  require(!rows_.lengths.empty(), "think", "expected rows whose lengths are known");
+  return rows_.lengths[row];
+}
+
+Rng thought_rng(uint64_t seed, int64_t id, int64_t thoughts, uint32_t use) {
   constexpr uint64_t kMostSteps = uint64_t{1} << 24;  // of one row, kept apart in the stream's number
-  const uint64_t stream = static_cast<uint64_t>(id(row)) * kMostSteps + static_cast<uint64_t>(notes(row).thoughts);
-  return Rng(seed, stream, use);
+  return Rng(seed, static_cast<uint64_t>(id) * kMostSteps + static_cast<uint64_t>(thoughts), use);
 }
 
 std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation) {

@@ -37,7 +37,12 @@ struct StepRows {
   std::vector<int64_t> ids;           // by row: a number that random draws depend on; empty = 0, 1, ..
   std::vector<RowNotes*> notes;       // by row; empty = none are kept
   std::vector<at::Tensor> layers_BD;  // by block that ran: the residual stream behind it; empty = not recorded
+  std::vector<int64_t> lengths;       // by row: tokens and thoughts consumed; empty = not known
 };
+
+// The random numbers of a row's next thought, by the row's id and the thoughts that it has consumed. `use` tells apart
+// the uses of one seed.
+Rng thought_rng(uint64_t seed, int64_t id, int64_t thoughts, uint32_t use = 0);
 
 // What a feedback or a halting rule may look at: the state of every row before its next thought.
 class StepState {
@@ -56,10 +61,10 @@ class StepState {
   const at::Tensor& layer_BD(int64_t layer) const;
 
   int64_t id(int64_t row) const { return rows_.ids.empty() ? row : rows_.ids[row]; }
+  int64_t length(int64_t row) const;  // tokens and thoughts consumed; fails where it is not known
   // Fails where none are kept.
   RowNotes& notes(int64_t row) const;
-  // The random numbers of this row's next thought: the same whatever rows stand beside it and however thinking is cut
-  // into calls. `use` tells apart the uses of one seed.
+  // thought_rng() of this row: the same whatever rows stand beside it and however thinking is cut into calls.
   Rng rng(int64_t row, uint64_t seed, uint32_t use = 0) const;
 
  private:

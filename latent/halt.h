@@ -23,6 +23,25 @@ Halt never();                   // only max_steps ends the thinking
 Halt fixed(int64_t steps);      // after this many thoughts
 Halt delimiter(int64_t token);  // when the feedback proposes this token; needs a feedback that proposes tokens
 
+// When the entropy of the readout, softmax of the logits where the row stands, is at most `threshold` nats; it may be
+// so before the first thought.
+Halt entropy(double threshold);
+
+// When a thought changed the hidden state after the final norm by little: |h_k - h_(k-1)| <= epsilon |h_(k-1)|. Never
+// before the first thought.
+Halt convergence(double epsilon);
+
+// When the next thought would bring the thoughts' arithmetic over `flops`: the sum of thought_cost() at the contexts
+// that they had (lib/model/accounting.h). What feedback and rule compute themselves does not count.
+Halt budget_flops(const ModelConfig& config, double flops);
+
+// When a linear head says so of the hidden state after the final norm: sigmoid(weight . h + bias) >= threshold.
+// weight [D], bias [1].
+Halt head(at::Tensor weight_D, at::Tensor bias_1, double threshold = 0.5);
+
+// After thoughts[id] thoughts, by the row's id (Session::name_rows).
+Halt by_id(std::vector<int64_t> thoughts);
+
 }  // namespace halt
 
 }  // namespace tacit

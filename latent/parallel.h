@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "lib/model/transformer.h"
 
@@ -14,10 +15,11 @@ namespace tacit {
 struct ParallelState {
   const Transformer& model;
   int64_t iteration = 0;
-  int64_t positions = 0;  // K
-  at::Tensor before_BD;   // at the last position before the thoughts
-  at::Tensor input_BKD;   // what the iteration before was fed; undefined at first
-  at::Tensor hidden_BKD;  // what it gave; undefined at first
+  int64_t positions = 0;     // K
+  at::Tensor before_BD;      // at the last position before the thoughts
+  at::Tensor input_BKD;      // what the iteration before was fed; undefined at first
+  at::Tensor hidden_BKD;     // what it gave; undefined at first
+  std::vector<int64_t> ids;  // by row: a number that random draws depend on; empty = 0, 1, ..
 };
 
 // The inputs of an iteration [B, K, D]. With gradient where the state has it: training and thinking share it.

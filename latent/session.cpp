@@ -173,7 +173,7 @@ Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
                {}};
   std::vector<int64_t> all(rows());
   std::iota(all.begin(), all.end(), 0);
-  ParallelState state{.model = *model_, .positions = options.positions, .before_BD = hidden_BD()};
+  ParallelState state{.model = *model_, .positions = options.positions, .before_BD = hidden_BD(), .ids = ids_};
   const Session start = fork(all);
   for (; options.positions > 0 && state.iteration < options.iterations; ++state.iteration) {
     const at::Tensor input_BKD = options.inputs(state);
@@ -283,6 +283,7 @@ StepRows Session::where(const at::Tensor& index_B) const {
   const auto chosen = [&](const at::Tensor& x_BD) { return index_B.defined() ? x_BD.index_select(0, index_B) : x_BD; };
   StepRows out{.hidden_BD = chosen(hidden_BD_)};
   for (const at::Tensor& layer_BD : layers_BD_) out.layers_BD.push_back(chosen(layer_BD));
+  if (!index_B.defined()) out.lengths = lengths();
   return out;
 }
 
@@ -297,6 +298,7 @@ StepState Session::state(std::span<const int64_t> rows, int64_t step) {
   StepRows out = where(index_B);
   for (const int64_t b : rows) {
     out.ids.push_back(ids_[b]);
+    out.lengths.push_back(lengths()[b]);
     out.notes.push_back(&notes_[b]);
   }
   return StepState(*model_, std::move(out), step, fused());

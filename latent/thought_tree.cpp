@@ -87,7 +87,12 @@ ThoughtTree::Branches ThoughtTree::think(std::span<const int64_t> leaves, const 
                              .fused = nullptr,
                              .ids = {},
                              .notes = notes,
-                             .where = [&] { return StepRows{.hidden_BD = gather(out.leaves, "think")}; },
+                             .where =
+                                 [&] {
+                                   StepRows rows{.hidden_BD = gather(out.leaves, "think")};
+                                   for (const int64_t leaf : out.leaves) rows.lengths.push_back(depths()[leaf] + 1);
+                                   return rows;
+                                 },
                              .consume = consume},
                             options);
   return out;

@@ -96,7 +96,8 @@ void only_default_for(bool allowed, const JsonReader& in, const char* field, con
 
 // Fields that another method would take.
 void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
-  only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts"}, "method frontier");
+  only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts", "least_latents"},
+           "method frontier");
   only_default_for(how.counts_thoughts, in, "latents", TrainConfig().latents, "methods with a number of thoughts");
   only_default_for(how.name == "frontier", in, "thought_weight", TrainConfig().thought_weight, "method frontier");
   only_for(how.counts_thoughts, in, {"recompute"}, "methods with a number of thoughts");
@@ -201,6 +202,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
                                            "through_thoughts",
                                            "recompute",
                                            "teacher_forcing",
+                                           "least_latents",
                                            "walk_length",
                                            "walk_question",
                                            "curriculum_fraction",
@@ -243,6 +245,8 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
     in.reject("teacher_forcing", "to be 0 unless frontier is explored (an ideal thought needs a target)");
   }
   if (c.teacher_forcing > 0 && c.through_thoughts) in.reject("through_thoughts", "to be false under teacher forcing");
+  c.least_latents = count_from(in, "least_latents", c.least_latents, 0);
+  if (c.least_latents > c.latents) in.reject("least_latents", "to be at most latents");
   c.recompute = in.boolean("recompute", c.recompute);
   c.walk_length = count_from(in, "walk_length", c.walk_length, 1);
   c.walk_question = in.boolean("walk_question", c.walk_question);
@@ -273,6 +277,7 @@ OrderedJson to_json(const TrainConfig& c) {
     out["frontier"] = c.frontier;
     out["through_thoughts"] = c.through_thoughts;
     out["teacher_forcing"] = c.teacher_forcing;
+    if (c.least_latents > 0) out["least_latents"] = c.least_latents;
   }
   if (c.recompute) out["recompute"] = true;
   if (c.method == "walk") {

@@ -102,6 +102,12 @@ ReachOptions reach_at(const TrainConfig& config, int64_t step) {
   return out;
 }
 
+int64_t latents_at(const TrainConfig& config, int64_t first) {
+  constexpr uint32_t kDraws = 0x6c61'7465;  // "late": apart from the examples of the same seed
+  if (config.least_latents == 0) return config.latents;
+  return Rng(config.seed, static_cast<uint64_t>(first), kDraws).between(config.least_latents, config.latents);
+}
+
 double teacher_forcing_at(const TrainConfig& config, int64_t step) {
   const double length = config.teacher_forcing * static_cast<double>(config.trainer.schedule.steps);
   return static_cast<double>(step) >= length ? 0 : 1 - static_cast<double>(step) / length;
@@ -109,12 +115,6 @@ double teacher_forcing_at(const TrainConfig& config, int64_t step) {
 
 Example training_example(const TrainConfig& config, int64_t step, int64_t index) {
   return open_train_data(config).training(step, index);
-}
-
-int64_t latents_at(const TrainConfig& config, int64_t first) {
-  constexpr uint32_t kDraws = 0x6c61'7465;  // "late": apart from the examples of the same seed
-  if (config.least_latents == 0) return config.latents;
-  return Rng(config.seed, static_cast<uint64_t>(first), kDraws).between(config.least_latents, config.latents);
 }
 
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,

@@ -32,6 +32,9 @@ struct TrainConfig {
   // Method frontier: share of the steps over which the share of rows with ideal thoughts (LatentLossOptions) falls from
   // 1 to 0.
   double teacher_forcing = 0;
+  // Method frontier: every batch thinks a number of thoughts drawn from least_latents to latents; where the target lies
+  // deeper than the drawn number, the end is trained in place of an answer. 0 = always `latents`.
+  int64_t least_latents = 0;
   int64_t walk_length = 40;          // words of a walk, method walk only
   bool walk_question = false;        // a question after the walk (datasets/reach.h)
   double curriculum_fraction = 0.6;  // share of the steps spent before the last stage, methods with stages
@@ -66,6 +69,9 @@ int64_t curriculum_stage(int64_t step, int64_t steps, int64_t stages, double fra
 
 // The generator's options at a step.
 ReachOptions reach_at(const TrainConfig& config, int64_t step);
+
+// Thoughts of the batch whose first example is number `first`: TrainConfig::least_latents.
+int64_t latents_at(const TrainConfig& config, int64_t first);
 
 // Share of rows with ideal thoughts at a step.
 double teacher_forcing_at(const TrainConfig& config, int64_t step);

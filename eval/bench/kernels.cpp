@@ -56,8 +56,7 @@ OrderedJson case_json(const KernelCase& entry, const Timings& timings, double gb
 
 Benchmark kernels_benchmark(at::Device device, const std::string& match) {
   const Place place = kernel_place(at::empty({0}, at::TensorOptions().device(device)), "bench");
-  std::vector<KernelCase> cases = all_kernel_cases(place);
-  std::erase_if(cases, [&](const KernelCase& entry) { return entry.name.find(match) == std::string::npos; });
+  const std::vector<KernelCase> cases = all_kernel_cases(place, match);
   require(!cases.empty(), "bench", "expected a part of a kernel's name but got '", match, "'");
   const MachineRates rates(device, at::kBFloat16);
   Benchmark out{.name = "kernels", .subjects = rates.subjects(), .result = {}};

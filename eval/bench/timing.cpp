@@ -37,7 +37,9 @@ Timings time_in_turns(const Benchmark& benchmark, int64_t rounds, const Progress
   require(rounds >= 1, "bench", "expected at least 1 round but got ", rounds);
   const auto report = [&](int64_t done) {
     const Progress state = {"bench " + benchmark.name, done, rounds, done == 0 ? "warming up" : ""};
-    if (progress && !progress(state)) throw Interrupted("bench", "stopped after " + std::to_string(done) + " rounds");
+    if (progress && !progress(state)) {
+      throw Interrupted("bench", "stopped after " + std::to_string(done) + (done == 1 ? " round" : " rounds"));
+    }
   };
   report(0);
   time_round(benchmark, 0);

@@ -5,7 +5,8 @@ namespace tacit {
 // Frontier supervision: Coconut's thought, with a label. Thought k's vocabulary readout is drawn towards the uniform
 // distribution over the nodes at distance k from the root ("level"), or within distance k ("explored", the
 // superposition that the theory constructs [arXiv:2505.12514]); no curriculum. A level that the graph does not have
-// trains nothing.
+// trains nothing. A batch that takes fewer thoughts than the finished method (TrainConfig::least_latents) is trained to
+// end without an answer where the target has not been reached.
 Method frontier_method() {
   Method m;
   m.name = "frontier";
@@ -34,7 +35,14 @@ Method frontier_method() {
       explored.insert(explored.end(), level.begin(), level.end());
       row.thought_targets[k] = context.settings.frontier == "explored" ? explored : level;
     }
-    append_answer(row, example, context, false);
+    const bool within_reach =
+        context.latents == context.settings.latents || example.meta.at("depth").get<int64_t>() <= context.latents;
+    if (within_reach) {
+      append_answer(row, example, context, false);
+    } else {
+      append(row, marker_ids(context.settings.markers.answer, context), false);
+      append(row, marker_ids(context.settings.markers.end, context), true);
+    }
     return row;
   };
   m.stages = [](int64_t) { return 1; };

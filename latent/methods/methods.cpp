@@ -4,7 +4,7 @@ namespace tacit {
 
 std::vector<Method> built_in_methods() {
   return {direct_method(), cot_method(),      cot_frontier_method(), coconut_method(),
-          pause_method(),  frontier_method(), walk_method()};
+          pause_method(),  frontier_method(), walk_method(),         halting_method()};
 }
 
 std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {

@@ -14,6 +14,7 @@ Method coconut_method();
 Method pause_method();
 Method frontier_method();
 Method walk_method();
+Method halting_method();
 
 std::vector<Method> built_in_methods();
 

@@ -17,15 +17,16 @@ struct KernelCase {
   std::function<void()> twin;  // the same answer from tensor operations
 };
 
-// One a kernel, in lib/kernels/NAME/NAME_cases.cpp; kernel_cases.cpp lists them.
-std::vector<KernelCase> decode_attention_cases(const Place& place);
-std::vector<KernelCase> latent_loop_cases(const Place& place);
-std::vector<KernelCase> packed_linear_cases(const Place& place);
-std::vector<KernelCase> expert_routing_cases(const Place& place);
-std::vector<KernelCase> gated_mlp_cases(const Place& place);
-std::vector<KernelCase> log_linear_state_cases(const Place& place);
-std::vector<KernelCase> rms_norm_cases(const Place& place);
-std::vector<KernelCase> rotary_cases(const Place& place);
-std::vector<KernelCase> rwkv7_state_cases(const Place& place);
+// One a kernel, in lib/kernels/NAME/NAME_cases.cpp; kernel_cases.cpp lists them. Cases whose name lacks `match` may be
+// left out, and are where they would take seconds to make.
+std::vector<KernelCase> decode_attention_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> latent_loop_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> packed_linear_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> expert_routing_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> gated_mlp_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> log_linear_state_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> rms_norm_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> rotary_cases(const Place& place, const std::string& match);
+std::vector<KernelCase> rwkv7_state_cases(const Place& place, const std::string& match);
 
 }  // namespace tacit

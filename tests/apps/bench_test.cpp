@@ -166,6 +166,12 @@ TEST_CASE("bench --turns: ready, a line for a line, then the result") {
   CHECK(holds(nothing.err, "expected a line on stdin for every round"));
 }
 
+TEST_CASE("bench --help says which benchmarks a size changes") {
+  const std::string help = run_tacit({"bench", "--help"}).out;
+  for (const char* text : {"train-step: trained tokens after the thoughts", "token-step, eval: tokens of an answer"})
+    CHECK(holds(help, text));
+}
+
 TEST_CASE("bench refuses what it cannot measure, saying what it expected") {
   const ScratchFolder scratch;
   const std::string tiny = tiny_config_file(scratch);
@@ -181,7 +187,7 @@ TEST_CASE("bench refuses what it cannot measure, saying what it expected") {
        "'latent-step'?",
        2},
       {{"latent-step", "--cofnig", "gpt2"}, "unknown option '--cofnig', did you mean '--config'?", 2},
-      {{"latent-step", "--config", "gtp2"}, "or the path of a config.json but got 'gtp2', did you mean 'gpt2'?", 1},
+      {{"latent-step", "--config", "gtp2"}, "or the path of a config.json for '--config' but got 'gtp2', did you mean 'gpt2'?", 2},
       {{"latent-step", "--config", scratch / "broken.json"}, "broken.json", 1},
       {{"latent-step", "--config", tiny, "--model", "x"}, "'--config' without '--model'", 2},
       {{"latent-step", "--batch", "0"}, "expected at least 1 for '--batch' but got '0'", 2},

@@ -125,6 +125,44 @@ TEST_CASE("--recurrences: how long a model thinks in depth, recorded, and notice
   CHECK(holds(repl("plain").err, "beside --recurrences but neither has it"));
 }
 
+TEST_CASE("--intervene and --halt: shown as the method, recorded; compare sets changed rows beside the clean one") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks");
+  write_checkpoint(scratch / "answers", "direct");
+  const auto eval = [&](const std::vector<std::string>& more) {
+    const Finished done = run_tacit(std::vector<std::string>{"eval", "--model", scratch / "thinks", "--json"} + kSmall + more);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return Json::parse(done.out);
+  };
+  CHECK(eval({"--intervene", "swap"}).at("method") == "coconut +swap");
+  CHECK(eval({"--intervene", "zero"}).at("ms_median").is_null());
+  const Json halted = eval({"--halt", "flops:0"});
+  CHECK(halted.at("method") == "coconut, flops:0");
+  CHECK(halted.at("mean_steps") == 0);
+  const Finished table =
+      run_tacit(std::vector<std::string>{"compare", "--model", scratch / "thinks", "--model", scratch / "answers",
+                                         "--interventions", "all", "--json", "--out", scratch / "report"} +
+                kSmall);
+  CAPTURE(table.err);
+  REQUIRE(table.code == 0);
+  const Json rows = Json::parse(table.out).at("rows");
+  REQUIRE(rows.size() == 8);  // a clean one and six changed, and the model without thoughts once
+  CHECK(rows[1].at("name") == "thinks +truncate:0");
+  CHECK(rows[1].at("mean_steps") == 0);
+  CHECK(rows[4].at("name") == "thinks +noise");
+  CHECK(rows[4].at("clean").at("against") == "thinks");
+  CHECK(rows[7].at("name") == "answers");
+  CHECK_FALSE(rows[7].contains("clean"));
+  CHECK(exists(scratch / "report/runs/thinks+truncate-0/run.json"));
+  const Finished one = run_tacit({"run", "--model", scratch / "thinks", "--question", question(), "--halt",
+                                  "convergence:1000000", "--json", "--threads", "1"});
+  CAPTURE(one.err);
+  REQUIRE(one.code == 0);
+  CHECK(Json::parse(one.out).at("steps") == 1);
+  CHECK(Json::parse(one.out).at("expected") == "8");  // as the graph of the question says
+}
+
 TEST_CASE("run: a question or an example of a task is answered") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
@@ -214,13 +252,30 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
       {{"compare", "--model", model, "--task", "raech", "--out", out}, "did you mean 'reach'?", 2},
       {{"run", "--model", model, "--method", "cott"}, "did you mean 'cot'?", 2},
       {{"run", "--model", model, "--task", "raech"}, "did you mean 'reach'?", 2},
-      {{"run", "--model", model, "--recurrences", "2"}, "without recurrent depth but got 2"},
-      {{"eval", "--model", model, "--recurrences", "2", "--out", out}, "without recurrent depth but got 2"},
-      {{"compare", "--model", model, "--recurrences", "2", "--out", out}, "beside --recurrences but none"},
+      {{"run", "--model", model, "--recurrences", "2"}, "without recurrent depth but got 2", 2},
+      {{"eval", "--model", model, "--recurrences", "2", "--out", out}, "without recurrent depth but got 2", 2},
+      {{"eval", "--model", model, "--method", "direct", "--latents", "3", "--out", out},
+       "method 'direct', which takes none, but got 3",
+       2},
+      {{"compare", "--model", model, "--recurrences", "2", "--out", out}, "beside --recurrences but none", 2},
       {{"compare", "--runs", model, "--recurrences", "2"}, "'--recurrences' without '--runs'", 2},
       {{"eval", "--model", model, "--data", scratch / "nowhere", "--out", out}, "nowhere"},
       {{"eval", "--model", model, "--data", scratch / "broken.jsonl", "--out", out}, "line 1"},
-      {{"compare", "--model", model, "--baseline", "modle", "--out", out}, "did you mean 'model'?"},
+      {{"compare", "--model", model, "--baseline", "modle", "--out", out}, "did you mean 'model'?", 2},
+      {{"eval", "--model", model, "--intervene", "swapp", "--out", out}, "did you mean 'swap'?", 2},
+      {{"eval", "--model", model, "--intervene", "freeze:0", "--out", out}, "expected 'freeze:K'", 2},
+      {{"eval", "--model", model, "--method", "direct", "--intervene", "zero", "--out", out},
+       "expected a method that takes thoughts but got 'direct'"},
+      {{"eval", "--model", model, "--intervention-seed", "3", "--out", out}, "only with --intervene", 2},
+      {{"eval", "--model", model, "--halt", "entropie:1", "--out", out}, "did you mean 'entropy'?", 2},
+      {{"eval", "--model", model, "--halt", "learned", "--out", out}, "a head that halts (method 'halting')"},
+      {{"run", "--model", model, "--halt", "oracle"}, "only in an evaluation", 2},
+      {{"compare", "--model", model, "--interventions", "zero,zero", "--out", out}, "'zero' is given twice", 2},
+      {{"compare", "--model", model, "--interventions", "zero,", "--out", out}, "expected one of zero, mean", 2},
+      {{"compare", "--model", model, "--method", "direct", "--interventions", "zero", "--out", out},
+       "expected a model that takes thoughts",
+       2},
+      {{"compare", "--runs", model, "--interventions", "zero"}, "'--interventions' without '--runs'", 2},
       {{"compare", "--model", model, "--model", model, "--out", out}, "different names"},
       {{"compare", "--runs", scratch / "nowhere", "--out", out}, "nowhere"},
       {{"run", "--model", model, "--question", "3 5"}, "[Q]"},

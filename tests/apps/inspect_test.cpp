@@ -79,7 +79,7 @@ TEST_CASE("inspect: one is one, runs of a layer are not layers, and no context i
   CHECK(holds(table.out, " 3 layer runs "));
   CHECK(holds(table.out, "with 64 tokens of context:"));
   const Finished longer = run_tacit({"inspect", scratch.path(), "--context", "65"});
-  CHECK(longer.code == 1);
+  CHECK(longer.code == 2);
   CHECK(holds(longer.err, "expected a --context of at most 64 (the model's positions) but got 65"));
 }
 

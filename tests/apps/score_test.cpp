@@ -114,7 +114,7 @@ TEST_CASE("score --recurrences: how long a model thinks in depth") {
   }
   const Finished refused =
       run_tacit({"score", "--model", fixture("llama"), "--tokens", "3,17,4", "--recurrences", "2", "--json"});
-  CHECK(refused.code == 1);
+  CHECK(refused.code == 2);
   CHECK(holds(refused.err, "without recurrent depth but got 2"));
   const Finished thinking = run_tacit({"score", "--model", fixture("trm"), "--tokens", "3,17,4", "--latents", "1"});
   CHECK(thinking.code == 1);

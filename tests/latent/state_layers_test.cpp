@@ -39,7 +39,7 @@ Json hybrid_config(const std::vector<std::string>& types, int64_t max_positions 
                                    .max_positions = max_positions});
   config["layer_types"] = types;
   if (std::ranges::find(types, "sliding_attention") != types.end()) config["sliding_window"] = 3;
-  config["rwkv7_low_rank"] = 4;
+  if (std::ranges::find(types, "rwkv7") != types.end()) config["rwkv7_low_rank"] = 4;
   return config;
 }
 

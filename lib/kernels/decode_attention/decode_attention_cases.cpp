@@ -5,7 +5,7 @@
 namespace tacit {
 
 // One thought of GPT-2 after a question of 512 tokens, alone and in a batch. The twin is LibTorch's fused attention.
-std::vector<KernelCase> decode_attention_cases(const Place& place) {
+std::vector<KernelCase> decode_attention_cases(const Place& place, const std::string&) {
   std::vector<KernelCase> out;
   constexpr int64_t H = 12, E = 64, C = 512;
   constexpr float scale = 0.125f;

@@ -7,7 +7,7 @@
 namespace tacit {
 
 // Mixtral's and DeepSeek-V3's routing of one token and of 64.
-std::vector<KernelCase> expert_routing_cases(const Place& place) {
+std::vector<KernelCase> expert_routing_cases(const Place& place, const std::string&) {
   require(place.device == DeviceKind::cpu, "expert_routing_cases", "expected the cpu");
   std::vector<KernelCase> out;
   const struct {

@@ -7,7 +7,7 @@
 namespace tacit {
 
 // The middle of a feed-forward part of 3,072: a thought, a batch of them, a prompt.
-std::vector<KernelCase> gated_mlp_cases(const Place& place) {
+std::vector<KernelCase> gated_mlp_cases(const Place& place, const std::string&) {
   std::vector<KernelCase> out;
   constexpr int64_t F = 3072;
   const struct {

@@ -6,7 +6,7 @@
 namespace tacit {
 
 // The heads of a model of 768 dimensions and 4,096 positions: a thought, a batch of them, a prompt.
-std::vector<KernelCase> log_linear_state_cases(const Place& place) {
+std::vector<KernelCase> log_linear_state_cases(const Place& place, const std::string&) {
   std::vector<KernelCase> out;
   const auto options = at::TensorOptions(place.device == DeviceKind::cpu ? at::kCPU : at::kCUDA).dtype(at::kFloat);
   constexpr int64_t H = 12, E = 64, L = 13, kBefore = 341;  // 101010101 in binary: 5 of 9 levels are occupied

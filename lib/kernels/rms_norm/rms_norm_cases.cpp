@@ -44,7 +44,7 @@ KernelCase rms_norm_case(int64_t rows, int64_t size, at::ScalarType dtype, at::D
 
 }  // namespace
 
-std::vector<KernelCase> rms_norm_cases(const Place& place) {
+std::vector<KernelCase> rms_norm_cases(const Place& place, const std::string&) {
   const at::Device device = place.device == DeviceKind::cpu ? at::kCPU : at::kCUDA;
   std::vector<KernelCase> cases;
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {

@@ -6,7 +6,7 @@
 namespace tacit {
 
 // The queries of 12 heads of 64: of a thought, of a batch of them, of a prompt.
-std::vector<KernelCase> rotary_cases(const Place& place) {
+std::vector<KernelCase> rotary_cases(const Place& place, const std::string&) {
   std::vector<KernelCase> out;
   constexpr int64_t H = 12, E = 64, P = 1024;
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {

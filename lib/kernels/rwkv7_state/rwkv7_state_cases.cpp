@@ -8,7 +8,7 @@ namespace tacit {
 static at::Tensor normalised(const at::Tensor& x) { return x / x.norm(2, -1, /*keepdim=*/true); }
 
 // The heads of a model of 768 dimensions: a thought, a batch of them, a prompt.
-std::vector<KernelCase> rwkv7_state_cases(const Place& place) {
+std::vector<KernelCase> rwkv7_state_cases(const Place& place, const std::string&) {
   std::vector<KernelCase> out;
   const auto options = at::TensorOptions(place.device == DeviceKind::cpu ? at::kCPU : at::kCUDA).dtype(at::kFloat);
   constexpr int64_t H = 12, E = 64;

@@ -40,6 +40,8 @@ void read_layer_types(const JsonReader& in, ModelConfig& c) {
   }
   if (in.has("sliding_window") && std::ranges::find(types, "sliding_attention") == types.end())
     in.reject("sliding_window", "to stand beside layer_types that name sliding_attention");
+  if (in.has("rwkv7_low_rank") && std::ranges::find(types, "rwkv7") == types.end())
+    in.reject("rwkv7_low_rank", "to stand beside layer_types that name rwkv7");
 }
 
 // The project's own small family: Llama's blocks and tensor names, plus
@@ -61,6 +63,8 @@ ModelConfig read_config(const JsonReader& in) {
     read_layer_types(in, c);
   } else if (in.has("sliding_window")) {
     in.reject("sliding_window", "to stand beside layer_types that name sliding_attention");
+  } else if (in.has("rwkv7_low_rank")) {
+    in.reject("rwkv7_low_rank", "to stand beside layer_types that name rwkv7");
   }
   for (const char* field : {"attention_bias", "mlp_bias"}) {
     if (in.boolean(field, false)) in.reject(field, "to be false (this family has no biases)");
