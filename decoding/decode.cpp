@@ -20,6 +20,7 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
       out[b].tokens.push_back(ids[b]);
     }
     if (std::all_of(done.begin(), done.end(), [](char d) { return d != 0; })) break;
+    if (session.model().config().bidirectional) break;  // read at once: nothing can follow
     session.feed(next);
   }
   return out;

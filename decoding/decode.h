@@ -19,7 +19,8 @@ struct Decoded {
 };
 
 // Greedy decoding: the most likely token (the lowest id among equals) is fed until the stop token would follow.
-// Every returned token has been fed to the session. One result a row.
+// Every returned token has been fed to the session, but for that of a model that reads its input at once, which gives
+// one at most. One result a row.
 std::vector<Decoded> decode(Session& session, const DecodeOptions& options = {});
 
 }  // namespace tacit

@@ -66,9 +66,11 @@ class Scheduler {
       const std::vector<Input> inputs = next_inputs();
       step(inputs);
       share_time(watch.lap(batch_));
-      for (Row& row : rows_) {
+      for (int64_t b = 0; b < std::ssize(rows_); ++b) {
+        Row& row = rows_[b];
         if (row.phase != Phase::solved) continue;
         row.phase = Phase::idle;
+        if (leaves_early(model_->config(), procedure_.exit)) row.solution.mean_exits = {mean_exit(batch_, b)};
         if (!on_solved(row.problem, std::move(row.solution))) return false;
       }
     }

@@ -1,6 +1,7 @@
 #include "decoding/solve.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "decoding/stopwatch.h"
 #include "lib/core/error.h"
@@ -17,7 +18,8 @@ SessionOptions session_options(const Procedure& procedure, const SolveOptions& o
           .capacity = capacity,
           .recurrences = options.recurrences,
           .fused = options.fused,
-          .keep_layers = procedure.think.feedback.reads_layers};
+          .keep_layers = procedure.think.feedback.reads_layers,
+          .exit = procedure.exit};
 }
 
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options) {
@@ -49,6 +51,12 @@ TokenRows with_suffix(const Procedure& procedure, TokenRows prompts) {
   return prompts;
 }
 
+double mean_exit(const Session& session, int64_t row) {
+  const std::vector<int64_t>& exits = session.exits(row);
+  if (exits.empty()) return 0;
+  return std::accumulate(exits.begin(), exits.end(), 0.0) / static_cast<double>(exits.size());
+}
+
 Thoughts think_of(Session& session, const Procedure& procedure, bool keep_trace) {
   if (procedure.parallel) {
     ParallelThinkOptions options = *procedure.parallel;
@@ -76,6 +84,9 @@ Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure&
   solution.answers =
       decode(session, {.max_tokens = answer_tokens(procedure, options), .stop_token = procedure.stop_token});
   solution.ms.answer = watch.lap(session);
+  if (leaves_early(model->config(), procedure.exit)) {
+    for (int64_t b = 0; b < session.rows(); ++b) solution.mean_exits.push_back(mean_exit(session, b));
+  }
   return solution;
 }
 

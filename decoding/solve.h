@@ -26,6 +26,8 @@ struct PhaseTimes {
 struct Solution {
   Thoughts thoughts;
   std::vector<Decoded> answers;  // by row
+  // By row, mean over its positions of the recurrence after which each left; empty where none leaves early.
+  std::vector<double> mean_exits;
   PhaseTimes ms;
 };
 
@@ -37,6 +39,8 @@ int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, cons
 int64_t answer_tokens(const Procedure& procedure, const SolveOptions& options);
 // A session that the procedure can think in.
 SessionOptions session_options(const Procedure& procedure, const SolveOptions& options, int64_t rows, int64_t capacity);
+// Mean of Session::exits(row); of nothing 0.
+double mean_exit(const Session& session, int64_t row);
 // Its thoughts, one after the other or in parallel.
 Thoughts think_of(Session& session, const Procedure& procedure, bool keep_trace);
 

@@ -13,7 +13,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.correct = m.not_extracted = m.cut_off = 0;
   std::vector<double> right;
   std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
-  double ms = 0;
+  double ms = 0, recurrences = 0;
   int64_t steps = 0, tokens = 0;
   for (const Sample& s : samples) {
     m.correct += s.correct;
@@ -21,6 +21,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     right.push_back(s.correct);
     steps += s.steps;
     tokens += s.tokens;
+    recurrences += s.recurrences;
     m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
     if (s.depth == 0) continue;
@@ -32,6 +33,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.accuracy_ci = share_interval(right);
   m.mean_steps = static_cast<double>(steps) / count;
   m.mean_tokens = static_cast<double>(tokens) / count;
+  m.mean_recurrences = recurrences / count;
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
   m.accuracy_by_depth.clear();
   for (const auto& [depth, n] : by_depth) {
@@ -53,25 +55,27 @@ OrderedJson to_json(const Metrics& m) {
   for (const DepthAccuracy& d : m.accuracy_by_depth)
     depths.push_back({{"depth", d.depth}, {"examples", d.examples}, {"accuracy", d.accuracy}});
   const auto ms = [&](double value) { return m.ms_median > 0 ? OrderedJson(value) : OrderedJson(); };
-  return {{"model", m.model},
-          {"method", m.method},
-          {"task", m.task},
-          {"examples", m.examples},
-          {"correct", m.correct},
-          {"not_extracted", m.not_extracted},
-          {"accuracy", m.accuracy},
-          {"accuracy_ci", OrderedJson::array_t{m.accuracy_ci.low, m.accuracy_ci.high}},
-          {"mean_steps", m.mean_steps},
-          {"mean_tokens", m.mean_tokens},
-          {"cut_off", m.cut_off},
-          {"ms_median", ms(m.ms_median)},
-          {"ms_p95", ms(m.ms_p95)},
-          {"ms_prefill", ms(m.ms_prefill)},
-          {"ms_think", ms(m.ms_think)},
-          {"ms_answer", ms(m.ms_answer)},
-          {"problems_per_s", m.problems_per_s},
-          {"accuracy_by_depth", depths},
-          {"heuristics", to_json(m.heuristics)}};
+  OrderedJson json = {{"model", m.model},
+                      {"method", m.method},
+                      {"task", m.task},
+                      {"examples", m.examples},
+                      {"correct", m.correct},
+                      {"not_extracted", m.not_extracted},
+                      {"accuracy", m.accuracy},
+                      {"accuracy_ci", OrderedJson::array_t{m.accuracy_ci.low, m.accuracy_ci.high}},
+                      {"mean_steps", m.mean_steps},
+                      {"mean_tokens", m.mean_tokens},
+                      {"cut_off", m.cut_off},
+                      {"ms_median", ms(m.ms_median)},
+                      {"ms_p95", ms(m.ms_p95)},
+                      {"ms_prefill", ms(m.ms_prefill)},
+                      {"ms_think", ms(m.ms_think)},
+                      {"ms_answer", ms(m.ms_answer)},
+                      {"problems_per_s", m.problems_per_s},
+                      {"accuracy_by_depth", depths},
+                      {"heuristics", to_json(m.heuristics)}};
+  if (m.mean_recurrences > 0) json["mean_recurrences"] = m.mean_recurrences;
+  return json;
 }
 
 static std::vector<JsonReader> read_list(const JsonReader& in, const Json& json, std::string_view name,
@@ -107,6 +111,7 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   }
   m.mean_steps = in.number("mean_steps", 0);
   m.mean_tokens = in.number("mean_tokens", 0);
+  m.mean_recurrences = in.number("mean_recurrences", 0);
   m.cut_off = in.integer("cut_off", 0);
   m.ms_median = in.number("ms_median", 0);
   m.ms_p95 = in.number("ms_p95", 0);

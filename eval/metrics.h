@@ -23,7 +23,8 @@ struct Metrics {
   double accuracy = 0;
   Interval accuracy_ci;  // 95 %, share_interval() over examples
   double mean_steps = 0, mean_tokens = 0;
-  int64_t cut_off = 0;  // written chains that ran into the cap on words
+  double mean_recurrences = 0;  // after which positions left; 0 = none leaves early
+  int64_t cut_off = 0;          // written chains that ran into the cap on words
   // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured,
   // null as JSON.
   double ms_median = 0, ms_p95 = 0, ms_prefill = 0, ms_think = 0, ms_answer = 0;

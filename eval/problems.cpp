@@ -54,6 +54,7 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
           "expected a method that takes one thought after the other and no words but got '", procedure_.method, "'");
   require(!options.intervention || procedure_.max_thoughts() > 0, "intervene",
           "expected a method that takes thoughts but got '", procedure_.method, "' with none");
+  require_exit(model.model->config(), procedure_.exit, "evaluate");
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
   solve_options_.recurrences = options.recurrences;
@@ -203,6 +204,7 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.tokens = std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
   s.depth = depth_of(example);
+  if (!solution.mean_exits.empty()) s.recurrences = solution.mean_exits[0];
   s.ms_prefill = rounded_ms(solution.ms.prefill);
   s.ms_think = rounded_ms(solution.ms.think);
   s.ms_answer = rounded_ms(solution.ms.answer);

@@ -6,15 +6,17 @@
 namespace tacit {
 
 OrderedJson to_json(const Sample& s) {
-  return {{"task", s.task},         {"id", s.id},
-          {"repeat", s.repeat},     {"method", s.method},
-          {"question", s.question}, {"thoughts", s.thoughts},
-          {"text", s.text},         {"answer", s.answer},
-          {"expected", s.expected}, {"extracted", s.extracted},
-          {"correct", s.correct},   {"steps", s.steps},
-          {"tokens", s.tokens},     {"cut_off", s.cut_off},
-          {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
-          {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
+  OrderedJson json = {{"task", s.task},         {"id", s.id},
+                      {"repeat", s.repeat},     {"method", s.method},
+                      {"question", s.question}, {"thoughts", s.thoughts},
+                      {"text", s.text},         {"answer", s.answer},
+                      {"expected", s.expected}, {"extracted", s.extracted},
+                      {"correct", s.correct},   {"steps", s.steps},
+                      {"tokens", s.tokens},     {"cut_off", s.cut_off},
+                      {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
+                      {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
+  if (s.recurrences > 0) json["recurrences"] = s.recurrences;
+  return json;
 }
 
 static bool read_flag(const JsonReader& in, std::string_view name) {
@@ -40,6 +42,7 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);
   s.depth = in.integer("depth", 0);
+  s.recurrences = in.number("recurrences", 0);
   s.ms_prefill = in.number("ms_prefill", 0);
   s.ms_think = in.number("ms_think", 0);
   s.ms_answer = in.number("ms_answer", 0);

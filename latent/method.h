@@ -55,6 +55,7 @@ struct Procedure {
   std::vector<int64_t> answer_marker;            // fed after thinking, may be empty
   std::optional<int64_t> stop_token;             // ends the answer
   std::optional<int64_t> max_answer_tokens;      // where the method can give no more; empty = as many as are asked for
+  DepthExit exit = {};                           // of a model that thinks in depth
 
   int64_t max_thoughts() const { return parallel ? parallel->positions : think.max_steps; }
 };

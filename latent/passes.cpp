@@ -141,7 +141,7 @@ class FastPasses : public Passes {
   // The segment that the memory has open.
   at::Tensor run(const at::Tensor& x, const at::Tensor& position, const at::Tensor& wanted_N = {}) {
     const at::Tensor hidden = recompute_ ? forward_recomputed(model_, memory_, x, position, chain_, wanted_N)
-                                         : model_->forward(x, position, *memory_, 0, nullptr, wanted_N);
+                                         : model_->forward(x, position, *memory_, {}, nullptr, wanted_N);
     memory_->close();
     return hidden;
   }

@@ -15,7 +15,9 @@ static InferenceMemoryShape memory_shape(const Transformer& model, const Session
   require(options.capacity >= 1 && options.capacity <= c.max_positions, "session", "expected a capacity of 1 to ",
           c.max_positions, " (the model's positions) but got ", options.capacity);
   require_recurrences(c, options.recurrences, "session");
-  return {memory_layout(c, options.recurrences), options.rows, options.capacity, model.dtype(), model.device()};
+  require_exit(c, options.exit, "session");
+  return {memory_layout(c, options.recurrences, options.exit), options.rows, options.capacity, model.dtype(),
+          model.device()};
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
@@ -24,10 +26,12 @@ Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions&
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory)
     : model_(std::move(model)),
       options_(options),
-      fused_(options.fused && !options.keep_layers && FusedModel::fits(memory)),
+      fused_(options.fused && !options.keep_layers && !leaves_early(model_->config(), options.exit) &&
+             FusedModel::fits(memory)),
       memory_(std::move(memory)),
       ids_(rows()),
       notes_(rows()),
+      exits_(rows()),
       current_(rows(), 0) {
   require(!options.keep_layers || model_->config().nested.high_cycles == 0, "session",
           "expected a model of one stack of blocks where layers are recorded");
@@ -54,9 +58,12 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
   }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
   DepthTrace trace{.keep_layers = options_.keep_layers};
+  const bool early = leaves_early(model_->config(), options_.exit);
   const at::Tensor hidden_BTD =
-      model_->forward(x_BTD, position_BT, memory_, options_.recurrences, options_.keep_layers ? &trace : nullptr);
+      model_->forward(x_BTD, position_BT, memory_, {.recurrences = options_.recurrences, .exit = options_.exit},
+                      options_.keep_layers || early ? &trace : nullptr);
   memory_.close();
+  if (early) record_exits(trace.exit_BT, counts);
   for (size_t b = 0; b < counts.size(); ++b) current_[b] = current_[b] || counts[b] > 0;
   const bool uniform = std::all_of(counts.begin(), counts.end(), [&](int64_t n) { return n == width; });
   layers_BD_.resize(trace.layer_BTD.size());
@@ -78,6 +85,13 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
   replace(hidden_BD_, hidden_BTD);
   for (size_t l = 0; l < layers_BD_.size(); ++l) replace(layers_BD_[l], trace.layer_BTD[l]);
   return hidden_BTD;
+}
+
+void Session::record_exits(const at::Tensor& exit_BT, std::span<const int64_t> counts) {
+  const at::Tensor host_BT = exit_BT.to(at::kCPU).contiguous();
+  const int64_t *exits = host_BT.const_data_ptr<int64_t>(), width = host_BT.size(1);
+  for (size_t b = 0; b < counts.size(); ++b)
+    exits_[b].insert(exits_[b].end(), exits + b * width, exits + b * width + counts[b]);
 }
 
 at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation) {
@@ -240,6 +254,7 @@ Session Session::fork(std::span<const int64_t> rows) const {
     copy.current_[i] = current_[rows[i]];
     copy.ids_[i] = ids_[rows[i]];
     copy.notes_[i] = notes_[rows[i]];
+    copy.exits_[i] = exits_[rows[i]];
   }
   return copy;
 }
@@ -247,8 +262,9 @@ Session Session::fork(std::span<const int64_t> rows) const {
 void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
   const at::NoGradGuard no_grad;
   require(from.model_ == model_ && from.options_.recurrences == options_.recurrences &&
+              leaves_early(model_->config(), from.options_.exit) == leaves_early(model_->config(), options_.exit) &&
               from.options_.keep_layers == options_.keep_layers,
-          "adopt", "expected a session over the same model with the same recurrences and layers kept");
+          "adopt", "expected a session over the same model with the same recurrences, exits and layers kept");
   memory_.adopt(row, from.memory_, from_row, "adopt");
   const at::Tensor row_1 = at::tensor({row}, at::kLong).to(model_->device());
   const auto copy = [&](const at::Tensor& x_BD, const at::Tensor& from_BD) {
@@ -263,12 +279,16 @@ void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
   current_[row] = from.current_[from_row];
   ids_[row] = from.ids_[from_row];
   notes_[row] = from.notes_[from_row];
+  exits_[row] = from.exits_[from_row];
 }
 
 void Session::truncate(std::span<const int64_t> lengths) {
   const std::vector<int64_t> before = this->lengths();
   memory_.truncate(lengths, "truncate");
-  for (size_t b = 0; b < before.size(); ++b) current_[b] = current_[b] && lengths[b] == before[b];
+  for (size_t b = 0; b < before.size(); ++b) {
+    current_[b] = current_[b] && lengths[b] == before[b];
+    if (!exits_[b].empty()) exits_[b].resize(lengths[b]);
+  }
 }
 
 at::Tensor Session::hidden_BD(HiddenAt at) const {

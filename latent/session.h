@@ -29,6 +29,8 @@ struct SessionOptions {
   // Whether the residual stream behind every block is recorded, for rules that look at it (StepState::layer_BD). Takes
   // the plain path.
   bool keep_layers = false;
+  // When a position of a model that thinks in depth may leave before the last recurrence. Takes the plain path.
+  DepthExit exit = {};
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
@@ -86,6 +88,8 @@ class Session {
   int64_t rows() const { return memory_.shape().rows; }
   int64_t capacity() const { return memory_.shape().capacity; }
   const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row
+  // By position that the row has consumed, the recurrence after which it left; empty where none leaves early.
+  const std::vector<int64_t>& exits(int64_t row) const { return exits_.at(row); }
   const Transformer& model() const { return *model_; }
   int64_t memory_bytes() const { return memory_.bytes(); }  // all rows
   int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
@@ -96,6 +100,7 @@ class Session {
   // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
   at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
   at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
+  void record_exits(const at::Tensor& exit_BT, std::span<const int64_t> counts);
   // Null: the plain path.
   std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }
   StepRows where(const at::Tensor& index_B = {}) const;
@@ -110,6 +115,7 @@ class Session {
   std::vector<at::Tensor> layers_BD_;  // with keep_layers, once something has been fed
   std::vector<int64_t> ids_;
   std::vector<RowNotes> notes_;
+  std::vector<std::vector<int64_t>> exits_;
   std::vector<char> current_;  // by row: hidden_BD_ is that of its last position
 };
 

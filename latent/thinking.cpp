@@ -56,4 +56,13 @@ void require_recurrences(const ModelConfig& config, int64_t recurrences, std::st
           recurrences);
 }
 
+void require_exit(const ModelConfig& config, const DepthExit& exit, std::string_view operation) {
+  const bool grid = config.nested.high_cycles > 0;
+  require(exit.kl >= 0 && (exit.kl == 0 || (config.depth.recurrent && !grid)), operation,
+          "expected no exit by divergence for a model ",
+          grid ? "that reads its input at once" : "without recurrent depth", " but got one at ", exit.kl);
+  require(exit.threshold <= 1 && (exit.threshold < 0 || (config.depth.exit_gate && !grid)), operation,
+          "expected an exit threshold of at most 1 beside an exit gate, and none without, but got ", exit.threshold);
+}
+
 }  // namespace tacit

@@ -43,5 +43,7 @@ inline constexpr int64_t kMostRecurrences = 1024;  // each has a place of its ow
 
 // Fails where a number of recurrences is asked of a model that has none, or more than kMostRecurrences.
 void require_recurrences(const ModelConfig& config, int64_t recurrences, std::string_view operation);
+// Fails where an exit is asked of a model that has none: of its gate, or in depth at all.
+void require_exit(const ModelConfig& config, const DepthExit& exit, std::string_view operation);
 
 }  // namespace tacit

@@ -29,7 +29,7 @@ int64_t ThoughtTree::advance(const at::Tensor& x_1ND, std::span<const int64_t> p
   const int64_t deepest = position_1N.max().item<int64_t>();
   require(deepest < most, operation, "expected paths of at most ", most, " nodes (the model's positions) but got ",
           deepest + 1);
-  const at::Tensor hidden_1ND = model_->forward(x_1ND, position_1N, memory_, recurrences_);
+  const at::Tensor hidden_1ND = model_->forward(x_1ND, position_1N, memory_, {.recurrences = recurrences_});
   memory_.close();
   hidden_CD_.narrow(0, first, x_1ND.size(1)).copy_(hidden_1ND[0]);
   return first;

@@ -155,15 +155,17 @@ Json usual_model(const Method& how, int64_t vocabulary) {
   return how.model ? how.model(default_model(vocabulary)) : default_model(vocabulary);
 }
 
-// A fresh model: the defaults of the method, changed as given; another family's config stands for itself.
+// A fresh model: the method's usual one, changed as given; another family's config stands for itself. Fields of family
+// tacit are known by name.
 Json read_model(const JsonReader& in, const Method& how, const TrainConfig& c) {
   static const std::vector<std::string> without_default = {"head_dim",    "rope_parameters", "rope_scaling",
                                                            "layer_types", "sliding_window",  "rwkv7_low_rank"};
-  if (in.string("model_type", "tacit") != "tacit") return in.json();
   Json model = usual_model(how, is_file_task(c.task) ? in.integer("vocab_size") : vocabulary_of(c));
-  if (model.at("model_type") != "tacit") return in.json();
+  const std::string family = model.at("model_type");
+  if (in.string("model_type", family) != family) return in.json();
   for (const auto& [name, value] : in.json().items()) {
-    if (!model.contains(name) && std::ranges::find(without_default, name) == without_default.end()) {
+    if (family == "tacit" && !model.contains(name) &&
+        std::ranges::find(without_default, name) == without_default.end()) {
       in.reject(name, "to be a field of family tacit's config");
     }
     model[name] = value;

@@ -26,10 +26,11 @@ std::vector<int64_t> padding(const TokenRows& prompts) {
 
 }  // namespace
 
-Unroll::Unroll(const Transformer& model, const TokenRows& prompts, bool keep_layers)
+Unroll::Unroll(const Transformer& model, const TokenRows& prompts, bool keep_layers, const DepthRun& depth)
     : model_(&model),
       keep_layers_(keep_layers),
-      memory_(memory_layout(model.config()), padding(prompts), model.device()) {
+      depth_(depth),
+      memory_(memory_layout(model.config(), depth.recurrences, depth.exit), padding(prompts), model.device()) {
   const int64_t width = widest(prompts);
   std::vector<int64_t> ids(prompts.size() * width, 0);
   for (size_t b = 0; b < prompts.size(); ++b)
@@ -41,7 +42,7 @@ Unroll::Unroll(const Transformer& model, const TokenRows& prompts, bool keep_lay
 at::Tensor Unroll::run(const at::Tensor& x_BTD) {
   DepthTrace trace{.keep_layers = keep_layers_};
   const at::Tensor hidden_BTD =
-      model_->forward(x_BTD, memory_.open(x_BTD.size(1)), memory_, /*recurrences=*/0, keep_layers_ ? &trace : nullptr);
+      model_->forward(x_BTD, memory_.open(x_BTD.size(1)), memory_, depth_, keep_layers_ ? &trace : nullptr);
   memory_.close();
   layers_ = std::move(trace.layer_BTD);
   const at::Tensor normed_BTD = model_->final_norm(hidden_BTD);

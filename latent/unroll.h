@@ -18,8 +18,8 @@ namespace tacit {
 class Unroll {
  public:
   // Runs the prompts, of any lengths >= 1. `model` must outlive it. With `keep_layers` what is fed leaves the residual
-  // stream behind every block in layers().
-  Unroll(const Transformer& model, const TokenRows& prompts, bool keep_layers = false);
+  // stream behind every block in layers(). `depth`: how a model that thinks in depth runs.
+  Unroll(const Transformer& model, const TokenRows& prompts, bool keep_layers = false, const DepthRun& depth = {});
 
   // At every row's last position so far [B, D].
   const at::Tensor& last_BD() const { return last_BD_; }
@@ -41,6 +41,7 @@ class Unroll {
 
   const Transformer* model_;
   bool keep_layers_;
+  DepthRun depth_;
   TrainingMemory memory_;
   at::Tensor last_BD_;
   std::vector<at::Tensor> layers_;

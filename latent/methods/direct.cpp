@@ -9,11 +9,7 @@ Method direct_method() {
   m.summary = "answers at once, no thoughts";
   m.reference = "baseline";
   m.procedure = plain_procedure;
-  m.row = [](const Example& example, const ObjectiveContext& context) {
-    TrainingRow row{.prompt = context.tokenizer.encode(example.question)};
-    append_answer(row, example, context, false);
-    return row;
-  };
+  m.row = direct_row;
   m.stages = [](int64_t) { return 1; };
   return m;
 }

@@ -3,8 +3,8 @@
 namespace tacit {
 
 std::vector<Method> built_in_methods() {
-  return {direct_method(), cot_method(),      cot_frontier_method(), coconut_method(),
-          pause_method(),  frontier_method(), walk_method(),         halting_method()};
+  return {direct_method(), cot_method(),     cot_frontier_method(), coconut_method(), pause_method(), frontier_method(),
+          walk_method(),   halting_method(), universal_method(),    huginn_method(),  ouro_method(),  trm_method()};
 }
 
 std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {
@@ -32,6 +32,12 @@ void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained) {
 
 void append(TrainingRow& row, const std::string& text, bool trained, const ObjectiveContext& context) {
   append(row, context.tokenizer.encode(text), trained);
+}
+
+TrainingRow direct_row(const Example& example, const ObjectiveContext& context) {
+  TrainingRow row{.prompt = context.tokenizer.encode(example.question)};
+  append_answer(row, example, context, false);
+  return row;
 }
 
 void append_answer(TrainingRow& row, const Example& example, const ObjectiveContext& context, bool marker_trained) {

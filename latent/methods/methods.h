@@ -15,6 +15,10 @@ Method pause_method();
 Method frontier_method();
 Method walk_method();
 Method halting_method();
+Method universal_method();
+Method huginn_method();
+Method ouro_method();
+Method trm_method();
 
 std::vector<Method> built_in_methods();
 
@@ -26,6 +30,18 @@ std::vector<int64_t> marker_ids(const std::string& marker, const ObjectiveContex
 
 // A procedure that ends with the checkpoint's answer marker and stop token; thinking is left to the caller.
 Procedure plain_procedure(const MethodContext& context);
+
+// The row of `direct`: question, [A] answer [E].
+TrainingRow direct_row(const Example& example, const ObjectiveContext& context);
+
+// Shared by the methods that think in depth: the plain procedure with the exit that option "exit_kl" asks for; the
+// recurrences to train at, option "mean_recurrences", else the model's own; the substream of what is drawn for a batch.
+Procedure depth_procedure(const MethodContext& context);
+double mean_recurrences(const Transformer& model, const Json& options);
+inline constexpr uint32_t kDepthSubstream = 41;
+
+// Refuses an option below `least`.
+void at_least(const Json& options, const char* name, double least, const std::string& source);
 
 // Appends tokens to a row's rest.
 void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained);

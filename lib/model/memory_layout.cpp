@@ -32,15 +32,18 @@ static MemoryLayer layer_memory(const ModelConfig& c, int64_t number) {
   return out;
 }
 
-MemoryLayout memory_layout(const ModelConfig& c, int64_t recurrences) {
+MemoryLayout memory_layout(const ModelConfig& c, int64_t recurrences, const DepthExit& exit) {
   if (c.nested.high_cycles > 0) return {};  // a grid is read at once
-  const int64_t coda = c.layers - c.depth.coda;
+  const int64_t coda = c.layers - c.depth.coda, times = recurrences > 0 ? recurrences : c.depth.recurrences;
   MemoryLayout out;
-  for (int64_t i = 0; i < c.depth.prelude; ++i) out.push_back(layer_memory(c, i));
-  for (int64_t r = 0; r < (recurrences > 0 ? recurrences : c.depth.recurrences); ++r) {
-    for (int64_t i = c.depth.prelude; i < coda; ++i) out.push_back(layer_memory(c, i));
+  const auto add = [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) out.push_back(layer_memory(c, i));
+  };
+  add(0, c.depth.prelude);
+  for (int64_t r = 0; r < times; ++r) {
+    add(c.depth.prelude, coda);
+    if (r + 1 == times || leaves_early(c, exit)) add(coda, c.layers);
   }
-  for (int64_t i = coda; i < c.layers; ++i) out.push_back(layer_memory(c, i));
   return out;
 }
 

@@ -46,7 +46,7 @@ class RecomputedSegment : public Node {
     at::Tensor hidden;
     {
       const TwinsOnly twins;  // as in the first pass
-      hidden = run_.model->forward(x, run_.position, *run_.memory, /*recurrences=*/0, /*trace=*/nullptr, run_.wanted_N);
+      hidden = run_.model->forward(x, run_.position, *run_.memory, {}, /*trace=*/nullptr, run_.wanted_N);
     }
     const variable_list carried_out = run_.memory->carried();
 
@@ -92,7 +92,7 @@ class RecomputedSegment : public Node {
 at::Tensor forward_recomputed(const std::shared_ptr<const Transformer>& model,
                               const std::shared_ptr<StaticTrainingMemory>& memory, const at::Tensor& x,
                               const at::Tensor& position, at::Tensor& chain, const at::Tensor& wanted_N) {
-  if (!at::GradMode::is_enabled()) return model->forward(x, position, *memory, 0, nullptr, wanted_N);
+  if (!at::GradMode::is_enabled()) return model->forward(x, position, *memory, {}, nullptr, wanted_N);
   const variable_list carried = memory->carried();
   variable_list weights, inputs = {x, chain};
   for (const auto& [name, weight] : model->weights()) {
@@ -107,7 +107,7 @@ at::Tensor forward_recomputed(const std::shared_ptr<const Transformer>& model,
     const at::NoGradGuard no_grad;
     const TwinsOnly
         twins;  // kernels without a backward pass must not make it another pass than the one that is run again
-    hidden = model->forward(x, position, *memory, 0, nullptr, wanted_N);
+    hidden = model->forward(x, position, *memory, {}, nullptr, wanted_N);
     carried_out = memory->carried();
     next = at::zeros({}, x.options());
   }

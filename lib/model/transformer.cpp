@@ -1,5 +1,6 @@
 #include "lib/model/transformer.h"
 
+#include <ATen/core/grad_mode.h>
 #include <numbers>
 
 #include "lib/core/error.h"
@@ -96,12 +97,12 @@ Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::S
 }
 
 at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
-                                int64_t recurrences, DepthTrace* trace, const at::Tensor& wanted_N) const {
+                                const DepthRun& how, DepthTrace* trace, const at::Tensor& wanted_N) const {
   const DepthConfig& depth = config_.depth;
-  const int64_t coda = config_.layers - depth.coda, times = recurrences > 0 ? recurrences : depth.recurrences;
-  const bool leaves_early = depth.exit_gate && depth.exit_threshold < 1;
+  const int64_t coda = config_.layers - depth.coda, times = how.recurrences > 0 ? how.recurrences : depth.recurrences;
+  const bool early = leaves_early(config_, how.exit);
   DepthTrace own;
-  if (!trace && leaves_early) trace = &own;
+  if (!trace && early) trace = &own;
   if (trace) *trace = {.keep_layers = trace->keep_layers};
   const auto wanted_of = [&](const at::Tensor& x) { return wanted_N.defined() ? x.index_select(1, wanted_N) : x; };
   if (config_.nested.high_cycles > 0) return wanted_of(forward_grid(x_BTD, position_BT, memory, times, trace));
@@ -114,28 +115,60 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   if (config_.position == PositionKind::learned) x = x + at::embedding(parts_.positions_PD, position_BT);
   if (config_.embedding_norm) x = parts_.embedding_norm(x);
   int64_t place = 0;  // in the memory
-  const auto run = [&](int64_t from, int64_t to) {
+  const auto run = [&](at::Tensor x, int64_t from, int64_t to) {
     for (int64_t layer = from; layer < to; ++layer) {
       if (narrows && place == places - 1) pass.wanted_N = wanted_N;
       x = parts_.blocks[layer](x, place++, pass);
       if (trace && trace->keep_layers) trace->layer_BTD.push_back(x);
     }
+    return x;
   };
-  run(0, depth.prelude);
+  const auto finish = [&](const at::Tensor& state) {
+    return run(depth.injected ? final_norm(state) : state, coda, config_.layers);
+  };
+  x = run(x, 0, depth.prelude);
   const at::Tensor injected = x;
   if (depth.injected) x = initial_state(position_BT, config_.hidden_size, depth.state_deviation, x.scalar_type());
+  std::vector<at::Tensor> outputs;  // by recurrence, where positions leave early
   for (int64_t r = 0; r < times; ++r) {
+    const bool trained = how.gradient_last == 0 || r >= times - how.gradient_last;
+    const at::AutoGradMode last_only(at::GradMode::is_enabled() && trained);
     if (depth.norm_between && r > 0) x = final_norm(x);
     if (depth.injected) x = parts_.adapter(at::cat({x, injected}, -1));
-    run(depth.prelude, coda);
+    x = run(x, depth.prelude, coda);
     if (!trace) continue;
     trace->hidden_BTD.push_back(x);
     if (depth.exit_gate) trace->gate.push_back(parts_.exit_gate(final_norm(x)).squeeze(-1));
+    if (early) outputs.push_back(finish(x));
   }
-  if (leaves_early) x = hidden_at_exit(*trace, depth.exit_threshold);
-  if (depth.injected) x = final_norm(x);
-  run(coda, config_.layers);
+  if (early) {
+    trace->exit_BT = exits(outputs, how.exit, *trace);
+    return wanted_of(at_exit(outputs, trace->exit_BT));
+  }
+  x = finish(x);
   return narrows ? x : wanted_of(x);
+}
+
+// The recurrence after which each position leaves, by the first of the rules that lets it go.
+at::Tensor Transformer::exits(const std::vector<at::Tensor>& output_BTD, const DepthExit& exit,
+                              const DepthTrace& trace) const {
+  const DepthConfig& depth = config_.depth;
+  const double threshold = exit.threshold < 0 ? depth.exit_threshold : exit.threshold;
+  at::Tensor out_BT;
+  if (depth.exit_gate && threshold < 1) out_BT = exit_by_gate(trace, threshold);
+  if (exit.kl <= 0) return out_BT;
+  const at::NoGradGuard no_grad;
+  const auto read_out = [&](const at::Tensor& x_BTD) { return logits(final_norm(x_BTD)); };
+  at::Tensor before_BTV = read_out(output_BTD[0]);
+  std::vector<at::Tensor> settled_BT = {
+      at::zeros(before_BTV.sizes().slice(0, 2), before_BTV.options().dtype(at::kBool))};
+  for (size_t r = 1; r < output_BTD.size(); ++r) {
+    const at::Tensor after_BTV = read_out(output_BTD[r]);
+    settled_BT.push_back(nearly_same(before_BTV, after_BTV, exit.kl));
+    before_BTV = after_BTV;
+  }
+  const at::Tensor by_kl_BT = first_settled(settled_BT);
+  return out_BT.defined() ? at::minimum(out_BT, by_kl_BT) : by_kl_BT;
 }
 
 // `memory` says which columns are real and stores nothing.

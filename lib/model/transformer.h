@@ -10,6 +10,7 @@
 #include "lib/memory/memory.h"
 #include "lib/model/block.h"
 #include "lib/model/config.h"
+#include "lib/model/depth_run.h"
 #include "lib/model/depth_trace.h"
 #include "lib/model/nested_loops.h"
 
@@ -56,11 +57,11 @@ class Transformer {
   at::Tensor embed(const at::Tensor& ids) const;
   // The same of weighted sums of tokens: weight [.., V], of the model's dtype -> [.., D].
   at::Tensor embed_mixture(const at::Tensor& weight) const;
-  // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), recurrences). x [B, T, D],
-  // position [B, T] -> hidden state before the final norm. `recurrences` 0 = the config's own number. What each of them
-  // left is written to `trace`, if given. With `wanted_N`, only those columns' hidden states are given [B, N, D]: the
-  // last block runs for them alone, but for what it stores. `memory` must know them: StaticTrainingMemory::last_N().
-  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, int64_t recurrences = 0,
+  // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), depth.recurrences, depth.exit). x
+  // [B, T, D], position [B, T] -> hidden state before the final norm. What each recurrence left is written to `trace`,
+  // if given. With `wanted_N`, only those columns' hidden states are given [B, N, D]: the last block runs for them
+  // alone, but for what it stores. `memory` must know them: StaticTrainingMemory::last_N().
+  at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, const DepthRun& depth = {},
                      DepthTrace* trace = nullptr, const at::Tensor& wanted_N = {}) const;
   at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }
   // hidden after the final norm [.., D] -> logits [.., V]
@@ -81,6 +82,7 @@ class Transformer {
   Pass make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const;
   at::Tensor forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory, int64_t steps,
                           DepthTrace* trace) const;
+  at::Tensor exits(const std::vector<at::Tensor>& output_BTD, const DepthExit& exit, const DepthTrace& trace) const;
 
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;

@@ -40,7 +40,7 @@ std::vector<std::shared_ptr<const Transformer>> models() {
 at::Tensor run(const Transformer& model, const at::Tensor& x_BTD, const std::vector<int64_t>& begins, int64_t steps,
                DepthTrace* trace = nullptr) {
   TrainingMemory memory(memory_layout(model.config()), begins, model.device());
-  return model.forward(x_BTD, memory.open(x_BTD.size(1)), memory, steps, trace);
+  return model.forward(x_BTD, memory.open(x_BTD.size(1)), memory, {.recurrences = steps}, trace);
 }
 
 at::Tensor embed(const Transformer& model, const std::vector<int64_t>& tokens) {

@@ -65,7 +65,7 @@ Passed pass_through(const Transformer& model, const std::vector<int64_t>& tokens
   TrainingMemory memory(memory_layout(model.config(), recurrences), no_padding, model.device());
   const at::Tensor x_BTD = model.embed(at::tensor(tokens, at::kLong).unsqueeze(0));
   Passed out;
-  out.hidden_BTD = model.forward(x_BTD, memory.open(x_BTD.size(1)), memory, recurrences, &out.trace);
+  out.hidden_BTD = model.forward(x_BTD, memory.open(x_BTD.size(1)), memory, {.recurrences = recurrences}, &out.trace);
   return out;
 }
 

@@ -1,0 +1,61 @@
+#include <cmath>
+
+#include "latent/depth_loss.h"
+#include "latent/methods/methods.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+// A small Huginn of the usual width: a block before the core, two that run again, one after.
+Json huginn_model(Json usual) {
+  return {{"model_type", "huginn_raven"},
+          {"vocab_size", usual.at("vocab_size")},
+          {"n_embd", usual.at("hidden_size")},
+          {"n_heads", usual.at("num_attention_heads")},
+          {"intermediate_size", usual.at("intermediate_size")},
+          {"block_size", usual.at("max_position_embeddings")},
+          {"n_layers_in_prelude", 1},
+          {"n_layers_in_recurrent_block", 2},
+          {"n_layers_in_coda", 1},
+          {"mean_recurrence", 4}};
+}
+
+LatentLoss huginn_loss(const LossContext& c) {
+  require(c.model.config().depth.injected, "huginn", "expected a model of family huginn_raven but got one of ",
+          c.model.config().family);
+  const Json& options = c.context.settings.options;
+  const double mean = mean_recurrences(c.model, options);
+  DepthRun depth{.recurrences = std::llround(mean), .gradient_last = options.at("backprop").get<int64_t>()};
+  Rng rng(c.context.seed, /*stream=*/0, /*substream=*/kDepthSubstream);
+  if (c.training) depth.recurrences = drawn_recurrences(rng, mean, options.at("deviation").get<double>());
+  LatentLoss out = answer_loss(c.model, c.rows, depth);
+  out.figures = {{"recurrences", static_cast<double>(depth.recurrences)}};
+  return out;
+}
+
+}  // namespace
+
+// Recurrent depth [Huginn, arXiv:2502.05171]: a core of blocks runs a random number of times on a latent state, beside
+// which it reads the prelude's output each time; backpropagation is cut to the last runs.
+Method huginn_method() {
+  Method m;
+  m.name = "huginn";
+  m.summary = "thinks in depth: a core of blocks runs again on a latent state; trained at random depths";
+  m.reference = "arXiv:2502.05171";
+  m.options = {{"mean_recurrences", 0.0}, {"deviation", 0.5}, {"backprop", 8}, {"exit_kl", 0.0}};
+  m.check_options = [](const Json& options, const std::string& source) {
+    at_least(options, "mean_recurrences", 0, source);
+    at_least(options, "deviation", 0, source);
+    at_least(options, "backprop", 0, source);
+    at_least(options, "exit_kl", 0, source);
+  };
+  m.procedure = depth_procedure;
+  m.row = direct_row;
+  m.loss = huginn_loss;
+  m.model = huginn_model;
+  m.stages = [](int64_t) { return 1; };
+  return m;
+}
+
+}  // namespace tacit

@@ -1,0 +1,67 @@
+#include <cmath>
+
+#include "latent/depth_loss.h"
+#include "latent/methods/methods.h"
+#include "lib/core/error.h"
+#include "lib/model/family.h"
+
+namespace tacit {
+namespace {
+
+constexpr int64_t kUsualRecurrences = 4;
+
+Json looped(Json base, int64_t recurrences) {
+  base["base_model_type"] = base.at("model_type");
+  base["model_type"] = "universal";
+  base["recurrences"] = recurrences;
+  return base;
+}
+
+// A plain decoder goes on as one whose stack runs again: the weights are the same.
+Json restarted(Json own, const Json& options) {
+  if (own.at("model_type") == "universal") return own;
+  const double mean = options.at("mean_recurrences");
+  return looped(std::move(own), mean > 0 ? std::llround(mean) : kUsualRecurrences);
+}
+
+LatentLoss universal_loss(const LossContext& c) {
+  const ModelConfig& model = c.model.config();
+  require(model.depth.recurrent && !model.bidirectional, "universal",
+          "expected a model whose blocks run again from left to right but got one of ", model.family);
+  const Json& options = c.context.settings.options;
+  const double mean = mean_recurrences(c.model, options);
+  DepthRun depth{.recurrences = std::llround(mean), .gradient_last = options.at("backprop").get<int64_t>()};
+  Rng rng(c.context.seed, /*stream=*/0, /*substream=*/kDepthSubstream);
+  if (c.training && options.at("random").get<bool>())
+    depth.recurrences = drawn_recurrences(rng, mean, options.at("deviation").get<double>());
+  LatentLoss out = answer_loss(c.model, c.rows, depth);
+  out.figures = {{"recurrences", static_cast<double>(depth.recurrences)}};
+  return out;
+}
+
+}  // namespace
+
+// The stack of a decoder, run again with the same weights on what it gave [Universal Transformers, arXiv:1807.03819;
+// looped transformers, arXiv:2311.12424]. The answer is trained after the last run.
+Method universal_method() {
+  Method m;
+  m.name = "universal";
+  m.summary = "thinks in depth: the whole stack runs again on what it gave; the answer is trained after the last run";
+  m.reference = "arXiv:1807.03819";
+  m.options = {{"mean_recurrences", 0.0}, {"random", false}, {"deviation", 0.5}, {"backprop", 0}, {"exit_kl", 0.0}};
+  m.check_options = [](const Json& options, const std::string& source) {
+    at_least(options, "mean_recurrences", 0, source);
+    at_least(options, "deviation", 0, source);
+    at_least(options, "backprop", 0, source);
+    at_least(options, "exit_kl", 0, source);
+  };
+  m.procedure = depth_procedure;
+  m.row = direct_row;
+  m.loss = universal_loss;
+  m.model = [](Json usual) { return looped(std::move(usual), kUsualRecurrences); };
+  m.restart = restarted;
+  m.stages = [](int64_t) { return 1; };
+  return m;
+}
+
+}  // namespace tacit
