@@ -68,7 +68,7 @@ class Gloo : public DataParallel {
       const int64_t length = static_cast<int64_t>(bytes.size());
       std::vector<int64_t> lengths;
       for (const at::Tensor& one : all_gather(at::full({1}, length, at::kLong))) lengths.push_back(one.item<int64_t>());
-      const at::Tensor padded = at::zeros({*std::ranges::max_element(lengths)}, at::kByte);
+      const at::Tensor padded = at::zeros({std::max<int64_t>(1, *std::ranges::max_element(lengths))}, at::kByte);
       std::memcpy(padded.mutable_data_ptr(), bytes.data(), bytes.size());
       const std::vector<at::Tensor> texts = all_gather(padded);
       for (size_t rank = 0; rank < texts.size(); ++rank)

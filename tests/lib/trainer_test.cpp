@@ -281,7 +281,7 @@ TEST_CASE("a figure that the validation does not have is refused before the firs
 
 TEST_CASE("whatever a training keeps, one that is interrupted and resumed ends with the bytes of an undisturbed one") {
   TrainerOptions options = options_of(10);
-  check_resumes(options, {2, 5, 6}, {}, true);
+  SUBCASE("all weights") {}
   SUBCASE("factors") { options.trained.lora = {.rank = 2, .targets = {"query", "gate"}, .seed = 5}; }
   SUBCASE("own") { options.trained.freeze_model = true; }
   SUBCASE("average") { options.average_decay = 0.5; }
