@@ -120,7 +120,7 @@ TEST_CASE("layers are the residual stream behind each block, of every row's last
     TrainingMemory memory(memory_layout(model->config()), std::vector<int64_t>{0}, at::kCPU);
     DepthTrace trace{.keep_layers = true};
     const at::Tensor ids = at::tensor(text, at::kLong).unsqueeze(0);
-    model->forward(model->embed(ids), memory.open(3), memory, 0, &trace);
+    model->forward(model->embed(ids), memory.open(3), memory, {}, &trace);
     REQUIRE(trace.layer_BTD.size() == 3);
     for (int64_t l = 0; l < 3; ++l) CHECK(relative(state.layer_BD(l)[b], trace.layer_BTD[l][0][2]) < 2e-5);
   }
