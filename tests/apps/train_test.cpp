@@ -7,6 +7,7 @@
 #include "lib/core/json.h"
 #include "lib/core/safetensors.h"
 #include "tests/apps/checkpoint.h"
+#include "tests/lib/tokenizer_support.h"
 
 using namespace tacit;
 using namespace tacit::test;
@@ -123,6 +124,52 @@ TEST_CASE("every generated task trains and is evaluated on problems like those i
     CHECK(other.code == 1);
     CHECK(holds(other.err, "generator"));
   }
+}
+
+TEST_CASE("a model of GPT-2's kind trains a stage of Coconut on files in its own tokens and is evaluated on them") {
+  const ScratchFolder scratch;
+  put(scratch / "gsm.txt", "How many?||<<1+1=2>> <<2*2=4>> #### 4\nAnd 7?||<<3+4=7>> #### 7\n");
+  std::filesystem::create_directories(scratch / "words");
+  Json tokenizer = tiny_bpe_json();
+  tokenizer["added_tokens"] = {added_token(277, "<|endoftext|>"), added_token(278, "###")};
+  put(scratch / "words/tokenizer.json", tokenizer.dump());
+  put(scratch / "recipe.json", Json{{"method", "coconut"},
+                                    {"tokenizer", scratch / "words"},
+                                    {"latents", 2},
+                                    {"steps", 3},
+                                    {"batch", 2},
+                                    {"model",
+                                     {{"model_type", "gpt2"},
+                                      {"vocab_size", 279},
+                                      {"n_positions", 128},
+                                      {"n_embd", 16},
+                                      {"n_layer", 2},
+                                      {"n_head", 2}}}}
+                                   .dump());
+  const Finished done = run_tacit({"train", "--config", scratch / "recipe.json", "--task", "gsm8k_aug", "--data",
+                                   scratch / "gsm.txt", "--out", scratch / "out", "--threads", "1"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Finished scored = run_tacit({"eval", "--model", scratch / "out", "--data", scratch / "gsm.txt", "--out",
+                                     scratch / "run", "--latency-problems", "0", "--threads", "1"});
+  CAPTURE(scored.err);
+  REQUIRE(scored.code == 0);
+  const std::string samples = read_file(scratch / "run" / "samples.jsonl", "test");
+  CHECK(std::count(samples.begin(), samples.end(), '\n') == 2);
+  CHECK(holds(samples, R"("question":"How many?\n")"));
+  CHECK(holds(samples, R"("expected":"4")"));
+  const Json record = read_json(scratch / "run" / "run.json", "test");
+  CHECK(record["task"] == "gsm8k_aug");
+  CHECK(record["style"].is_null());
+  CHECK(record["seed"].is_null());
+  CHECK(record["data_sha256"].is_string());
+  // A training that starts from it takes its tokenizer.
+  const Finished next =
+      run_tacit({"train", "--method", "direct", "--task", "gsm8k_aug", "--data", scratch / "gsm.txt", "--init",
+                 scratch / "out", "--steps", "1", "--batch", "2", "--out", scratch / "next", "--threads", "1"});
+  CAPTURE(next.err);
+  REQUIRE(next.code == 0);
+  CHECK(read_file(scratch / "next" / "tokenizer.json", "test") == tokenizer.dump());
 }
 
 TEST_CASE("bad trainings end in one clear line, with nothing written over") {
