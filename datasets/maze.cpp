@@ -8,10 +8,11 @@
 // The task `maze`: the length of the shortest path through a square grid, modulo 10, row by row.
 //     # . S | . . # | G . . |
 // '#' wall, '.' open, S start, G goal, '|' ends a row; moves go up, down, left and right. Lengths are drawn first and
-// uniformly, so that over ten of them every answer is as likely, and lengths can be held out without holding out answers
-// (whether the goal can be reached at all would show in how many walls there are). Start and goal give away the parity,
-// and short paths are mostly straight: `tacit data audit maze` says how far the straight line alone gets. Steps are the
-// cells of a shortest path behind the start, "row column".
+// uniformly, so that over ten of them every answer is as likely, and lengths can be held out without holding out
+// answers (whether the goal can be reached at all would show in how many walls there are). How much longer the path is
+// than the straight line is drawn as well, 0 to `detours` times two moves, at most half of the path: else most paths
+// would be straight. Start and goal give away the parity; `tacit data audit maze` says how far the straight line alone
+// gets. Steps are the cells of a shortest path behind the start, "row column".
 
 namespace tacit {
 namespace {
@@ -19,12 +20,13 @@ namespace {
 struct MazeOptions {
   Range size{8, 8};
   Range depth{3, 12};  // moves of the shortest path
-  double walls = 0.3;  // share of the cells
+  int64_t detours = 3;
+  double walls = 0.35;  // share of the cells
   int64_t numbers = 16;
 };
 
 MazeOptions read_options(const JsonReader& in) {
-  in.only({"size", "depth", "walls", "numbers"});
+  in.only({"size", "depth", "detours", "walls", "numbers"});
   MazeOptions o;
   o.numbers = integer_or(in, "numbers", o.numbers, 10, 64);
   o.size = read_range(in, "size", o.size, 2, o.numbers);
@@ -32,6 +34,7 @@ MazeOptions read_options(const JsonReader& in) {
   const int64_t longest = o.size.low * o.size.low - 1;
   o.depth = read_range(in, "depth", o.depth, 1, longest);
   if (o.depth.high > longest) in.reject("depth", "to be at most " + std::to_string(longest) + ", the cells less one");
+  o.detours = integer_or(in, "detours", o.detours, 0, 1000);
   o.walls = in.number("walls", o.walls);
   if (!(o.walls >= 0 && o.walls < 1)) in.reject("walls", "to lie in 0..1, 1 excluded");
   return o;
@@ -53,6 +56,8 @@ struct Grid {
     add(column + 1 < size, cell + 1);
     return open;
   }
+  // Moves between two cells if there were no walls.
+  int64_t straight(int64_t a, int64_t b) const { return std::abs(a / size - b / size) + std::abs(a % size - b % size); }
   // Moves from `from` to every cell; -1 where there is no way.
   std::vector<int64_t> distances(int64_t from) const {
     std::vector<int64_t> distance(wall.size(), -1), queue = {from};
@@ -73,7 +78,14 @@ struct Maze {
   int64_t start = 0, goal = 0;
 };
 
+// Rows and columns between start and goal, for a path of this length.
+int64_t draw_straight(const MazeOptions& o, int64_t size, int64_t depth, Rng& rng) {
+  const int64_t least = std::max<int64_t>(0, (depth - 2 * (size - 1) + 1) / 2);  // detours, for want of room
+  return depth - 2 * rng.between(least, std::max(least, std::min(o.detours, depth / 4)));
+}
+
 Maze draw_maze(const MazeOptions& o, int64_t size, int64_t depth, Rng& rng) {
+  const int64_t straight = draw_straight(o, size, depth, rng);
   for (int64_t tries = 0; tries < kMostTries; ++tries) {
     Maze maze{{size, std::vector<char>(static_cast<size_t>(size * size))}};
     std::vector<int64_t> open, goals;
@@ -85,7 +97,7 @@ Maze draw_maze(const MazeOptions& o, int64_t size, int64_t depth, Rng& rng) {
     maze.start = rng.choice(open);
     const std::vector<int64_t> distance = maze.grid.distances(maze.start);
     for (const int64_t cell : open) {
-      if (distance[cell] == depth) goals.push_back(cell);
+      if (distance[cell] == depth && maze.grid.straight(maze.start, cell) == straight) goals.push_back(cell);
     }
     if (goals.empty()) continue;
     maze.goal = rng.choice(goals);
@@ -139,11 +151,14 @@ Generator open(const JsonReader& in) {
   const MazeOptions o = read_options(in);
   std::vector<std::string> words = number_words(o.numbers);
   for (const char* word : {"#", ".", "S", "G", "|"}) words.emplace_back(word);
-  return {
-      .options = {{"size", to_json(o.size)}, {"depth", to_json(o.depth)}, {"walls", o.walls}, {"numbers", o.numbers}},
-      .vocabulary = with_marks(words),
-      .example = [o](uint64_t seed, int64_t index) { return make(o, seed, index); },
-      .max_words = 2 * o.depth.high};
+  return {.options = {{"size", to_json(o.size)},
+                      {"depth", to_json(o.depth)},
+                      {"detours", o.detours},
+                      {"walls", o.walls},
+                      {"numbers", o.numbers}},
+          .vocabulary = with_marks(words),
+          .example = [o](uint64_t seed, int64_t index) { return make(o, seed, index); },
+          .max_words = 2 * o.depth.high};
 }
 
 }  // namespace
