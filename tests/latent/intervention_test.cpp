@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -24,15 +25,6 @@ Procedure latent(int64_t steps = kSteps) {
   return p;
 }
 
-// Ends by itself at different lengths: a chain of words.
-Procedure words() {
-  Procedure p = latent(9);
-  p.in_words = true;
-  p.think.feedback = feedback::embed_argmax();
-  p.think.halt = halt::delimiter(9);
-  return p;
-}
-
 // Three positions, of which each is fed what the iteration before gave at the one before it.
 Procedure parallel_procedure(const Transformer& model) {
   Procedure p = latent();
@@ -46,6 +38,25 @@ Procedure parallel_procedure(const Transformer& model) {
 
 Solution solved(const std::shared_ptr<const Transformer>& model, const Procedure& p, const TokenRows& rows = prompts) {
   return solve(model, p, rows, {.max_answer_tokens = 4, .keep_trace = true});
+}
+
+// A chain of words that ends by itself, at different lengths: before the token that makes them differ most.
+Procedure words(const std::shared_ptr<const Transformer>& model) {
+  Procedure p = latent(9);
+  p.in_words = true;
+  p.think.feedback = feedback::embed_argmax();
+  p.think.halt = halt::never();
+  const auto chains = solved(model, p).thoughts.tokens;
+  size_t most = 0;
+  for (int64_t token = 0; token < 20; ++token) {
+    std::set<int64_t> lengths;
+    for (const auto& chain : chains) lengths.insert(std::ranges::find(chain, token) - chain.begin());
+    if (lengths.contains(0) || lengths.size() <= most) continue;
+    most = lengths.size();
+    p.think.halt = halt::delimiter(token);
+  }
+  REQUIRE(most >= 2);
+  return p;
 }
 
 std::shared_ptr<ThoughtBank> bank_of(const Solution& solution) {
@@ -97,7 +108,7 @@ void check_unchanged(const Changed& c) {
 
 TEST_CASE("interventions that leave the thoughts as they are change nothing") {
   const auto model = test::tiny_model();
-  for (const Procedure& p : {latent(), words(), parallel_procedure(*model)}) {
+  for (const Procedure& p : {latent(), words(model), parallel_procedure(*model)}) {
     for (const char* what : {"perturb:0", "truncate:9", "freeze:9"}) {
       CAPTURE(what);
       check_unchanged(change(model, p, what));
@@ -161,7 +172,7 @@ TEST_CASE("noise is as long as the vector that it replaces, a perturbation as la
 
 TEST_CASE("a chain in words: another one's words are fed, and their number ends it") {
   const auto model = test::tiny_model();
-  const Changed swap = change(model, words(), "swap");
+  const Changed swap = change(model, words(model), "swap");
   const std::vector<int64_t>& steps = swap.clean.thoughts.steps;
   const auto partner = swap_partners(steps, 3);
   bool lengths_differ = false;
@@ -172,7 +183,7 @@ TEST_CASE("a chain in words: another one's words are fed, and their number ends 
     CHECK(at::equal(swap.fed(b).narrow(0, 0, steps[partner[b]]), swap.bank->thoughts_KD[partner[b]]));
   }
   CHECK(lengths_differ);
-  const Changed zero = change(model, words(), "zero");  // the words are those that the model would write
+  const Changed zero = change(model, words(model), "zero");  // the words are those that the model would write
   CHECK(zero.fed(0).abs().max().item<double>() == 0);
   CHECK(std::ssize(zero.changed.thoughts.tokens[0]) == zero.changed.thoughts.steps[0]);
 }
@@ -199,7 +210,7 @@ TEST_CASE("a problem is fed the same in any batch, under any name order, and how
   for (const int64_t id : ids) shuffled.push_back(prompts[id]);
   for (const char* what : {"zero", "mean", "noise", "swap", "permute", "truncate:2", "freeze:2", "perturb:0.5"}) {
     CAPTURE(what);
-    for (const Procedure& p : {latent(), words()}) {
+    for (const Procedure& p : {latent(), words(model)}) {
       const Changed together = change(model, p, what);
       const Procedure changed = intervene(p, parse_intervention(what, 3), together.bank);
       for (const int64_t rows : {1, 2, 5}) {
