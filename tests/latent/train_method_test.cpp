@@ -326,7 +326,7 @@ TEST_CASE("a recipe that cannot be is refused by field") {
       {{{"stepz", 5}}, "stepz"},
       {{{"steps", 0}}, "'steps' to be at least 1"},
       {{{"method", "coconutt"}}, "did you mean 'coconut'?"},
-      {{{"task", "gsm8k"}}, "'task' to be reach"},
+      {{{"task", "gsm8k"}}, "'task' to be one of reach, pointer"},
       {{{"frontier", "edge"}}, "'frontier' to be level or explored"},
       {{{"teacher_forcing", 0.5}, {"frontier", "level"}}, "'teacher_forcing' to be 0 unless"},
       {{{"teacher_forcing", 0.5}, {"through_thoughts", true}}, "'through_thoughts' to be false"},
