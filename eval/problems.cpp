@@ -45,8 +45,8 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
     : model_(model), options_(options), task_(&chosen_task(model, options)) {
   require_tokenizer(model);
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
-  procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents,
-                    model.method_weights, options.options);
+  procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
+                           options.latents, model.method_weights, options.options);
   if (options.halt && options.halt->kind != HaltRule::Kind::oracle) {
     procedure_ = with_halt(procedure_, *options.halt, model.model->config(), options.recurrences, model.method_weights);
   }

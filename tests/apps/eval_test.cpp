@@ -130,7 +130,8 @@ TEST_CASE("--intervene and --halt: shown as the method, recorded; compare sets c
   write_checkpoint(scratch / "thinks");
   write_checkpoint(scratch / "answers", "direct");
   const auto eval = [&](const std::vector<std::string>& more) {
-    const Finished done = run_tacit(std::vector<std::string>{"eval", "--model", scratch / "thinks", "--json"} + kSmall + more);
+    const Finished done =
+        run_tacit(std::vector<std::string>{"eval", "--model", scratch / "thinks", "--json"} + kSmall + more);
     CAPTURE(done.err);
     REQUIRE(done.code == 0);
     return Json::parse(done.out);
