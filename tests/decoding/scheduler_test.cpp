@@ -49,7 +49,7 @@ Model hybrid(const std::vector<std::string>& types) {
   Json config = test::tiny_config({.layers = std::ssize(types), .max_positions = 128});
   config["layer_types"] = types;
   if (std::ranges::count(types, "sliding_attention") > 0) config["sliding_window"] = 5;
-  config["rwkv7_low_rank"] = 4;
+  if (std::ranges::count(types, "rwkv7") > 0) config["rwkv7_low_rank"] = 4;
   return make_model(model_config_from_json(config, "config.json"), /*seed=*/3);
 }
 
