@@ -8,6 +8,7 @@
 #include "apps/known_names.h"
 #include "apps/options.h"
 #include "apps/runtime.h"
+#include "decoding/solve.h"
 #include "latent/method.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
@@ -54,18 +55,19 @@ void require_finite(const std::vector<Number>& values, const char* what) {
 }
 
 // How to think. No marker stands between the given tokens and the thoughts: what is scored is what was given.
-ThinkOptions thinking(const CommonOptions& common, const Transformer& model) {
+Procedure thinking(const CommonOptions& common, const Transformer& model) {
   const std::string source = (common.model / "config.json").string();
   const MethodSettings settings = read_method_settings(model.config().raw, source);
   std::shared_ptr<const Tokenizer> tokenizer;
   const bool has_markers = !(settings.markers.think + settings.markers.answer + settings.markers.pause).empty();
   if (has_markers) tokenizer = load_tokenizer(common.model);
   const Method& how = method(common.method, settings);
-  ThinkOptions think = bind_method(how, settings, tokenizer.get(), how.counts_thoughts ? common.latents : -1).think;
-  think.max_steps = std::min(think.max_steps, common.latents);  // a chain in words ends after as many
-  require(think.max_steps > 0, "score", "expected a method that thinks beside --latents but got '", how.name, "'");
-  think.keep_trace = true;
-  return think;
+  Procedure out = bind_method(how, settings, tokenizer.get(), how.counts_thoughts ? common.latents : -1,
+                              load_method_weights(common.model, model.device()));
+  // A chain in words ends after as many; a thought may take several positions.
+  if (!how.counts_thoughts) out.think.max_steps = std::min(out.think.max_steps, common.latents);
+  require(out.max_thoughts() > 0, "score", "expected a method that thinks beside --latents but got '", how.name, "'");
+  return out;
 }
 
 Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
@@ -74,25 +76,28 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
     throw UsageError("expected no '--recurrences' for a model without recurrent depth but got " +
                      std::to_string(common.recurrences));
   }
-  const int64_t thoughts = std::max<int64_t>(common.latents, 0);
+  const int64_t asked = std::max<int64_t>(common.latents, 0);
   const int64_t count = static_cast<int64_t>(tokens.size());
-  require(thoughts == 0 || !model->config().bidirectional, "score", "expected no --latents for a ",
-          model->config().family, " model, which reads its input at once and thinks in depth (--recurrences), but got ",
-          thoughts);
-  std::optional<ThinkOptions> think;
-  if (thoughts > 0) think = thinking(common, *model);
+  require(asked == 0 || !model->config().bidirectional, "score", "expected no --latents for a ", model->config().family,
+          " model, which reads its input at once and thinks in depth (--recurrences), but got ", asked);
+  std::optional<Procedure> think;
+  if (asked > 0) think = thinking(common, *model);
+  const int64_t thoughts = think ? think->max_thoughts() : 0;
   require(count >= 1, "score", "expected at least one token");
   require(count + thoughts <= model->config().max_positions, "score", "expected at most ",
           model->config().max_positions, " tokens and thoughts (the model's positions) but got ", count, " + ",
           thoughts);
-  Session session(model, {.rows = 1, .capacity = count + thoughts, .recurrences = common.recurrences});
+  Session session(model, {.rows = 1,
+                          .capacity = count + thoughts,
+                          .recurrences = common.recurrences,
+                          .keep_layers = think && think->think.feedback.reads_layers});
   const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
   Scored out;
   if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);
   out.logits_last = floats(logits_TV[-1]);
   out.reads_at_once = model->config().bidirectional;
   if (think) {
-    const Thoughts result = session.think(*think);
+    const Thoughts result = think_of(session, *think, /*keep_trace=*/true);
     for (int64_t k = 0; k < result.steps[0]; ++k) out.hidden.push_back(floats(result.trace_BKD[0][k]));
     out.logits_last = floats(session.logits_BV()[0]);
   }

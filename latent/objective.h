@@ -35,6 +35,7 @@ struct ObjectiveContext {
   int64_t latents;    // of the finished method
   int64_t stage;      // of the curriculum, from 0
   uint64_t seed = 0;  // of the example's own random numbers, another one each time that it is trained on
+  const Transformer* start = nullptr;  // what training starts from, for Method::weights; null elsewhere
 };
 
 // Where a loss comes from, averaged over the batch.

@@ -274,7 +274,7 @@ OrderedJson to_json(const TrainConfig& c) {
                      {"seed", c.seed},       {"steps", t.schedule.steps},
                      {"batch", c.batch},     {"accumulate", t.accumulate},
                      {"latents", c.latents}, {"thought_weight", c.thought_weight}};
-  if (!c.options.empty()) out["options"] = c.options;
+  if (c.options != method(c.method).options) out["options"] = c.options;  // all of them, once one is chosen
   if (c.method == "frontier") {
     out["frontier"] = c.frontier;
     out["through_thoughts"] = c.through_thoughts;

@@ -68,7 +68,9 @@ TrainStart make_start(const Method& how, const TrainConfig& config, const TrainD
   require(initial->config().vocab_size >= data.tokenizer->vocab_size(), "train",
           "expected a model with a vocabulary of at least ", data.tokenizer->vocab_size(), " words but got ",
           initial->config().vocab_size);
-  return {trainable_copy(*initial), own_weights(how, config, initial->config(), context), initial->config().raw};
+  ObjectiveContext with_model = context;
+  with_model.start = initial.get();
+  return {trainable_copy(*initial), own_weights(how, config, initial->config(), with_model), initial->config().raw};
 }
 
 }  // namespace tacit

@@ -3,8 +3,10 @@
 namespace tacit {
 
 std::vector<Method> built_in_methods() {
-  return {direct_method(), cot_method(),     cot_frontier_method(), coconut_method(), pause_method(), frontier_method(),
-          walk_method(),   halting_method(), universal_method(),    huginn_method(),  ouro_method(),  trm_method()};
+  return {direct_method(),    cot_method(),      cot_frontier_method(), coconut_method(),
+          pause_method(),     frontier_method(), walk_method(),         codi_method(),
+          sim_cot_method(),   pccot_method(),    lotus_method(),        halting_method(),
+          universal_method(), huginn_method(),   ouro_method(),         trm_method()};
 }
 
 std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {

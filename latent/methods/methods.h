@@ -19,6 +19,10 @@ Method universal_method();
 Method huginn_method();
 Method ouro_method();
 Method trm_method();
+Method codi_method();
+Method sim_cot_method();
+Method pccot_method();
+Method lotus_method();
 
 std::vector<Method> built_in_methods();
 
