@@ -78,7 +78,7 @@ class StepState {
 // A feedback's proposal for the next input.
 struct NextInput {
   at::Tensor input_BD;
-  std::vector<int64_t> tokens;  // one a row if the input is a token's embedding, else empty
+  std::vector<int64_t> tokens;  // one a row if the input is a token's embedding, or is read as one; else empty
 };
 
 // Hidden state -> next input. A value: a name and a function of the state.

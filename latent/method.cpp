@@ -82,6 +82,11 @@ Json method_options(const Method& method, const Json& given, const std::string& 
   return out;
 }
 
+int64_t stages_of(const Method& method, int64_t latents, const Json& options) {
+  if (method.stages_of_options) return method.stages_of_options(options);
+  return method.stages ? method.stages(latents) : 1;
+}
+
 Procedure bind_method(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents,
                       const MethodWeights& weights, const Json& options) {
   require(static_cast<bool>(method.procedure), "method", "expected a method that answers questions but '", method.name,

@@ -97,7 +97,12 @@ struct Method {
   std::function<Json(Json own, const Json& options)> restart;
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
+  // The same where options say it; `stages` is then empty.
+  std::function<int64_t(const Json& options)> stages_of_options;
 };
+
+// Of a method that is trained; `options` complete.
+int64_t stages_of(const Method& method, int64_t latents, const Json& options);
 
 void register_method(Method method);  // fails when the name is taken
 // The method called `name`; "latent" means settings.method. Fails naming the known ones.

@@ -84,7 +84,7 @@ int64_t count_from(const JsonReader& in, const char* field, int64_t fallback, in
   return in.has(field) ? in.integer_in(field, low, kMostThoughts) : fallback;
 }
 
-bool has_stages(const Method& how, int64_t latents) { return how.stages && how.stages(latents) > 1; }
+bool has_stages(const Method& how, const TrainConfig& c) { return stages_of(how, c.latents, c.options) > 1; }
 
 // train.json holds these two whatever the method: one that does not read them leaves them as they are by default.
 void only_default_for(bool allowed, const JsonReader& in, const char* field, const Json& fallback,
@@ -95,14 +95,14 @@ void only_default_for(bool allowed, const JsonReader& in, const char* field, con
 }
 
 // Fields that another method would take.
-void refuse_foreign(const JsonReader& in, const Method& how, int64_t latents) {
+void refuse_foreign(const JsonReader& in, const Method& how, const TrainConfig& c) {
   only_for(how.name == "frontier", in, {"frontier", "teacher_forcing", "through_thoughts", "least_latents"},
            "method frontier");
   only_default_for(how.counts_thoughts, in, "latents", TrainConfig().latents, "methods with a number of thoughts");
   only_default_for(how.name == "frontier", in, "thought_weight", TrainConfig().thought_weight, "method frontier");
   only_for(how.counts_thoughts, in, {"recompute"}, "methods with a number of thoughts");
   only_for(how.name == "walk", in, {"walk_length", "walk_question"}, "method walk");
-  only_for(has_stages(how, latents), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
+  only_for(has_stages(how, c), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
   only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");
 }
 
@@ -181,7 +181,8 @@ TrainConfig default_train_config(const std::string& method) {
   c.model = usual_model(tacit::method(method), vocabulary_of(c));
   c.options = tacit::method(method).options;
   c.trainer.validate_every = 100;
-  if (method == "frontier") {  // the recipe of configs/frontier.json
+  c.reset_optimizer = method == "icot";  // as its original does at every removal
+  if (method == "frontier") {            // the recipe of configs/frontier.json
     c.frontier = "explored";
     c.through_thoughts = false;
     c.teacher_forcing = 0.4;
@@ -236,7 +237,7 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   c.batch = integer_from(in, "batch", c.batch, 1);
   c.latents = count_from(in, "latents", c.latents, 0);
   c.options = method_options(how, in.has("options") ? in.object("options").json() : Json::object(), source);
-  refuse_foreign(in, how, c.latents);
+  refuse_foreign(in, how, c);
   c.thought_weight = number_from(in, "thought_weight", c.thought_weight, 0);
   c.frontier = in.string("frontier", c.frontier);
   if (c.frontier != "level" && c.frontier != "explored") in.reject("frontier", "to be level or explored");
@@ -286,7 +287,7 @@ OrderedJson to_json(const TrainConfig& c) {
     out["walk_length"] = c.walk_length;
     out["walk_question"] = c.walk_question;
   }
-  if (has_stages(method(c.method), c.latents)) {
+  if (has_stages(method(c.method), c)) {
     out["curriculum_fraction"] = c.curriculum_fraction;
     out["reset_optimizer"] = c.reset_optimizer;
   }

@@ -120,14 +120,14 @@ Example training_example(const TrainConfig& config, int64_t step, int64_t index)
 void train_method(const TrainConfig& config, const std::filesystem::path& directory, bool resume,
                   const ProgressCallback& progress) {
   const Method& how = method(config.method);
-  require(how.row && how.stages, "train", "expected a method that is trained but '", how.name,
+  require(static_cast<bool>(how.row), "train", "expected a method that is trained but '", how.name,
           "' is not: it thinks on any checkpoint");
   const TrainData data = open_train_data(config);
   const MethodSettings settings = settings_of(config, data);
   const TrainStart start = make_start(how, config, data, {settings, *data.tokenizer, config.latents, 0});
   Json saved_config = start.config;
   saved_config["tacit"] = Json::parse(to_json(settings).dump());
-  const int64_t steps = config.trainer.schedule.steps, stages = how.stages(config.latents);
+  const int64_t steps = config.trainer.schedule.steps, stages = stages_of(how, config.latents, config.options);
   const auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
 
   // Of random numbers: those of a training seed apart from another's, those of validation apart from both.

@@ -1,7 +1,6 @@
 #include "latent/methods/methods.h"
 
 namespace tacit {
-namespace {
 
 Procedure words_procedure(const MethodContext& context) {
   Procedure out = plain_procedure(context);
@@ -12,6 +11,8 @@ Procedure words_procedure(const MethodContext& context) {
   if (!out.answer_marker.empty()) out.think.halt = halt::delimiter(out.answer_marker[0]);
   return out;
 }
+
+namespace {
 
 TrainingRow words_row(const Example& example, const std::string& words, const ObjectiveContext& context) {
   TrainingRow row{.prompt = context.tokenizer.encode(example.question)};
@@ -32,9 +33,7 @@ Method cot_method() {
   m.reference = "arXiv:2201.11903";
   m.procedure = words_procedure;
   m.row = [](const Example& example, const ObjectiveContext& context) {
-    std::string words;
-    for (const std::string& step : example.steps) words += (words.empty() ? "" : " ") + step;
-    return words_row(example, words, context);
+    return words_row(example, chain_text(example), context);
   };
   m.stages = [](int64_t) { return 1; };
   return m;

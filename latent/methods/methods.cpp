@@ -3,10 +3,11 @@
 namespace tacit {
 
 std::vector<Method> built_in_methods() {
-  return {direct_method(),    cot_method(),      cot_frontier_method(), coconut_method(),
-          pause_method(),     frontier_method(), walk_method(),         codi_method(),
-          sim_cot_method(),   pccot_method(),    lotus_method(),        halting_method(),
-          universal_method(), huginn_method(),   ouro_method(),         trm_method()};
+  return {direct_method(),   cot_method(),     cot_frontier_method(), coconut_method(), pause_method(),
+          frontier_method(), walk_method(),    icot_method(),         codi_method(),    sim_cot_method(),
+          pccot_method(),    lotus_method(),   colar_method(),        hrpo_method(),    soft_thinking_method(),
+          swi_method(),      halting_method(), universal_method(),    huginn_method(),  ouro_method(),
+          trm_method()};
 }
 
 std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {
@@ -25,6 +26,16 @@ Procedure plain_procedure(const MethodContext& context) {
   const auto end = marker_ids(context.settings.markers.end, context);
   if (!end.empty()) out.stop_token = end[0];
   return out;
+}
+
+std::string chain_text(const Example& example) {
+  std::string out;
+  for (const std::string& step : example.steps) out += (out.empty() ? "" : " ") + step;
+  return out;
+}
+
+void append_to(std::vector<int64_t>& tokens, const std::vector<int64_t>& more) {
+  tokens.insert(tokens.end(), more.begin(), more.end());
 }
 
 void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained) {

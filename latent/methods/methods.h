@@ -23,6 +23,11 @@ Method codi_method();
 Method sim_cot_method();
 Method pccot_method();
 Method lotus_method();
+Method soft_thinking_method();
+Method swi_method();
+Method hrpo_method();
+Method colar_method();
+Method icot_method();
 
 std::vector<Method> built_in_methods();
 
@@ -47,6 +52,13 @@ inline constexpr uint32_t kDepthSubstream = 41;
 // Refuses an option below `least`.
 void at_least(const Json& options, const char* name, double least, const std::string& source);
 
+// A procedure that writes its chain of thought greedily, until the answer marker is the likeliest token.
+Procedure words_procedure(const MethodContext& context);
+
+// An example's reference chain of thought.
+std::string chain_text(const Example& example);
+
+void append_to(std::vector<int64_t>& tokens, const std::vector<int64_t>& more);
 // Appends tokens to a row's rest.
 void append(TrainingRow& row, const std::vector<int64_t>& ids, bool trained);
 void append(TrainingRow& row, const std::string& text, bool trained, const ObjectiveContext& context);

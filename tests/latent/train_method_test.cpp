@@ -58,8 +58,8 @@ std::string metrics_without_time(const std::filesystem::path& folder) {
 }
 
 const std::vector<std::string> embedded = {"walk", "direct", "cot", "cot-frontier", "coconut", "pause", "frontier"};
-const std::vector<std::string> methods = {"walk",     "direct", "cot",     "cot-frontier", "coconut", "pause",
-                                          "frontier", "codi",   "sim-cot", "pccot",        "lotus"};
+const std::vector<std::string> methods = {"walk", "direct",  "cot",   "cot-frontier", "coconut", "pause", "frontier",
+                                          "codi", "sim-cot", "pccot", "lotus",        "icot",    "colar"};
 
 }  // namespace
 
@@ -279,8 +279,8 @@ TEST_CASE("a folder that holds another training is neither overwritten nor resum
                        doctest::Contains("resume it or choose another folder"), Error);
   TrainConfig other = config;
   other.trainer.learning_rate = 0.5;
-  CHECK_THROWS_WITH_AS(train_method(other, folder.path, true, {}), doctest::Contains("'learning_rate' of 0.001 but got 0.5"),
-                       Error);
+  CHECK_THROWS_WITH_AS(train_method(other, folder.path, true, {}),
+                       doctest::Contains("'learning_rate' of 0.001 but got 0.5"), Error);
   CHECK(read_file(folder.path / "train.json", "test") == before);
 }
 
