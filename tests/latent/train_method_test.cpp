@@ -42,6 +42,15 @@ Json small_recipe(const std::string& method) {
   if (method == "sim-cot") recipe["options"] = {{"projector", "linear"}, {"per_step", 2}};
   if (method == "pccot") recipe["options"] = {{"iterations", 2}};
   if (method == "lotus") recipe["options"] = {{"loops", 2}};
+  if (method == "huginn")
+    recipe["model"] = {{"n_embd", 16},          {"intermediate_size", 16},
+                       {"vocab_size", 18},      {"n_layers_in_recurrent_block", 1},
+                       {"n_layers_in_coda", 0}, {"mean_recurrence", 2}};
+  if (method == "trm")
+    recipe["model"] = {{"hidden_size", 16}, {"expansion", 1}, {"vocab_size", 18},   {"H_cycles", 1},
+                       {"L_cycles", 1},     {"L_layers", 1},  {"halt_max_steps", 2}};
+  if (method == "universal") recipe["options"] = {{"random", true}, {"backprop", 2}, {"mean_recurrences", 2.0}};
+  if (method == "ouro") recipe["model"]["total_ut_steps"] = 2;
   return recipe;
 }
 
@@ -59,7 +68,7 @@ std::string metrics_without_time(const std::filesystem::path& folder) {
 
 const std::vector<std::string> embedded = {"walk", "direct", "cot", "cot-frontier", "coconut", "pause", "frontier"};
 const std::vector<std::string> methods = {"walk", "direct",  "cot",   "cot-frontier", "coconut", "pause", "frontier",
-                                          "codi", "sim-cot", "pccot", "lotus",        "icot",    "colar"};
+                                          "codi", "sim-cot", "pccot", "lotus",        "icot",    "colar", "universal", "huginn", "ouro", "trm"};
 
 }  // namespace
 
@@ -119,7 +128,9 @@ TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened")
     REQUIRE(losses.size() == 80);
     const auto mean = [&](size_t begin) { return (losses[begin] + losses[begin + 1] + losses[begin + 2]) / 3; };
     CHECK(mean(77) < 0.8 * mean(0));
-    CHECK(load_model(folder.path)->config().family == "tacit");
+    const auto usual = tacit::method(name).model;
+    const std::string family = usual ? usual(default_train_config("direct").model).at("model_type") : "tacit";
+    CHECK(load_model(folder.path)->config().family == family);
     CHECK(read_method_settings(read_json(folder.path / "config.json", "test"), "test").method == name);
   }
 }
@@ -180,6 +191,17 @@ TEST_CASE("a training starts from another's weights, in the same vocabulary only
   train_method(train_config_from_json(recipe, "test"), second.path, false, {});
   const auto before = load_model(first.path), after = load_model(second.path);
   for (const auto& [name, weight] : before->weights()) CHECK(at::equal(weight, after->weights().at(name)));
+
+  // A decoder's stack runs again, with the same weights.
+  Folder looped("looped");
+  Json again = recipe;
+  again.update({{"method", "universal"}, {"options", {{"mean_recurrences", 3}}}});
+  again.erase("latents");
+  train_method(train_config_from_json(again, "test"), looped.path, false, {});
+  const auto deep = load_model(looped.path);
+  CHECK(deep->config().family == "universal");
+  CHECK(deep->config().depth.recurrences == 3);
+  for (const auto& [name, weight] : before->weights()) CHECK(at::equal(weight, deep->weights().at(name)));
 
   Folder third("third");
   recipe["reach"]["labels"] = 9;
