@@ -99,6 +99,34 @@ TEST_CASE("score: a checkpoint with markers inserts none of them, and --text equ
   }
 }
 
+TEST_CASE(
+    "score --latents: thoughts in parallel are the vectors that the last iteration was fed, with the method's "
+    "weights") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "looped", "lotus");
+  const std::vector<std::string> base = {"score", "--model", scratch / "looped", "--tokens", "1,2,3", "--json"};
+  std::vector<std::string> thinking = base;
+  thinking.insert(thinking.end(), {"--latents", "3"});
+  const Finished lacking = run_tacit(thinking);
+  CHECK(lacking.code == 1);
+  CHECK(lacking.err.find("trained with 'latents'") != std::string::npos);
+
+  const at::Tensor latents_KCD = at::arange(3 * 2 * 32, at::kFloat).view({3, 2, 32}).sin();
+  save_method_weights(scratch / "looped", {{"latents", latents_KCD}});
+  Json config = read_json(scratch / "looped" / "config.json", "test");
+  config["tacit"]["options"] = {{"loops", 1}};
+  write_file_atomic(scratch / "looped" / "config.json", config.dump(), "test");
+  const Finished result = run_tacit(thinking);
+  REQUIRE(result.code == 0);
+  const Json json = Json::parse(result.out);
+  REQUIRE(json.at("hidden").size() == 6);
+  for (int64_t n = 0; n < 6; ++n) CHECK(near(floats(json.at("hidden")[n]), floats(latents_KCD.flatten(0, 1)[n])));
+  Session session(load_model(scratch / "looped"), {.rows = 1, .capacity = 16});
+  session.prefill({{1, 2, 3}});
+  session.feed_vectors(latents_KCD.flatten(0, 1).unsqueeze(0));
+  CHECK(near(floats(json.at("logits_last")), floats(session.logits_BV()[0])));
+}
+
 TEST_CASE("score --recurrences: how long a model thinks in depth") {
   for (const std::string name : {"universal", "huginn", "trm"}) {
     INFO(name);
