@@ -29,8 +29,7 @@ struct EvalFlags {
   void check(const Options& options) const;
 };
 
-// UsageError when a number of thoughts, recurrences or another halting rule is asked of a checkpoint whose method or
-// model has none.
+// UsageError when a number of thoughts or recurrences is asked of a checkpoint whose method or model has none.
 void check_model_options(const Options& options, const CommonOptions& common, const LoadedModel& model);
 
 // UsageError where the text names no intervention, or no halting rule.

@@ -152,7 +152,7 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
           kMostThoughts);
     } else if (name == "option") {
       add("option", "NAME=VALUE", &common.method_options,
-          "of the method, over the checkpoint's own; 'tacit inspect' and docs/methods name them; may repeat");
+          "of the method, over the checkpoint's own (docs/methods names them); may repeat");
     } else if (name == "recurrences") {
       add("recurrences", "N", &common.recurrences,
           "times that a model which thinks in depth runs its shared blocks (default: the checkpoint's own)", 1);

@@ -5,6 +5,7 @@
 
 #include "apps/counted.h"
 #include "apps/interrupt.h"
+#include "datasets/lines.h"
 #include "decoding/readout.h"
 #include "lib/core/error.h"
 
@@ -100,7 +101,10 @@ Reply ask(const Thinker& thinker, const std::string& question) {
   const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
   Procedure procedure = thinker.procedure;
   procedure.think.halt = interruptible(procedure.think.halt);
-  const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(question)},
+  // Typed questions stand on a line as those that the checkpoint was trained on.
+  const bool bare = thinker.loaded.settings.style == "lines" && !question.ends_with('\n');
+  const std::string text = bare ? question_line(question) : question;
+  const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(text)},
                                   {.keep_trace = true, .recurrences = thinker.recurrences});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];

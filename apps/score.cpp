@@ -90,7 +90,8 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   Session session(model, {.rows = 1,
                           .capacity = count + thoughts,
                           .recurrences = common.recurrences,
-                          .keep_layers = think && think->think.feedback.reads_layers});
+                          .keep_layers = think && think->think.feedback.reads_layers,
+                          .exit = think ? think->exit : DepthExit()});
   const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
   Scored out;
   if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);

@@ -8,6 +8,7 @@
 #include "apps/ranks.h"
 #include "apps/reach_options.h"
 #include "apps/runtime.h"
+#include "datasets/generated_task.h"
 #include "latent/train_method.h"
 #include "lib/core/files.h"
 
@@ -47,12 +48,16 @@ TrainConfig resolve(const Options& options, const TrainArguments& a) {
   return train_config_from_json(json, source);
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
 std::string trainable_methods() {
-  std::string names;
-  for (const std::string& name : method_names()) {
-    if (method(name).row) names += (names.empty() ? "" : ", ") + name;
-  }
-  return names;
+  std::vector<std::string> names = method_names();
+  std::erase_if(names, [](const std::string& name) { return !method(name).row; });
+  return listed(names);
 }
 
 // The last update, the last validation and what was selected, of metrics.jsonl.
@@ -92,7 +97,7 @@ int run(const std::vector<std::string>& args) {
   options.add("method", "NAME", &a.method, "what to train: " + trainable_methods());
   options.common(a.common, {"option"});
   options.add("task", "NAME", &a.task,
-              "what to train on: reach, pointer, chain, listops, walks, maze; prosqa, gsm8k_aug");
+              "what to train on: " + listed(generated_task_names()) + "; a file of prosqa or gsm8k_aug");
   options.add("data", "FILE", &a.data, "file of task prosqa or gsm8k_aug");
   options.add("generator", "JSON", &a.generator,
               "options of a generated task other than reach, or a file of them: '{\"depth\": [3, 5]}'");

@@ -134,7 +134,7 @@ Generator open(const JsonReader& in) {
                       {"words", o.words}},
           .vocabulary = with_marks(words),
           .example = [o](uint64_t seed, int64_t index) { return make(o, seed, index); },
-          .max_words = o.words / 3};  // a list takes three words at least
+          .max_words = (o.words - 1) / 2};  // a list takes two words, and somewhere stands a digit
 }
 
 }  // namespace

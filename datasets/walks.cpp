@@ -111,7 +111,9 @@ std::string nearby(const Example& example) {
   std::map<std::string, int64_t> followers;
   std::string best;
   for (size_t i = 0; i + 4 < words.size(); ++i) {
-    if (words[i] == words.back() && ++followers[words[i + 1]] >= followers[best]) best = words[i + 1];
+    if (words[i] != words.back()) continue;
+    const int64_t times = ++followers[words[i + 1]];
+    if (best.empty() || times >= followers[best]) best = words[i + 1];
   }
   return best;
 }

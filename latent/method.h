@@ -89,10 +89,12 @@ struct Method {
   std::function<MethodWeights(const ModelConfig&, const ObjectiveContext&, uint64_t seed)> weights;
   // The loss of a batch; empty = latent_loss() of its rows.
   std::function<LatentLoss(const LossContext&)> loss;
-  // The config.json of a fresh model, made from that of the others (latent/train_method.h); empty = the same.
-  std::function<Json(Json usual)> model;
-  // Set: it is trained on a finished checkpoint only, and this refuses one that it cannot be, given its own options.
-  std::function<void(const MethodSettings& start, const Json& options)> check_start;
+  // The config.json of a fresh model, made from that of the others (latent/train_method.h), given the method's options;
+  // empty = the same.
+  std::function<Json(Json usual, const Json& options)> model;
+  // Set: it is trained on a finished checkpoint only, whose weights stay as they are; this refuses one that it cannot
+  // be, given what its own checkpoint will say.
+  std::function<void(const MethodSettings& start, const MethodSettings& own)> check_start;
   // The config.json that a checkpoint to start from goes on with, with the same weights; empty = its own.
   std::function<Json(Json own, const Json& options)> restart;
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.

@@ -188,12 +188,13 @@ Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
   std::vector<int64_t> all(rows());
   std::iota(all.begin(), all.end(), 0);
   ParallelState state{.model = *model_, .positions = options.positions, .before_BD = hidden_BD(), .ids = ids_};
-  const Session start = fork(all);
+  std::optional<Session> start;
+  if (options.positions > 0 && options.iterations > 1) start = fork(all);
   for (; options.positions > 0 && state.iteration < options.iterations; ++state.iteration) {
     const at::Tensor input_BKD = options.inputs(state);
     require(input_BKD.dim() == 3 && input_BKD.size(1) == options.positions, "think_in_parallel", "expected inputs of ",
             options.positions, " positions but got ", shape_text(input_BKD.sizes()));
-    if (state.iteration > 0) *this = start.fork(all);
+    if (state.iteration > 0) *this = start->fork(all);
     const std::vector<int64_t> counts(rows(), options.positions);
     state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel"));
     state.input_BKD = input_BKD;

@@ -103,6 +103,7 @@ void refuse_foreign(const JsonReader& in, const Method& how, const TrainConfig& 
   only_for(how.counts_thoughts, in, {"recompute"}, "methods with a number of thoughts");
   only_for(how.name == "walk", in, {"walk_length", "walk_question"}, "method walk");
   only_for(has_stages(how, c), in, {"curriculum_fraction", "reset_optimizer"}, "methods with a curriculum");
+  only_for(!how.check_start, in, {"lora", "recompute"}, "methods that train the model");
   only_for(!in.has("init"), in, {"model", "matched_attention"}, "a start from random weights, not from 'init'");
 }
 
@@ -151,8 +152,8 @@ void read_data(const JsonReader& in, TrainConfig& c) {
   }
 }
 
-Json usual_model(const Method& how, int64_t vocabulary) {
-  return how.model ? how.model(default_model(vocabulary)) : default_model(vocabulary);
+Json usual_model(const Method& how, int64_t vocabulary, const Json& options) {
+  return how.model ? how.model(default_model(vocabulary), options) : default_model(vocabulary);
 }
 
 // A fresh model: the method's usual one, changed as given; another family's config stands for itself. Fields of family
@@ -160,12 +161,12 @@ Json usual_model(const Method& how, int64_t vocabulary) {
 Json read_model(const JsonReader& in, const Method& how, const TrainConfig& c) {
   static const std::vector<std::string> without_default = {"head_dim",    "rope_parameters", "rope_scaling",
                                                            "layer_types", "sliding_window",  "rwkv7_low_rank"};
-  Json model = usual_model(how, is_file_task(c.task) ? in.integer("vocab_size") : vocabulary_of(c));
+  Json model = usual_model(how, is_file_task(c.task) ? in.integer("vocab_size") : vocabulary_of(c), c.options);
   const std::string family = model.at("model_type");
   if (in.string("model_type", family) != family) return in.json();
+  const bool of_tacit = model.value("base_model_type", family) == "tacit";
   for (const auto& [name, value] : in.json().items()) {
-    if (family == "tacit" && !model.contains(name) &&
-        std::ranges::find(without_default, name) == without_default.end()) {
+    if (of_tacit && !model.contains(name) && std::ranges::find(without_default, name) == without_default.end()) {
       in.reject(name, "to be a field of family tacit's config");
     }
     model[name] = value;
@@ -178,7 +179,7 @@ Json read_model(const JsonReader& in, const Method& how, const TrainConfig& c) {
 TrainConfig default_train_config(const std::string& method) {
   TrainConfig c;
   c.method = method;
-  c.model = usual_model(tacit::method(method), vocabulary_of(c));
+  c.model = usual_model(tacit::method(method), vocabulary_of(c), tacit::method(method).options);
   c.options = tacit::method(method).options;
   c.trainer.validate_every = 100;
   c.reset_optimizer = method == "icot";  // as its original does at every removal
@@ -261,9 +262,14 @@ TrainConfig train_config_from_json(const Json& json, const std::string& source) 
   if (in.has("model")) {
     c.model = read_model(in.object("model"), how, c);
   } else if (!is_file_task(c.task)) {
-    c.model = usual_model(how, vocabulary_of(c));
+    c.model = usual_model(how, vocabulary_of(c), c.options);
   } else if (c.init.empty()) {
     in.reject("model", "to be a config.json, or 'init' a checkpoint: task " + c.task + " has no model of its own");
+  }
+  const bool validates = !is_file_task(c.task) || !c.validation_data.empty();
+  if (!validates) {
+    c.trainer.validate_every = 0;
+    only_for(in.integer("validate_every", 0) == 0, in, {"validate_every"}, "file tasks with 'validation_data'");
   }
   read_trainer(in, c.seed, c.trainer);
   return c;

@@ -184,6 +184,10 @@ TrainData file_data(const TrainConfig& config) {
   out.settings.markers = markers_of(config, *out.tokenizer);
   require(config.method != "pause" || !out.settings.markers.pause.empty(), "train",
           "expected a pause token in 'markers' (a token of the tokenizer, or of 'add_tokens') for method 'pause'");
+  require(
+      config.method != "cot" || !out.settings.markers.answer.empty(), "train",
+      "expected an answer marker in 'markers' (a token of the tokenizer, or of 'add_tokens') for method 'cot', whose "
+      "chain it ends");
   const bool marked = !out.settings.markers.answer.empty();
   const auto examples = std::make_shared<const std::vector<Example>>(read_file_task(config.task, config.data, marked));
   const int64_t size = std::ssize(*examples);

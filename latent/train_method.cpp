@@ -19,6 +19,10 @@ MethodSettings settings_of(const TrainConfig& config, const TrainData& data) {
   s.method = config.method;
   s.latents = config.latents;
   s.frontier = config.frontier;
+  if (!config.init.empty() && config.method != "frontier") {  // what its thoughts were trained to hold
+    const auto file = config.init / "config.json";
+    s.frontier = read_method_settings(read_json(file, "train"), file.string()).frontier;
+  }
   s.options = config.options;
   return s;
 }
@@ -130,14 +134,15 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   const int64_t steps = config.trainer.schedule.steps, stages = stages_of(how, config.latents, config.options);
   const auto stage_at = [=](int64_t step) { return curriculum_stage(step, steps, stages, config.curriculum_fraction); };
 
-  // Of random numbers: those of a training seed apart from another's, those of validation apart from both.
-  constexpr uint64_t kValidation = uint64_t{1} << 39;
+  // Random numbers of a batch and of its rows, by their places; those of validation apart from all.
+  enum Draws : uint32_t { kBatch = 0x6261'7463, kRow = 0x726f'7773 };  // "batc", "rows"
+  constexpr uint64_t kValidation = uint64_t{1} << 63;
+  const auto seed_of = [&](Draws draws, uint64_t place) { return Rng(config.seed, place, draws).next_u64(); };
   const auto batch_of = [&](std::vector<Example> examples, int64_t latents, int64_t stage, uint64_t place) {
-    TrainingBatch out{
-        std::move(examples), {}, {settings, *data.tokenizer, latents, stage, (config.seed << 40) + place}};
+    TrainingBatch out{std::move(examples), {}, {settings, *data.tokenizer, latents, stage, seed_of(kBatch, place)}};
     for (const Example& example : out.examples) {
       ObjectiveContext context = out.context;
-      context.seed += out.rows.size();
+      context.seed = seed_of(kRow, place + out.rows.size());
       out.rows.push_back(make_row(how, example, context));
     }
     return out;
@@ -181,7 +186,10 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   };
   // What can be refused is refused before anything is written: the first batch, and the first and last stage in full
   // size.
-  const std::string recipe = to_json(config).dump(), recipe_file = to_json(config).dump(2) + "\n";
+  OrderedJson kept = to_json(config);
+  const std::string recipe_file = kept.dump(2) + "\n";
+  if (!config.data.empty()) kept["data_sha256"] = sha256_hex(MappedFile::open(config.data, "train")->bytes());
+  const std::string recipe = kept.dump();
   const bool writes = config.trainer.parallel.rank == 0;
   if (writes) check_folder(directory, recipe_file, data);
   check_rows(*start.model, training_batch(0, 0).rows);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "latent/methods/methods.h"
 #include "lib/core/error.h"
@@ -14,6 +15,11 @@ Procedure depth_procedure(const MethodContext& context) {
 double mean_recurrences(const Transformer& model, const Json& options) {
   const double mean = options.at("mean_recurrences");
   return mean > 0 ? std::max(mean, 1.0) : static_cast<double>(model.config().depth.recurrences);
+}
+
+int64_t answering_recurrences(const Json& options, int64_t otherwise) {
+  const double mean = options.at("mean_recurrences");
+  return mean > 0 ? std::max<int64_t>(1, std::llround(mean)) : otherwise;
 }
 
 void at_least(const Json& options, const char* name, double least, const std::string& source) {

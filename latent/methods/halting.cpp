@@ -23,16 +23,17 @@ struct Tries {
   at::Tensor right_BK;    // 1 = every trained token of the answer is the likeliest
 };
 
-// By row: 1 = each token of the rest that is trained is predicted by the one before it. logits_BTV: after each token.
+// By row: 1 = each token of the rest that is trained is predicted by what stands before it. logits_BTV: before the
+// rest's first token, then after each.
 at::Tensor all_predicted(const at::Tensor& logits_BTV, const std::vector<TrainingRow>& rows) {
   const at::Tensor likeliest_BT = logits_BTV.argmax(-1).to(at::kCPU).contiguous();
   const int64_t width = likeliest_BT.size(1);
   const int64_t* ids = likeliest_BT.const_data_ptr<int64_t>();
   std::vector<float> right(rows.size(), 1);
   for (size_t b = 0; b < rows.size(); ++b) {
-    for (size_t t = 1; t < rows[b].rest.size(); ++t) {
-      const int64_t before = ids[static_cast<int64_t>(b) * width + static_cast<int64_t>(t) - 1];
-      if (rows[b].rest_trained[t] && before != rows[b].rest[t]) right[b] = 0;
+    for (size_t t = 0; t < rows[b].rest.size(); ++t) {
+      const int64_t predicted = ids[static_cast<int64_t>(b) * width + static_cast<int64_t>(t)];
+      if (rows[b].rest_trained[t] && predicted != rows[b].rest[t]) right[b] = 0;
     }
   }
   return at::tensor(right);
@@ -66,7 +67,9 @@ Tries think_and_try(const LossContext& in) {
   std::vector<at::Tensor> hidden, right;
   for (int64_t k = 0; k < context.latents; ++k) {
     hidden.push_back(session.hidden_BD().to(at::kFloat));
-    right.push_back(all_predicted(session.fork(all).feed_for_logits(rest), in.rows).to(in.model.device()));
+    const at::Tensor first_B1V = session.logits_BV().unsqueeze(1);
+    const at::Tensor logits_BTV = at::cat({first_B1V, session.fork(all).feed_for_logits(rest)}, 1);
+    right.push_back(all_predicted(logits_BTV, in.rows).to(in.model.device()));
     session.think(one);
   }
   return {at::stack(hidden, 1), at::stack(right, 1)};
@@ -114,9 +117,17 @@ Method halting_method() {
             "expected 'base' to be a method with a number of thoughts but got '", base.name, "' in ", source);
     method_options(base, options.at("base_options"), source);
   };
-  m.check_start = [](const MethodSettings& start, const Json& options) {
-    require(start.method == base_name(options), "train", "expected a checkpoint of method '", base_name(options),
+  m.check_start = [](const MethodSettings& start, const MethodSettings& own) {
+    const std::string base = base_name(own.options);
+    require(start.method == base, "train", "expected a checkpoint of method '", base,
             "' (option 'base') to start from but got '", start.method, "'");
+    const Json& given = own.options.at("base_options");
+    const Json mine = method_options(method(base), given, "'base_options'");
+    const Json theirs = method_options(method(base), start.options, "the checkpoint's options");
+    require(mine == theirs, "train", "expected 'base_options' as the checkpoint was trained, ", theirs.dump(),
+            ", but got ", mine.dump());
+    require(own.latents <= start.latents, "train", "expected at most ", start.latents,
+            " latents, as the checkpoint was trained, but got ", own.latents);
   };
   m.procedure = [](const MethodContext& context) {
     const HaltRule learned{HaltRule::Kind::learned, context.option("threshold").get<double>()};

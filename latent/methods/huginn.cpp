@@ -8,7 +8,7 @@ namespace tacit {
 namespace {
 
 // A small Huginn of the usual width: a block before the core, two that run again, one after.
-Json huginn_model(Json usual) {
+Json huginn_model(Json usual, const Json& options) {
   return {{"model_type", "huginn_raven"},
           {"vocab_size", usual.at("vocab_size")},
           {"n_embd", usual.at("hidden_size")},
@@ -18,7 +18,14 @@ Json huginn_model(Json usual) {
           {"n_layers_in_prelude", 1},
           {"n_layers_in_recurrent_block", 2},
           {"n_layers_in_coda", 1},
-          {"mean_recurrence", 4}};
+          {"mean_recurrence", answering_recurrences(options, 4)}};
+}
+
+// A checkpoint goes on with the recurrences that it is trained at.
+Json restarted(Json own, const Json& options) {
+  const int64_t before = own.value("mean_recurrence", int64_t{1});
+  own["mean_recurrence"] = answering_recurrences(options, before);
+  return own;
 }
 
 LatentLoss huginn_loss(const LossContext& c) {
@@ -54,6 +61,7 @@ Method huginn_method() {
   m.row = direct_row;
   m.loss = huginn_loss;
   m.model = huginn_model;
+  m.restart = restarted;
   m.stages = [](int64_t) { return 1; };
   return m;
 }

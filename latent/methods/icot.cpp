@@ -11,7 +11,7 @@ namespace {
 // Tokens removed beyond the stage's own number: P(o) = (1 - exp(-lambda)) exp(-lambda o) [iCoT, arXiv:2405.14838,
 // section 3, "removal smoothing"]; lambda 0 = none.
 int64_t removal_offset(double lambda, uint64_t seed) {
-  constexpr uint32_t offset_stream = 12;  // apart from other draws of the same seed
+  constexpr uint32_t offset_stream = 0x6963'6f74;  // apart from other draws of the same seed
   if (lambda == 0) return 0;
   Rng rng(seed, 0, offset_stream);
   return static_cast<int64_t>(-std::log(1 - rng.uniform()) / lambda);

@@ -48,6 +48,8 @@ TrainingRow direct_row(const Example& example, const ObjectiveContext& context);
 Procedure depth_procedure(const MethodContext& context);
 double mean_recurrences(const Transformer& model, const Json& options);
 inline constexpr uint32_t kDepthSubstream = 41;
+// What the checkpoint says of its recurrences: option "mean_recurrences", rounded, else `otherwise`.
+int64_t answering_recurrences(const Json& options, int64_t otherwise);
 
 // Refuses an option below `least`.
 void at_least(const Json& options, const char* name, double least, const std::string& source);

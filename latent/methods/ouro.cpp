@@ -7,7 +7,7 @@ namespace tacit {
 namespace {
 
 // Ouro of the usual width: its blocks are Llama's with a second norm around each part.
-Json ouro_model(Json usual) {
+Json ouro_model(Json usual, const Json&) {
   Json out = {{"model_type", "ouro"}, {"total_ut_steps", 4}};
   for (const char* field :
        {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",

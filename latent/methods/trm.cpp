@@ -5,7 +5,7 @@
 namespace tacit {
 namespace {
 
-Json trm_model(Json usual) {
+Json trm_model(Json usual, const Json&) {
   return {{"model_type", "trm"},
           {"vocab_size", usual.at("vocab_size")},
           {"hidden_size", usual.at("hidden_size")},

@@ -19,9 +19,10 @@ Json looped(Json base, int64_t recurrences) {
 
 // A plain decoder goes on as one whose stack runs again: the weights are the same.
 Json restarted(Json own, const Json& options) {
-  if (own.at("model_type") == "universal") return own;
-  const double mean = options.at("mean_recurrences");
-  return looped(std::move(own), mean > 0 ? std::llround(mean) : kUsualRecurrences);
+  if (own.at("model_type") != "universal")
+    return looped(std::move(own), answering_recurrences(options, kUsualRecurrences));
+  own["recurrences"] = answering_recurrences(options, own.at("recurrences").get<int64_t>());
+  return own;
 }
 
 LatentLoss universal_loss(const LossContext& c) {
@@ -58,7 +59,9 @@ Method universal_method() {
   m.procedure = depth_procedure;
   m.row = direct_row;
   m.loss = universal_loss;
-  m.model = [](Json usual) { return looped(std::move(usual), kUsualRecurrences); };
+  m.model = [](Json usual, const Json& options) {
+    return looped(std::move(usual), answering_recurrences(options, kUsualRecurrences));
+  };
   m.restart = restarted;
   m.stages = [](int64_t) { return 1; };
   return m;

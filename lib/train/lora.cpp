@@ -55,7 +55,7 @@ std::set<std::string> chosen_slots(const std::map<std::string, at::Tensor>& weig
 std::map<std::string, at::Tensor> lora_factors(const std::map<std::string, at::Tensor>& weights,
                                                const LoraOptions& options) {
   require(options.rank >= 1, "lora", "expected a rank of at least 1 but got ", options.rank);
-  constexpr uint32_t lora_stream = 11;  // apart from the weights, examples and noise of the same seed
+  constexpr uint32_t lora_stream = 0x6c6f'7261;  // apart from the weights, examples and noise of the same seed
   std::map<std::string, at::Tensor> factors;
   uint64_t stream = 0;
   for (const std::string& slot : chosen_slots(weights, options)) {

@@ -30,7 +30,7 @@ struct PlainPass {
   PlainPass(const Transformer& model, const at::Tensor& x_TD) {
     TrainingMemory memory(memory_layout(model.config()), std::vector<int64_t>{0}, at::kCPU);
     DepthTrace trace{.keep_layers = true};
-    raw_TD = model.forward(x_TD.unsqueeze(0), memory.open(x_TD.size(0)), memory, 0, &trace)[0];
+    raw_TD = model.forward(x_TD.unsqueeze(0), memory.open(x_TD.size(0)), memory, {}, &trace)[0];
     for (const at::Tensor& x : trace.layer_BTD) layers_TD.push_back(x[0]);
     normed_TD = model.final_norm(raw_TD);
     layers_TD.back() = normed_TD;
