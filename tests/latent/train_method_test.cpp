@@ -140,7 +140,8 @@ TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened")
     const auto mean = [&](size_t begin) { return (losses[begin] + losses[begin + 1] + losses[begin + 2]) / 3; };
     CHECK(mean(77) < 0.8 * mean(0));
     const auto usual = tacit::method(name).model;
-    const std::string family = usual ? usual(default_train_config("direct").model).at("model_type") : "tacit";
+    const std::string family =
+        usual ? usual(default_train_config("direct").model, tacit::method(name).options).at("model_type") : "tacit";
     CHECK(load_model(folder.path)->config().family == family);
     CHECK(read_method_settings(read_json(folder.path / "config.json", "test"), "test").method == name);
   }
