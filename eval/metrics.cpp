@@ -13,7 +13,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.correct = m.not_extracted = m.cut_off = 0;
   std::vector<double> right;
   std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
-  double ms = 0, recurrences = 0;
+  double ms = 0, recurrences = 0, flops = 0;
   int64_t steps = 0, tokens = 0;
   for (const Sample& s : samples) {
     m.correct += s.correct;
@@ -22,6 +22,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     steps += s.steps;
     tokens += s.tokens;
     recurrences += s.recurrences;
+    flops += static_cast<double>(s.flops);
     m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
     if (s.depth == 0) continue;
@@ -33,6 +34,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.accuracy_ci = share_interval(right);
   m.mean_steps = static_cast<double>(steps) / count;
   m.mean_tokens = static_cast<double>(tokens) / count;
+  m.mean_flops = flops / count;
   m.mean_recurrences = recurrences / count;
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
   m.accuracy_by_depth.clear();
@@ -65,6 +67,7 @@ OrderedJson to_json(const Metrics& m) {
                       {"accuracy_ci", OrderedJson::array_t{m.accuracy_ci.low, m.accuracy_ci.high}},
                       {"mean_steps", m.mean_steps},
                       {"mean_tokens", m.mean_tokens},
+                      {"mean_flops", m.mean_flops},
                       {"cut_off", m.cut_off},
                       {"ms_median", ms(m.ms_median)},
                       {"ms_p95", ms(m.ms_p95)},
@@ -111,6 +114,7 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   }
   m.mean_steps = in.number("mean_steps", 0);
   m.mean_tokens = in.number("mean_tokens", 0);
+  m.mean_flops = in.number("mean_flops", 0);
   m.mean_recurrences = in.number("mean_recurrences", 0);
   m.cut_off = in.integer("cut_off", 0);
   m.ms_median = in.number("ms_median", 0);

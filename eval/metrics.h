@@ -23,6 +23,7 @@ struct Metrics {
   double accuracy = 0;
   Interval accuracy_ci;  // 95 %, share_interval() over examples
   double mean_steps = 0, mean_tokens = 0;
+  double mean_flops = 0;        // a problem (eval/flops.h); 0 = unknown
   double mean_recurrences = 0;  // after which positions left; 0 = none leaves early
   int64_t cut_off = 0;          // written chains that ran into the cap on words
   // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured,

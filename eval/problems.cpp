@@ -7,6 +7,7 @@
 
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
+#include "eval/flops.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -204,6 +205,7 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.tokens = std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
   s.depth = depth_of(example);
+  s.flops = problem_flops(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt), solution);
   if (!solution.mean_exits.empty()) s.recurrences = solution.mean_exits[0];
   s.ms_prefill = rounded_ms(solution.ms.prefill);
   s.ms_think = rounded_ms(solution.ms.think);

@@ -15,6 +15,7 @@ OrderedJson to_json(const Sample& s) {
                       {"tokens", s.tokens},     {"cut_off", s.cut_off},
                       {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
                       {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
+  json["flops"] = s.flops;
   if (s.recurrences > 0) json["recurrences"] = s.recurrences;
   return json;
 }
@@ -42,6 +43,7 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);
   s.depth = in.integer("depth", 0);
+  s.flops = in.integer("flops", 0);
   s.recurrences = in.number("recurrences", 0);
   s.ms_prefill = in.number("ms_prefill", 0);
   s.ms_think = in.number("ms_think", 0);

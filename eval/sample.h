@@ -20,6 +20,7 @@ struct Sample {
   bool extracted = false, correct = false;
   int64_t steps = 0, tokens = 0;  // thoughts or words consumed; answer tokens
   bool cut_off = false;           // a written chain that ran into the cap on words
+  int64_t flops = 0;              // problem_flops() (eval/flops.h)
   double recurrences = 0;         // mean over positions of the recurrence after which each left; 0 = none leaves early
   int64_t depth = 0;              // meta.depth of graph tasks, else 0
   double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // its share of the time of a batch

@@ -1,0 +1,34 @@
+#include "eval/flops.h"
+
+#include <algorithm>
+
+#include "lib/model/accounting.h"
+
+namespace tacit {
+
+int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Procedure& procedure, int64_t prompt_tokens,
+                      const Solution& solution) {
+  ModelConfig c = config;
+  if (recurrences > 0) c.depth.recurrences = recurrences;
+  const int64_t vocabulary = token_cost(c, 1).flops - thought_cost(c, 1).flops;
+  const int64_t thoughts = solution.thoughts.steps[0], times = procedure.parallel ? procedure.parallel->iterations : 1;
+  int64_t sum = 0, stored = 0;
+  const auto feed = [&](int64_t positions, int64_t each) {
+    for (int64_t i = 0; i < positions; ++i) sum += each * thought_cost(c, ++stored).flops;
+  };
+  if (c.bidirectional) {
+    sum = prompt_tokens * prompt_flops_per_token(c, prompt_tokens);
+  } else {
+    feed(prompt_tokens, 1);
+  }
+  feed(thoughts, times);
+  if (procedure.in_words) sum += (thoughts + solution.thoughts.halted[0]) * vocabulary;
+  feed(std::ssize(procedure.answer_marker), 1);
+  const Decoded& answer = solution.answers[0];
+  const int64_t tokens = std::ssize(answer.tokens), read = tokens + answer.stopped;
+  sum += read * vocabulary;
+  feed(std::max<int64_t>(read - 1, 0), 1);
+  return sum;
+}
+
+}  // namespace tacit

@@ -1,0 +1,51 @@
+#include "eval/flops.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/depth_models.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+// Of llama_json(): D = 16, F = 24, 4 heads of 4, 2 of keys and values, 2 layers, 20 words.
+constexpr int64_t kBlock = 2 * (16 * 16 + 2 * 16 * 8 + 16 * 16 + 3 * 16 * 24), kVocabulary = 2 * 20 * 16;
+int64_t attention(int64_t context) { return 2 * 2 * 16 * context; }
+int64_t position(int64_t context, int64_t runs) { return runs * (kBlock + attention(context)); }
+
+Solution solved(int64_t thoughts, int64_t tokens, bool stopped, bool halted = false) {
+  return {.thoughts = {{thoughts}, {{}}, {halted}, {}},
+          .answers = {{std::vector<int64_t>(static_cast<size_t>(tokens), 1), stopped}}};
+}
+
+int64_t sum(int64_t from, int64_t to, int64_t runs) {
+  int64_t out = 0;
+  for (int64_t context = from; context <= to; ++context) out += position(context, runs);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a problem's operations are those of its positions, and of the words that were read") {
+  const ModelConfig llama = model_config_from_json(llama_json(), "test");
+  const ModelConfig looped = model_config_from_json(universal_json(), "test");
+  const Procedure direct{.answer_marker = {5}};
+  // 10 tokens, the marker, a token of the answer; the stop token is read from it.
+  CHECK(problem_flops(llama, 0, direct, 10, solved(0, 1, true)) == sum(1, 12, 2) + 2 * kVocabulary);
+  // Without a stop token the last one is not fed.
+  CHECK(problem_flops(llama, 0, direct, 10, solved(0, 3, false)) == sum(1, 13, 2) + 3 * kVocabulary);
+  CHECK(problem_flops(llama, 0, direct, 10, solved(0, 0, false)) == sum(1, 11, 2));
+  // Thoughts need no vocabulary, words do, also the one that ends the chain.
+  CHECK(problem_flops(llama, 0, direct, 10, solved(4, 1, true)) == sum(1, 16, 2) + 2 * kVocabulary);
+  Procedure words = direct;
+  words.in_words = true;
+  CHECK(problem_flops(llama, 0, words, 10, solved(4, 1, true, true)) == sum(1, 16, 2) + 7 * kVocabulary);
+  Procedure parallel = direct;
+  parallel.parallel = ParallelThinkOptions{.positions = 4, .iterations = 3};
+  CHECK(problem_flops(llama, 0, parallel, 10, solved(4, 1, true)) ==
+        sum(1, 16, 2) + 2 * sum(11, 14, 2) + 2 * kVocabulary);
+  // Blocks that run again count as often.
+  CHECK(problem_flops(looped, 0, direct, 10, solved(0, 1, true)) == sum(1, 12, 6) + 2 * kVocabulary);
+  CHECK(problem_flops(looped, 5, direct, 10, solved(0, 1, true)) == sum(1, 12, 10) + 2 * kVocabulary);
+}
