@@ -27,8 +27,11 @@ struct TrainArguments {
 
 // The flags that were given win over the recipe's fields.
 TrainConfig resolve(const Options& options, const TrainArguments& a) {
-  Json json = a.recipe.empty() ? Json::object() : read_json(a.recipe, "train");
-  const std::string source = a.recipe.empty() ? "the command line" : a.recipe.string();
+  // A training that goes on knows its own recipe.
+  std::filesystem::path recipe = a.recipe;
+  if (recipe.empty() && a.resume && exists(a.out / "train.json")) recipe = a.out / "train.json";
+  Json json = recipe.empty() ? Json::object() : read_json(recipe, "train");
+  const std::string source = recipe.empty() ? "the command line" : recipe.string();
   if (json.is_object()) {
     if (options.given("method")) json["method"] = a.method;
     if (options.given("task")) json["task"] = a.task;
@@ -94,7 +97,8 @@ int run(const std::vector<std::string>& args) {
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct\n"
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
   options.common(a.common, {"threads", "json"});
-  options.add("method", "NAME", &a.method, "what to train: " + trainable_methods());
+  options.add("method", "NAME", &a.method,
+              "what to train (default " + TrainConfig().method + "): " + trainable_methods());
   options.common(a.common, {"option"});
   options.add("task", "NAME", &a.task,
               "what to train on: " + listed(generated_task_names()) + "; a file of prosqa or gsm8k_aug");
@@ -111,7 +115,8 @@ int run(const std::vector<std::string>& args) {
   options.add("batch", "N", &a.batch, "rows a micro-batch", 1);
   options.add("seed", "N", &a.seed, "of weights and data", 0);
   options.add("init", "DIR", &a.init, "checkpoint to start from");
-  options.flag("resume", &a.resume, "continue the training in --out, or begin it where there is none");
+  options.flag("resume", &a.resume,
+               "continue the training in --out by its own recipe, or begin one where there is none");
   options.add("timeout", "SECONDS", &a.timeout,
               "of several processes (WORLD_SIZE): how long one waits for the others before it gives up", 0.001);
   if (!options.parse(args)) return kDone;
@@ -130,8 +135,8 @@ int run(const std::vector<std::string>& args) {
   if (a.common.json) {
     std::printf("%s\n", figures.dump().c_str());
   } else {
-    std::printf("%s: %lld steps, loss %.4f\n", a.out.c_str(), static_cast<long long>(figures["step"].get<int64_t>()),
-                figures["loss"].get<double>());
+    std::printf("%s: %s on %s, %lld steps, loss %.4f\n", a.out.c_str(), config.method.c_str(), config.task.c_str(),
+                static_cast<long long>(figures["step"].get<int64_t>()), figures["loss"].get<double>());
   }
   return kDone;
 }

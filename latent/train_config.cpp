@@ -90,7 +90,7 @@ bool has_stages(const Method& how, const TrainConfig& c) { return stages_of(how,
 void only_default_for(bool allowed, const JsonReader& in, const char* field, const Json& fallback,
                       const std::string& whose) {
   if (!allowed && in.has(field) && in.json().at(field) != fallback) {
-    in.reject(field, "to be absent, or " + fallback.dump() + ": it belongs to " + whose);
+    in.reject(field, "to be absent, or the default " + fallback.dump() + ": it belongs to " + whose);
   }
 }
 
@@ -133,7 +133,8 @@ void read_data(const JsonReader& in, TrainConfig& c) {
   const bool file = is_file_task(c.task);
   only_for(file, in, {"data", "validation_data", "tokenizer", "add_tokens", "markers"}, "tasks prosqa and gsm8k_aug");
   only_for(c.task == "reach", in, {"reach", "growth"}, "task reach");
-  only_for(!file && c.task != "reach", in, {"generator"}, "the generated tasks other than reach");
+  only_for(!file && c.task != "reach", in, {"generator"},
+           "the generated tasks other than reach, whose sizes stand in 'reach'");
   if (file) return read_file_fields(in, c);
   if (c.task != "reach") {
     const Json given = in.has("generator") ? in.object("generator").json() : Json::object();

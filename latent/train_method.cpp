@@ -70,7 +70,10 @@ void begin_folder(const std::filesystem::path& directory, const std::string& rec
     if (resume) write_file_atomic(directory / "train.json", recipe_file, "train");
     return;
   }
-  std::filesystem::create_directories(directory);
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  require(!failure, "train", "expected a folder that can be made at ", directory.string(), " but got '",
+          failure.message(), "'");
   write_file_atomic(directory / "train.json", recipe_file, "train");
   for (const auto& [name, content] : data.tokenizer_files) write_file_atomic(directory / name, content, "train");
 }
@@ -126,6 +129,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   const Method& how = method(config.method);
   require(static_cast<bool>(how.row), "train", "expected a method that is trained but '", how.name,
           "' is not: it thinks on any checkpoint");
+  require(config.init.empty() || std::filesystem::is_directory(config.init), "train",
+          "expected a checkpoint's folder to start from ('init') but there is none at ", config.init.string());
   const TrainData data = open_train_data(config);
   const MethodSettings settings = settings_of(config, data);
   const TrainStart start = make_start(how, config, data, {settings, *data.tokenizer, config.latents, 0});

@@ -216,3 +216,34 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
     CHECK_FALSE(std::filesystem::exists(scratch / "o" / "model.safetensors"));
   }
 }
+
+TEST_CASE(
+    "a training goes on by its folder's own recipe, also for more steps; what another recipe says is refused by both "
+    "values") {
+  const ScratchFolder scratch;
+  put(scratch / "recipe.json", kRecipe);
+  const std::string out = scratch / "out";
+  REQUIRE(run_program({TACIT_BINARY, "train", "--config", scratch / "recipe.json", "--steps", "3", "--out", out,
+                       "--threads", "1"})
+              .code == 0);
+  const Finished more =
+      run_program({TACIT_BINARY, "train", "--resume", "--steps", "5", "--out", out, "--threads", "1"});
+  CAPTURE(more.err);
+  CHECK(more.code == 0);
+  CHECK(more.out.find("frontier on reach, 5 steps") != more.out.npos);
+  const Finished other = run_program({TACIT_BINARY, "train", "--resume", "--batch", "8", "--out", out});
+  CHECK(other.code == 1);
+  CHECK(other.err.find("'batch' of 4 but got 8") != other.err.npos);
+}
+
+TEST_CASE("a folder to start from that is not there, or one that cannot be made, is named") {
+  const ScratchFolder scratch;
+  const Finished start = run_program({TACIT_BINARY, "train", "--init", scratch / "nothing", "--out", scratch / "a"});
+  CHECK(start.code == 1);
+  CHECK(start.err.find("[train] expected a checkpoint's folder to start from ('init')") != start.err.npos);
+  put(scratch / "file", "text");
+  const Finished made =
+      run_program({TACIT_BINARY, "train", "--steps", "1", "--batch", "1", "--out", scratch / "file/sub"});
+  CHECK(made.code == 1);
+  CHECK(made.err.find("[train] expected a folder that can be made at") != made.err.npos);
+}
