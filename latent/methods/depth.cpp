@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "latent/depth_loss.h"
 #include "latent/methods/methods.h"
 #include "lib/core/error.h"
 
@@ -9,6 +10,17 @@ namespace tacit {
 Procedure depth_procedure(const MethodContext& context) {
   Procedure out = plain_procedure(context);
   out.exit.kl = context.option("exit_kl");
+  return out;
+}
+
+LatentLoss recurrent_answer_loss(const LossContext& c, bool random) {
+  const Json& options = c.context.settings.options;
+  const double mean = mean_recurrences(c.model, options);
+  DepthRun depth{.recurrences = std::llround(mean), .gradient_last = options.at("backprop").get<int64_t>()};
+  Rng rng(c.context.seed, /*stream=*/0, /*substream=*/kDepthSubstream);
+  if (c.training && random) depth.recurrences = drawn_recurrences(rng, mean, options.at("deviation").get<double>());
+  LatentLoss out = answer_loss(c.model, c.rows, depth);
+  out.figures = {{"recurrences", static_cast<double>(depth.recurrences)}};
   return out;
 }
 

@@ -31,14 +31,7 @@ Json restarted(Json own, const Json& options) {
 LatentLoss huginn_loss(const LossContext& c) {
   require(c.model.config().depth.injected, "huginn", "expected a model of family huginn_raven but got one of ",
           c.model.config().family);
-  const Json& options = c.context.settings.options;
-  const double mean = mean_recurrences(c.model, options);
-  DepthRun depth{.recurrences = std::llround(mean), .gradient_last = options.at("backprop").get<int64_t>()};
-  Rng rng(c.context.seed, /*stream=*/0, /*substream=*/kDepthSubstream);
-  if (c.training) depth.recurrences = drawn_recurrences(rng, mean, options.at("deviation").get<double>());
-  LatentLoss out = answer_loss(c.model, c.rows, depth);
-  out.figures = {{"recurrences", static_cast<double>(depth.recurrences)}};
-  return out;
+  return recurrent_answer_loss(c, /*random=*/true);
 }
 
 }  // namespace

@@ -48,6 +48,9 @@ TrainingRow direct_row(const Example& example, const ObjectiveContext& context);
 Procedure depth_procedure(const MethodContext& context);
 double mean_recurrences(const Transformer& model, const Json& options);
 inline constexpr uint32_t kDepthSubstream = 41;
+// The answer's loss after those recurrences, or with `random`, in training, after as many as are drawn around them;
+// gradient in the last "backprop".
+LatentLoss recurrent_answer_loss(const LossContext& context, bool random);
 // What the checkpoint says of its recurrences: option "mean_recurrences", rounded, else `otherwise`.
 int64_t answering_recurrences(const Json& options, int64_t otherwise);
 

@@ -29,15 +29,7 @@ LatentLoss universal_loss(const LossContext& c) {
   const ModelConfig& model = c.model.config();
   require(model.depth.recurrent && !model.bidirectional, "universal",
           "expected a model whose blocks run again from left to right but got one of ", model.family);
-  const Json& options = c.context.settings.options;
-  const double mean = mean_recurrences(c.model, options);
-  DepthRun depth{.recurrences = std::llround(mean), .gradient_last = options.at("backprop").get<int64_t>()};
-  Rng rng(c.context.seed, /*stream=*/0, /*substream=*/kDepthSubstream);
-  if (c.training && options.at("random").get<bool>())
-    depth.recurrences = drawn_recurrences(rng, mean, options.at("deviation").get<double>());
-  LatentLoss out = answer_loss(c.model, c.rows, depth);
-  out.figures = {{"recurrences", static_cast<double>(depth.recurrences)}};
-  return out;
+  return recurrent_answer_loss(c, c.context.settings.options.at("random").get<bool>());
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <iostream>
@@ -12,29 +10,12 @@
 #include "lib/train/data_parallel.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/run_binary.h"
+#include "tests/support/several_processes.h"
 
 using namespace tacit;
 using namespace tacit::test;
 
 namespace {
-
-bool can_run() {
-  if (!has_data_parallel()) std::cout << "TACIT-SKIP: a build without Gloo's headers" << std::endl;
-  return has_data_parallel();
-}
-
-// A port that nobody listens on.
-int free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  ::close(descriptor);
-  return ntohs(address.sin_port);
-}
 
 Json recipe_of(const std::string& method, int64_t steps) {
   return {{"method", method},

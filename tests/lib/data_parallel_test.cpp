@@ -1,9 +1,6 @@
 #include "lib/train/data_parallel.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <iostream>
 #include <thread>
@@ -11,29 +8,13 @@
 #include "lib/train/trainer.h"
 #include "lib/train/update.h"
 #include "tests/lib/core_support.h"
+#include "tests/support/several_processes.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
+using namespace tacit::test;
 
 namespace {
-
-bool can_run() {
-  if (!has_data_parallel()) std::cout << "TACIT-SKIP: a build without Gloo's headers" << std::endl;
-  return has_data_parallel();
-}
-
-// A port that nobody listens on.
-int64_t free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  ::close(descriptor);
-  return ntohs(address.sin_port);
-}
 
 // Each rank in a thread of its own.  -> what it threw, by rank
 std::vector<std::string> in_ranks(int64_t size, const std::function<void(const DataParallelOptions&)>& work) {
