@@ -14,6 +14,7 @@ OrderedJson to_json(const Example& example) {
   json["question"] = example.question;
   json["steps"] = example.steps;
   json["answer"] = example.answer;
+  if (!example.choices.empty()) json["choices"] = example.choices;
   if (!example.meta.is_null()) json["meta"] = example.meta;
   return json;
 }
@@ -25,6 +26,7 @@ Example example_from_json(const Json& json, const std::string& operation, const 
   example.question = reader.string("question");
   if (reader.has("steps")) example.steps = reader.strings("steps");
   example.answer = reader.string("answer");
+  if (reader.has("choices")) example.choices = reader.strings("choices");
   if (reader.has("meta")) example.meta = reader.object("meta").json();
   return example;
 }

@@ -15,7 +15,8 @@ struct Example {
   std::string question;            // the prompt's text
   std::vector<std::string> steps;  // the reference chain of thought, one string a step
   std::string answer;
-  OrderedJson meta;  // task-specific: for graphs the graph itself (datasets/graph.h)
+  std::vector<std::string> choices;  // of a multiple choice, in order; empty = the answer is free text
+  OrderedJson meta;                  // task-specific: for graphs the graph itself (datasets/graph.h)
 };
 
 OrderedJson to_json(const Example& example);

@@ -18,6 +18,26 @@ struct PairedTest {
   double p_value = 1;                     // exact McNemar
 };
 
+// One of several runs of a row on problems of another seed.
+struct SeedScore {
+  uint64_t seed = 0;
+  int64_t examples = 0, correct = 0;
+};
+
+// A row with another number of thoughts.
+struct LatentsScore {
+  int64_t latents = 0;
+  double accuracy = 0;
+  Interval accuracy_ci;
+  double mean_flops = 0, ms_median = 0;  // 0 = unknown
+};
+
+// A problem that some rows get right and others wrong, for a reader to look at.
+struct Disagreement {
+  std::string id, question, expected;
+  std::vector<Sample> samples;  // by row
+};
+
 // Runs side by side on their common examples.
 struct ComparisonRow {
   std::string name;
@@ -25,6 +45,10 @@ struct ComparisonRow {
   int64_t only_this = 0, only_baseline = 0;  // right where the other is wrong
   double p_value = 1;                        // exact McNemar against the baseline row
   std::optional<PairedTest> clean;           // where the row is another one with something changed
+  double p_holm = 1;                         // p_value after Holm's correction over the rows of the table
+  std::vector<SeedScore> seeds;              // where the row pools several
+  std::vector<LatentsScore> by_latents;      // where they were run, in rising order
+  bool on_front = false;                     // no other row is at least as accurate for fewer mean_flops
 };
 
 struct Comparison {
@@ -32,8 +56,9 @@ struct Comparison {
   std::string baseline;     // name of the row the others are tested against, "" = no test
   int64_t examples = 0;
   std::vector<ComparisonRow> rows;
-  std::vector<Heuristic> heuristics;  // on the same examples; empty when no run has them
-  std::vector<std::string> notes;     // what a reader must know to compare rows: "dtype differs: a fp32, b bf16"
+  std::vector<Heuristic> heuristics;        // on the same examples; empty when no run has them
+  std::vector<Disagreement> disagreements;  // the first few, where rows differ
+  std::vector<std::string> notes;           // what a reader must know to compare rows: "dtype differs: a fp32, b bf16"
   // What the runs record (eval/run_record.cpp): data, seeds, weights, machine, versions; in `by_row` by name what they
   // differ in. The caller adds `command`, its own, and `run_commands`, those of the runs where they are others.
   OrderedJson provenance;

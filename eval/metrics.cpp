@@ -1,10 +1,32 @@
 #include "eval/metrics.h"
 
+#include <algorithm>
 #include <map>
 
 #include "lib/core/error.h"
 
 namespace tacit {
+
+// By scorer, in the order of the first sample.
+static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& samples) {
+  std::vector<ScorerMetrics> out;
+  for (size_t n = 0; n < samples[0].scores.size(); ++n) {
+    ScorerMetrics m{.scorer = samples[0].scores[n].scorer};
+    std::vector<double> right;
+    for (const Sample& s : samples) {
+      const auto found = std::ranges::find(s.scores, m.scorer, &OtherScore::scorer);
+      require(found != s.scores.end(), "score_samples", "expected every sample to be scored by '", m.scorer,
+              "' but got none in '", s.id, "'");
+      m.correct += found->score.correct;
+      m.not_extracted += !found->score.extracted;
+      right.push_back(found->score.correct);
+    }
+    m.accuracy = static_cast<double>(m.correct) / static_cast<double>(samples.size());
+    m.accuracy_ci = share_interval(right);
+    out.push_back(std::move(m));
+  }
+  return out;
+}
 
 Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   require(!samples.empty(), "score_samples", "expected at least one sample");
@@ -13,7 +35,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.correct = m.not_extracted = m.cut_off = 0;
   std::vector<double> right;
   std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
-  double ms = 0, recurrences = 0, flops = 0;
+  double ms = 0, recurrences = 0, flops = 0, memory = 0;
   int64_t steps = 0, tokens = 0;
   for (const Sample& s : samples) {
     m.correct += s.correct;
@@ -23,6 +45,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     tokens += s.tokens;
     recurrences += s.recurrences;
     flops += static_cast<double>(s.flops);
+    memory += static_cast<double>(s.memory_bytes);
     m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
     if (s.depth == 0) continue;
@@ -35,8 +58,10 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.mean_steps = static_cast<double>(steps) / count;
   m.mean_tokens = static_cast<double>(tokens) / count;
   m.mean_flops = flops / count;
+  m.mean_memory_bytes = memory / count;
   m.mean_recurrences = recurrences / count;
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
+  m.scorers = count_scores(samples);
   m.accuracy_by_depth.clear();
   for (const auto& [depth, n] : by_depth) {
     m.accuracy_by_depth.push_back({depth, n.second, static_cast<double>(n.first) / static_cast<double>(n.second)});
@@ -68,6 +93,7 @@ OrderedJson to_json(const Metrics& m) {
                       {"mean_steps", m.mean_steps},
                       {"mean_tokens", m.mean_tokens},
                       {"mean_flops", m.mean_flops},
+                      {"mean_memory_bytes", m.mean_memory_bytes},
                       {"cut_off", m.cut_off},
                       {"ms_median", ms(m.ms_median)},
                       {"ms_p95", ms(m.ms_p95)},
@@ -78,6 +104,13 @@ OrderedJson to_json(const Metrics& m) {
                       {"accuracy_by_depth", depths},
                       {"heuristics", to_json(m.heuristics)}};
   if (m.mean_recurrences > 0) json["mean_recurrences"] = m.mean_recurrences;
+  for (const ScorerMetrics& s : m.scorers) {
+    json["scorers"].push_back({{"scorer", s.scorer},
+                               {"correct", s.correct},
+                               {"not_extracted", s.not_extracted},
+                               {"accuracy", s.accuracy},
+                               {"accuracy_ci", OrderedJson::array_t{s.accuracy_ci.low, s.accuracy_ci.high}}});
+  }
   return json;
 }
 
@@ -95,6 +128,15 @@ static std::vector<JsonReader> read_list(const JsonReader& in, const Json& json,
   return items;
 }
 
+static Interval read_interval(const JsonReader& in) {
+  if (!in.has("accuracy_ci")) return {};
+  const Json& ci = in.json().at("accuracy_ci");
+  if (!ci.is_array() || ci.size() != 2 || !ci[0].is_number() || !ci[1].is_number()) {
+    in.reject("accuracy_ci", "to be a list of two numbers");
+  }
+  return {ci[0].get<double>(), ci[1].get<double>()};
+}
+
 Metrics metrics_from_json(const Json& json, const std::string& operation, const std::string& source) {
   const JsonReader in(json, operation, source);
   Metrics m;
@@ -105,16 +147,11 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   m.correct = in.integer("correct");
   m.not_extracted = in.integer("not_extracted");
   m.accuracy = in.number("accuracy");
-  if (in.has("accuracy_ci")) {
-    const Json& ci = json.at("accuracy_ci");
-    if (!ci.is_array() || ci.size() != 2 || !ci[0].is_number() || !ci[1].is_number()) {
-      in.reject("accuracy_ci", "to be a list of two numbers");
-    }
-    m.accuracy_ci = {ci[0].get<double>(), ci[1].get<double>()};
-  }
+  m.accuracy_ci = read_interval(in);
   m.mean_steps = in.number("mean_steps", 0);
   m.mean_tokens = in.number("mean_tokens", 0);
   m.mean_flops = in.number("mean_flops", 0);
+  m.mean_memory_bytes = in.number("mean_memory_bytes", 0);
   m.mean_recurrences = in.number("mean_recurrences", 0);
   m.cut_off = in.integer("cut_off", 0);
   m.ms_median = in.number("ms_median", 0);
@@ -125,6 +162,10 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   m.problems_per_s = in.number("problems_per_s", 0);
   for (const JsonReader& item : read_list(in, json, "accuracy_by_depth", operation, source)) {
     m.accuracy_by_depth.push_back({item.integer("depth"), item.integer("examples"), item.number("accuracy")});
+  }
+  for (const JsonReader& item : read_list(in, json, "scorers", operation, source)) {
+    m.scorers.push_back({item.string("scorer"), item.integer("correct"), item.integer("not_extracted"),
+                         item.number("accuracy"), read_interval(item)});
   }
   for (const JsonReader& item : read_list(in, json, "heuristics", operation, source)) {
     m.heuristics.push_back(

@@ -17,15 +17,25 @@ struct DepthAccuracy {
   double accuracy = 0;
 };
 
+// What a scorer beside the first counted.
+struct ScorerMetrics {
+  std::string scorer;
+  int64_t correct = 0, not_extracted = 0;
+  double accuracy = 0;
+  Interval accuracy_ci;
+};
+
 struct Metrics {
   std::string model, method, task;
   int64_t examples = 0, correct = 0, not_extracted = 0;
   double accuracy = 0;
   Interval accuracy_ci;  // 95 %, share_interval() over examples
   double mean_steps = 0, mean_tokens = 0;
-  double mean_flops = 0;        // a problem (eval/flops.h); 0 = unknown
-  double mean_recurrences = 0;  // after which positions left; 0 = none leaves early
-  int64_t cut_off = 0;          // written chains that ran into the cap on words
+  double mean_flops = 0;               // a problem (eval/flops.h); 0 = unknown
+  double mean_memory_bytes = 0;        // what the row had stored at its end, all layers; 0 = unknown
+  double mean_recurrences = 0;         // after which positions left; 0 = none leaves early
+  std::vector<ScorerMetrics> scorers;  // those after the first
+  int64_t cut_off = 0;                 // written chains that ran into the cap on words
   // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured,
   // null as JSON.
   double ms_median = 0, ms_p95 = 0, ms_prefill = 0, ms_think = 0, ms_answer = 0;

@@ -8,6 +8,7 @@
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
 #include "eval/flops.h"
+#include "eval/rescore.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -197,10 +198,8 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.question = valid_utf8(tokenizer.decode(prompt));
   s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, 0));
   s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
-  s.answer = task_->extract(example, s.text);
   s.expected = example.answer;
-  s.extracted = !s.answer.empty();
-  s.correct = s.extracted && task_->correct(example, s.answer);
+  score(s, example, *task_);
   s.steps = solution.thoughts.steps[0];
   s.tokens = std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];

@@ -29,6 +29,9 @@ struct RunOptions {
   int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example
   int64_t limit = 0;                         // first N examples; 0 = all
+  uint64_t seed = 0;                         // of whatever is drawn while solving: sampling, noise on thoughts
+  int64_t repeats = 1;                       // samples a problem; kept apart as Sample::repeat
+  int64_t rank = 0, ranks = 1;               // this process solves every ranks-th problem from rank on
   int64_t latency_problems = 50;             // problems solved alone for the latency columns; 0 = none
   std::filesystem::path out;                 // run folder; empty = keep in memory only
   OrderedJson command;                       // what to record as the command, e.g. argv

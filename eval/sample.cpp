@@ -16,6 +16,13 @@ OrderedJson to_json(const Sample& s) {
                       {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
                       {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
   json["flops"] = s.flops;
+  json["memory_bytes"] = s.memory_bytes;
+  for (const OtherScore& other : s.scores) {
+    json["scores"].push_back({{"scorer", other.scorer},
+                              {"answer", other.score.answer},
+                              {"extracted", other.score.extracted},
+                              {"correct", other.score.correct}});
+  }
   if (s.recurrences > 0) json["recurrences"] = s.recurrences;
   return json;
 }
@@ -23,6 +30,20 @@ OrderedJson to_json(const Sample& s) {
 static bool read_flag(const JsonReader& in, std::string_view name) {
   if (!in.has(name)) in.reject(name, "to be true or false");
   return in.boolean(name, false);
+}
+
+static std::vector<OtherScore> read_scores(const JsonReader& in, const std::string& operation,
+                                           const std::string& source) {
+  std::vector<OtherScore> out;
+  if (!in.has("scores")) return out;
+  const Json& list = in.json().at("scores");
+  if (!list.is_array()) in.reject("scores", "to be a list");
+  for (const Json& item : list) {
+    const JsonReader one(item, operation, source, "scores");
+    out.push_back(
+        {one.string("scorer"), {one.string("answer"), read_flag(one, "extracted"), read_flag(one, "correct")}});
+  }
+  return out;
 }
 
 Sample sample_from_json(const Json& json, const std::string& operation, const std::string& source) {
@@ -39,11 +60,13 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.expected = in.string("expected");
   s.extracted = read_flag(in, "extracted");
   s.correct = read_flag(in, "correct");
+  s.scores = read_scores(in, operation, source);
   s.steps = in.integer("steps");
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);
   s.depth = in.integer("depth", 0);
   s.flops = in.integer("flops", 0);
+  s.memory_bytes = in.integer("memory_bytes", 0);
   s.recurrences = in.number("recurrences", 0);
   s.ms_prefill = in.number("ms_prefill", 0);
   s.ms_think = in.number("ms_think", 0);

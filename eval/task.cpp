@@ -54,6 +54,12 @@ bool correct(const Example& example, const std::string& answer) {
   return without_stop(single_spaced(answer)) == without_stop(single_spaced(example.answer));
 }
 
+// The answer as it stands. One-word answers: the first word. Sentences: as Coconut does, what stands after the last
+// "### " (all of it when there is none), up to the end of the line, white space normalised.
+Scorer as_it_stands() {
+  return make_scorer("exact_match", "the first word, or the sentence after ###, is the answer", extract, correct);
+}
+
 // "1,400" and "1400" are one number, as in the original [facebookresearch/coconut, run.py].
 std::string without_commas(std::string text) {
   std::erase(text, ',');
@@ -101,8 +107,7 @@ Task made_task(const GeneratedTask& made) {
     const Generator generator = open_generator(name, options.generator);
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
-  out.extract = extract;
-  out.correct = correct;
+  out.scorers = {as_it_stands()};
   out.heuristics = [rules = made.rules](const std::vector<Example>& examples) {
     return audit_text(examples, rules).heuristics;
   };
@@ -115,23 +120,24 @@ std::vector<Task> all_tasks() {
       {.name = "reach",
        .summary = generated_task("reach").summary,
        .load = load_reach,
-       .extract = extract,
-       .correct = correct,
+       .scorers = {as_it_stands()},
        .heuristics = reach_heuristics,
        .generated = true},
       {.name = "prosqa",
        .summary = "ProsQA: reachability told as sentences [Coconut, arXiv:2412.06769]; as English or as symbols",
        .load = load_prosqa,
-       .extract = extract,
-       .correct = correct,
+       .scorers = {as_it_stands()},
        .heuristics = reach_heuristics,
        .renders_data = true},
       {.name = "gsm8k_aug",
        .summary = "GSM8K-Aug: word problems with their equations as steps [arXiv:2311.01460]; from a file",
        .load = load_gsm8k_aug,
-       .extract = [](const Example&, const std::string& text) { return first_word(answer_sentence(text)); },
-       .correct = [](const Example& example,
-                     const std::string& answer) { return without_commas(answer) == without_commas(example.answer); }},
+       .scorers = {make_scorer(
+           "exact_match", "the first word after ###, commas aside, is the answer",
+           [](const Example&, const std::string& text) { return first_word(answer_sentence(text)); },
+           [](const Example& example, const std::string& answer) {
+             return without_commas(answer) == without_commas(example.answer);
+           })}},
   };
   for (const GeneratedTask& made : generated_tasks()) {
     if (made.name != "reach") all.push_back(made_task(made));

@@ -8,6 +8,7 @@
 #include "datasets/audit.h"
 #include "datasets/example.h"
 #include "datasets/reach.h"
+#include "eval/scorer.h"
 
 namespace tacit {
 
@@ -15,9 +16,11 @@ struct TaskOptions {
   std::filesystem::path data;  // file of the benchmark; empty = generated, for tasks that can be
   ReachOptions reach;          // style, labels and the generator's graph options
   Json generator;              // options of any other generated task (datasets/generated_task.h); null = its defaults
-  bool lines = false;          // questions end their line, as a checkpoint of style "lines" was trained (datasets/lines.h)
-  uint64_t seed = 0;           // of generation and of label permutations
-  int64_t count = 300;         // problems to generate
+  bool lines = false;   // questions end their line, as a checkpoint of style "lines" was trained (datasets/lines.h)
+  uint64_t seed = 0;    // of generation and of label permutations
+  int64_t count = 300;  // problems to generate
+  int64_t shots = 0;    // solved examples before each question
+  std::filesystem::path shots_data;  // where they come from; empty = the task's own
 };
 
 // Something that can be scored.
@@ -25,11 +28,8 @@ struct Task {
   std::string name;     // "reach", "prosqa", "chain"
   std::string summary;  // one line
   std::function<std::vector<Example>(const TaskOptions&)> load;
-  // Decoded text -> the answer in it; empty when there is none. One-word answers: the first word. Sentences: as Coconut
-  // does, what stands after the last "### " (all of it when there is none), up to the end of the line, white space
-  // normalised.
-  std::function<std::string(const Example&, const std::string& text)> extract;
-  std::function<bool(const Example&, const std::string& answer)> correct;
+  // Not empty. The first decides what is correct; the others stand beside it in Sample::scores.
+  std::vector<Scorer> scorers;
   // What rules score on the examples that never do the reasoning; empty = none are known.
   std::function<std::vector<Heuristic>(const std::vector<Example>&)> heuristics = {};
   bool generated = false;            // problems can be made without a file

@@ -9,6 +9,13 @@
 namespace tacit {
 namespace {
 
+std::string extracted(const Task& task, const Example& example, const std::string& text) {
+  return task.scorers.at(0).score(example, text).answer;
+}
+bool correct(const Task& task, const Example& example, const std::string& text) {
+  return task.scorers.at(0).score(example, text).correct;
+}
+
 Example with_answer(const std::string& answer) { return {.id = "x", .question = "?", .answer = answer}; }
 
 TEST_CASE("answers in symbols: the first word counts, exactly") {
@@ -26,8 +33,8 @@ TEST_CASE("answers in symbols: the first word counts, exactly") {
                         {"", "", false},
                         {" \n\t ", "", false}}) {
     CAPTURE(c.text);
-    CHECK(reach.extract(example, c.text) == c.answer);
-    CHECK(reach.correct(example, c.answer) == c.correct);
+    CHECK(extracted(reach, example, c.text) == c.answer);
+    CHECK(correct(reach, example, c.text) == c.correct);
   }
 }
 
@@ -49,8 +56,8 @@ TEST_CASE("answers in English: the whole sentence counts, after ### if there is 
                         {"Tom is a lempus. Tom is a scrompus.", "Tom is a lempus. Tom is a scrompus.", false},
                         {"Tom is a terpus. ###", "", false}}) {
     CAPTURE(c.text);
-    CHECK(prosqa.extract(example, c.text) == c.answer);
-    CHECK(prosqa.correct(example, c.answer) == c.correct);
+    CHECK(extracted(prosqa, example, c.text) == c.answer);
+    CHECK(correct(prosqa, example, c.text) == c.correct);
   }
 }
 
@@ -92,8 +99,8 @@ TEST_CASE("generated tasks: those of the generator, with its options; a file is 
     REQUIRE(generated.size() == 4);
     for (int64_t i = 0; i < 4; ++i) {
       CHECK(to_json(generated[i]) == to_json(generator.example(3, i)));
-      CHECK(task(name).extract(generated[i], " " + generated[i].answer + " and more") == generated[i].answer);
-      CHECK(task(name).correct(generated[i], generated[i].answer));
+      CHECK(correct(task(name), generated[i], " " + generated[i].answer + " and more"));
+      CHECK(!correct(task(name), generated[i], "x" + generated[i].answer));
     }
     CHECK(task(name).heuristics(generated).size() == generated_task(name).rules.size() + 1);
     options.generator = {{"depthh", 3}};
@@ -121,8 +128,8 @@ TEST_CASE("GSM8K-Aug: the number behind ###, commas aside; questions end their l
                         {" 7000", "7000", false},
                         {"###", "", false}}) {
     CAPTURE(c.text);
-    CHECK(gsm.extract(example, c.text) == c.answer);
-    if (c.answer[0] != 0) CHECK(gsm.correct(example, c.answer) == c.correct);
+    CHECK(extracted(gsm, example, c.text) == c.answer);
+    CHECK(correct(gsm, example, c.text) == c.correct);
   }
   const ScratchFolder scratch;
   put(scratch / "gsm.txt", "How many?||<<1+1=2>> #### 2\n");

@@ -1,0 +1,20 @@
+#include "eval/scorer.h"
+
+#include <utility>
+
+namespace tacit {
+
+Scorer make_scorer(std::string name, std::string rule,
+                   std::function<std::string(const Example&, const std::string&)> extract,
+                   std::function<bool(const Example&, const std::string&)> correct) {
+  auto score = [extract = std::move(extract), correct = std::move(correct)](const Example& example,
+                                                                            const std::string& text) {
+    Score out{.answer = extract(example, text)};
+    out.extracted = !out.answer.empty();
+    out.correct = out.extracted && correct(example, out.answer);
+    return out;
+  };
+  return {std::move(name), std::move(rule), std::move(score)};
+}
+
+}  // namespace tacit
