@@ -16,8 +16,8 @@ TEST_CASE("examples written, read and written again give the same bytes") {
     options.style = style;
     for (int64_t i = 0; i < 20; ++i) examples.push_back(reach_example(options, 1, i));
   }
-  examples.push_back({"plain/0", "2 \"+\" 2\nis é", {}, "4", nullptr});
-  examples.push_back({"plain/1", "", {"", "a step"}, "", OrderedJson{{"z", 1}, {"a", {{"y", 2}, {"b", 3}}}}});
+  examples.push_back({"plain/0", "2 \"+\" 2\nis é", {}, "4", {"3", "4"}, nullptr});
+  examples.push_back({"plain/1", "", {"", "a step"}, "", {}, OrderedJson{{"z", 1}, {"a", {{"y", 2}, {"b", 3}}}}});
   write_examples(folder / "a.jsonl", examples);
   const std::vector<Example> back = read_examples(folder / "a.jsonl");
   REQUIRE(back.size() == examples.size());
