@@ -15,6 +15,8 @@ void EvalFlags::add(Options& options) {
               "problems solved alone for the latency (default 50; 0 = none)", 0);
   options.add("intervention-seed", "N", &intervention_seed,
               "of an intervention's noise, partners and orders (default 0)");
+  options.add("decode", "STRATEGY", &decode, kDecodeHelp);
+  options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
   options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
   reach.add_text(options);
   reach.add_generator(options);
@@ -34,10 +36,14 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.shuffle = shuffle;
   out.limit = limit;
   out.latency_problems = latency_problems;
+  if (decode) out.strategy = decode_option(*decode);
+  out.seed = sample_seed;
   return out;
 }
 
 void EvalFlags::check(const Options& options) const {
+  if (decode) decode_option(*decode);
+  if (!decode) options.reject_useless({"sample-seed"}, "--decode");
   if (!task.empty()) check_task(options, task);
   if (data.empty()) return;
   require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
@@ -74,6 +80,10 @@ Intervention intervention_option(const std::string& text, uint64_t seed) {
 
 HaltRule halt_option(const std::string& text) {
   return as_usage([&] { return parse_halt_rule(text); });
+}
+
+Strategy decode_option(const std::string& text) {
+  return as_usage([&] { return parse_strategy(text); });
 }
 
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,

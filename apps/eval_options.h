@@ -17,7 +17,8 @@ struct EvalFlags {
   std::filesystem::path data;
   int64_t count = 300, limit = 0, latency_problems = 50;
   std::optional<uint64_t> shuffle;
-  uint64_t intervention_seed = 0;
+  uint64_t intervention_seed = 0, sample_seed = 0;
+  std::optional<std::string> decode;
   ReachFlags reach;
 
   void add(Options& options);
@@ -35,6 +36,10 @@ void check_model_options(const Options& options, const CommonOptions& common, co
 // UsageError where the text names no intervention, or no halting rule.
 Intervention intervention_option(const std::string& text, uint64_t seed);
 HaltRule halt_option(const std::string& text);
+Strategy decode_option(const std::string& text);  // of --decode, likewise
+inline constexpr const char* kDecodeHelp =
+    "how answers are decoded: greedy (default), sample, noise:SIZE, beam:N, vote:N, best:N, tree or contrast, with "
+    "settings behind, such as vote:8,temperature=.7 (docs/decoding.md)";
 
 // The flags over what the checkpoint's settings say of the task called `name`, "" = not known yet. UsageError when an
 // option is given that does nothing to its problems.

@@ -105,7 +105,10 @@ Reply ask(const Thinker& thinker, const std::string& question) {
   const bool bare = thinker.loaded.settings.style == "lines" && !question.ends_with('\n');
   const std::string text = bare ? question_line(question) : question;
   const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(text)},
-                                  {.keep_trace = true, .recurrences = thinker.recurrences});
+                                  {.keep_trace = true,
+                                   .recurrences = thinker.recurrences,
+                                   .strategy = thinker.strategy,
+                                   .seed = thinker.sample_seed});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
   if (!solution.thoughts.tokens[0].empty()) {

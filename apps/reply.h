@@ -14,6 +14,8 @@ struct Thinker {
   std::string method;  // as bound
   Procedure procedure;
   int64_t recurrences = 0;  // SessionOptions::recurrences
+  Strategy strategy = {};   // how answers are decoded
+  uint64_t sample_seed = 0;
 };
 // Fails where not even a question of one token would leave room for the thoughts and the answer.
 Thinker make_thinker(LoadedModel loaded, const std::string& method = "latent", int64_t latents = -1,

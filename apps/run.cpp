@@ -92,7 +92,8 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
 int run_run(const std::vector<std::string>& args) {
   CommonOptions common;
   std::optional<std::string> question, task_name;
-  std::optional<std::string> halt;
+  std::optional<std::string> halt, decode;
+  uint64_t sample_seed = 0;
   std::filesystem::path data;
   int64_t index = 0;
   ReachFlags flags;
@@ -108,6 +109,8 @@ int run_run(const std::vector<std::string>& args) {
       "halt", "RULE", &halt,
       "when to stop thinking, at most after --latents: fixed, entropy:NATS, convergence:SHARE, flops:N or learned "
       "(default: the method's own)");
+  options.add("decode", "STRATEGY", &decode, kDecodeHelp);
+  options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
   options.common(common, {"method", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
@@ -124,6 +127,9 @@ int run_run(const std::vector<std::string>& args) {
   std::optional<HaltRule> rule;
   if (halt) rule = halt_option(*halt);
   if (rule && rule->kind == HaltRule::Kind::oracle) options.reject("expected '--halt oracle' only in an evaluation");
+  Strategy strategy;
+  if (decode) strategy = decode_option(*decode);
+  if (!decode) options.reject_useless({"sample-seed"}, "--decode");
   use_threads(common.threads);
 
   LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
@@ -133,6 +139,9 @@ int run_run(const std::vector<std::string>& args) {
     thinker.procedure = with_halt(thinker.procedure, *rule, thinker.loaded.model->config(), common.recurrences,
                                   thinker.loaded.method_weights);
   }
+  require_strategy(strategy, thinker.loaded.model->config(), thinker.procedure);
+  thinker.strategy = strategy;
+  thinker.sample_seed = sample_seed;
   const MethodSettings& settings = thinker.loaded.settings;
   if (!question && !task_name) {
     if (settings.task.empty()) options.reject("expected either '--question' or '--task'");

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "decoding/sampling.h"
 #include "latent/session.h"
 
 namespace tacit {
@@ -11,16 +12,22 @@ namespace tacit {
 struct DecodeOptions {
   int64_t max_tokens = 16;                 // upper bound on tokens a row; 0 decodes nothing
   std::optional<int64_t> stop_token = {};  // ends a row; neither returned nor fed; empty = only max_tokens ends it
+  SamplingOptions sampling = {.temperature = 0};  // temperature 0 = greedy
+  uint64_t seed = 0;                              // of what is drawn (answer_rng)
+  bool keep_log_probs = false;
 };
 
 struct Decoded {
   std::vector<int64_t> tokens;
   bool stopped = false;  // by the stop token
+  // With keep_log_probs: of each token, then of the stop token that ended the row, the model's own (TokenChoice).
+  std::vector<double> log_probs;
 };
 
-// Greedy decoding: the most likely token (the lowest id among equals) is fed until the stop token would follow.
-// Every returned token has been fed to the session, but for that of a model that reads its input at once, which gives
-// one at most. One result a row.
+// Greedy decoding: the most likely token (the lowest id among equals) is fed until the stop token would follow. With a
+// temperature above 0 tokens are drawn: a row's draws depend on its name and on the tokens' numbers alone. Every
+// returned token has been fed to the session, but for that of a model that reads its input at once, which gives one at
+// most. One result a row.
 std::vector<Decoded> decode(Session& session, const DecodeOptions& options = {});
 
 }  // namespace tacit

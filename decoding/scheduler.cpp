@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "decoding/solve_strategy.h"
 #include "decoding/stopwatch.h"
 #include "lib/core/error.h"
 
@@ -180,7 +181,7 @@ class Scheduler {
       }
     }
     if (which.empty()) return;
-    const std::vector<int64_t> ids = likeliest_tokens(batch_.state(which, /*step=*/0).logits_BV(), "decode");
+    const std::vector<int64_t> ids = next_tokens(which);
     for (size_t i = 0; i < which.size(); ++i) {
       Row& row = rows_[which[i]];
       Decoded& answer = row.solution.answers[0];
@@ -190,6 +191,21 @@ class Scheduler {
       if (answer.stopped || std::ssize(answer.tokens) == max_answer_tokens()) row.phase = Phase::solved;
       inputs[which[i]].token = ids[i];
     }
+  }
+
+  std::vector<int64_t> next_tokens(const std::vector<int64_t>& which) {
+    const StepState state = batch_.state(which, /*step=*/0);
+    const SamplingOptions& sampling = options_.solve.strategy.sampling;
+    if (sampling.temperature == 0) return likeliest_tokens(state.logits_BV(), "decode");
+    std::vector<Rng> rngs;
+    for (size_t i = 0; i < which.size(); ++i) {
+      const int64_t position = std::ssize(rows_[which[i]].solution.answers[0].tokens);
+      rngs.push_back(answer_rng(options_.solve.seed, state.id(static_cast<int64_t>(i)), position));
+    }
+    std::vector<int64_t> ids;
+    for (const TokenChoice& choice : choose_tokens(state.logits_BV(), sampling, std::move(rngs), "decode"))
+      ids.push_back(choice.token);
+    return ids;
   }
 
   // One position of every row that needs one.
@@ -238,6 +254,16 @@ class Scheduler {
   std::vector<Row> rows_;
 };
 
+bool solve_one_by_one(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
+                      const TokenRows& prompts, SolveOptions options, const OnSolved& on_solved) {
+  const std::vector<int64_t> ids = options.ids;
+  for (int64_t i = 0; i < std::ssize(prompts); ++i) {
+    options.ids = {ids.empty() ? i : ids.at(i)};
+    if (!on_solved(i, solve(model, procedure, {prompts[i]}, options))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool solve_all(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
@@ -246,7 +272,10 @@ bool solve_all(const std::shared_ptr<const Transformer>& model, const Procedure&
   require(options.prefill_chunk >= 1, "solve", "expected chunks of at least one token but got ", options.prefill_chunk);
   if (prompts.empty()) return true;
   const int64_t capacity = capacity_needed(*model, procedure, prompts, options.solve);
-  return Scheduler(model, procedure, with_suffix(procedure, prompts), capacity, options).run(on_solved);
+  require_strategy(options.solve.strategy, model->config(), procedure);
+  if (!options.solve.strategy.by_rows()) return solve_one_by_one(model, procedure, prompts, options.solve, on_solved);
+  const Procedure drawn = drawing(procedure, options.solve);
+  return Scheduler(model, drawn, with_suffix(procedure, prompts), capacity, options).run(on_solved);
 }
 
 }  // namespace tacit

@@ -22,7 +22,8 @@ using OnSolved = std::function<bool(int64_t problem, Solution solution)>;
 // place. Prompts are prefilled one at a time, without padding; all rows then take their thoughts, words and answer
 // tokens together, one a step, whichever phase each is in [continuous batching, Yu et al., OSDI 2022]. Every solution
 // is that of solve() for the prompt alone, but for the rounding of sums that a device adds up in another order for
-// another number of rows. The same call gives the same bits. Of a step's time each row counts an equal share.
+// another number of rows. Strategies that do not go by rows are solved problem by problem. The same call gives the same
+// bits. Of a step's time each row counts an equal share.
 //
 // -> whether all were solved: false when on_solved stopped it. Fails where solve() would.
 bool solve_all(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,

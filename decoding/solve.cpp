@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "decoding/solve_strategy.h"
 #include "decoding/stopwatch.h"
 #include "lib/core/error.h"
 
@@ -72,17 +73,23 @@ Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure&
                const SolveOptions& options) {
   const int64_t capacity = capacity_needed(*model, procedure, prompts, options);
   const TokenRows rows = with_suffix(procedure, prompts);
+  require_strategy(options.strategy, model->config(), procedure);
+  if (!options.strategy.by_rows()) {
+    require(rows.size() == 1, "solve", "expected one prompt at a time for '", to_text(options.strategy), "' but got ",
+            rows.size());
+    return solve_one(model, procedure, rows[0], options.ids.empty() ? 0 : options.ids.at(0), capacity, options);
+  }
+  const Procedure drawn = drawing(procedure, options);
   Solution solution;
   Stopwatch watch;
   Session session(model, session_options(procedure, options, std::ssize(rows), capacity));
   if (!options.ids.empty()) session.name_rows(options.ids);
   session.prefill(rows);
   solution.ms.prefill = watch.lap(session);
-  solution.thoughts = think_of(session, procedure, options.keep_trace);
+  solution.thoughts = think_of(session, drawn, options.keep_trace);
   solution.ms.think = watch.lap(session);
   session.feed(procedure.answer_marker);
-  solution.answers =
-      decode(session, {.max_tokens = answer_tokens(procedure, options), .stop_token = procedure.stop_token});
+  solution.answers = decode(session, decode_options(procedure, options));
   solution.ms.answer = watch.lap(session);
   if (leaves_early(model->config(), procedure.exit)) {
     for (int64_t b = 0; b < session.rows(); ++b) solution.mean_exits.push_back(mean_exit(session, b));

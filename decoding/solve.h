@@ -1,9 +1,14 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "decoding/decode.h"
+#include "decoding/strategy.h"
+#include "decoding/work.h"
 #include "latent/method.h"
 #include "latent/session.h"
 
@@ -15,6 +20,12 @@ struct SolveOptions {
   int64_t recurrences = 0;        // SessionOptions::recurrences
   bool fused = true;              // SessionOptions::fused
   std::vector<int64_t> ids = {};  // by prompt: Session::name_rows; empty = 0, 1, ..
+  Strategy strategy = {};         // greedy
+  uint64_t seed = 0;              // of all that the strategy draws
+  // What vote counts: the answer within the tokens, given the prompt's id; "" = none. Empty: the tokens themselves.
+  std::function<std::string(int64_t id, const std::vector<int64_t>& tokens)> extract = {};
+  std::function<double(int64_t id, const Decoded&)> score = {};  // what best compares; empty = likelihood
+  ThoughtValue value = {};                                       // what tree compares; empty = its own
 };
 
 // Wall-clock of one call, milliseconds, all rows together.
@@ -29,6 +40,8 @@ struct Solution {
   // By row, mean over its positions of the recurrence after which each left; empty where none leaves early.
   std::vector<double> mean_exits;
   PhaseTimes ms;
+  // Where an answer took more than these thoughts and these tokens: vote, best, beam, tree, contrast.
+  std::optional<WorkDone> work;
 };
 
 // Positions that a prompt of this many tokens may come to need: suffix, thoughts, answer marker and answer at their
@@ -51,7 +64,8 @@ int64_t capacity_needed(const Transformer& model, const Procedure& procedure, co
 TokenRows with_suffix(const Procedure& procedure, TokenRows prompts);
 
 // Question -> thoughts -> answer for a batch of prompts (token ids, without the procedure's suffix): prefill, think,
-// feed the answer marker, decode. The session is sized to fit; fails when that exceeds the model's positions.
+// feed the answer marker, decode by the strategy, one prompt at a time where that does not go by rows. The session is
+// sized to fit; fails when that exceeds the model's positions.
 Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
                const SolveOptions& options = {});
 

@@ -16,6 +16,10 @@ int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Proc
   const auto feed = [&](int64_t positions, int64_t each) {
     for (int64_t i = 0; i < positions; ++i) sum += each * thought_cost(c, ++stored).flops;
   };
+  if (solution.work) {
+    for (const auto& [before, count] : solution.work->fed) sum += count * thought_cost(c, before + 1).flops;
+    return sum + solution.work->readings * vocabulary;
+  }
   if (c.bidirectional) {
     sum = prompt_tokens * prompt_flops_per_token(c, prompt_tokens);
   } else {

@@ -57,6 +57,13 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   require(!options.intervention || procedure_.max_thoughts() > 0, "intervene",
           "expected a method that takes thoughts but got '", procedure_.method, "' with none");
   require_exit(model.model->config(), procedure_.exit, "evaluate");
+  require_strategy(options.strategy, model.model->config(), procedure_);
+  const bool one_chain = options.strategy.by_rows() && options.strategy.noise == 0;
+  require(one_chain || (!oracle(options) && !options.intervention), "decode",
+          "expected greedy decoding or plain samples beside an intervention or an oracle but got '",
+          to_text(options.strategy), "'");
+  solve_options_.strategy = options.strategy;
+  solve_options_.seed = options.seed;
   examples_ = load_examples(*task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
   solve_options_.recurrences = options.recurrences;
@@ -111,6 +118,7 @@ std::string Problems::method_name() const {
   std::string out = procedure_.method;
   if (options_.halt) out += ", " + to_text(*options_.halt);
   if (options_.intervention) out += " +" + to_text(*options_.intervention);
+  if (options_.strategy.kind != StrategyKind::greedy) out += ", " + to_text(options_.strategy);
   return out;
 }
 
@@ -121,6 +129,7 @@ bool Problems::solve_with(const Procedure& procedure, const std::vector<int64_t>
   ScheduleOptions options{.rows = options_.batch, .solve = solve_options_};
   options.solve.keep_trace = keep_trace;
   options.solve.ids = which;
+  options.solve.extract = extractor();
   return solve_all(model_.model, procedure, prompts, options,
                    [&](int64_t n, const Solution& solution) { return on_solution(which[n], solution); });
 }
@@ -178,10 +187,20 @@ bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool
                     [&](int64_t i, const Solution& solution) { return on_sample(i, sample(i, solution)); });
 }
 
+// The answer as the task's first scorer finds it, which is not shown the right one.
+std::function<std::string(int64_t, const std::vector<int64_t>&)> Problems::extractor() const {
+  return [this](int64_t i, const std::vector<int64_t>& tokens) {
+    Example blind = examples_[i];
+    blind.answer.clear();
+    return task_->scorers.front().score(blind, valid_utf8(model_.tokenizer->decode(tokens))).answer;
+  };
+}
+
 PhaseTimes Problems::time(int64_t i) const {
   require(prepared_, "evaluate", "expected problems that are prepared");
   SolveOptions options = solve_options_;
   options.ids = {i};
+  options.extract = extractor();
   return tacit::solve(model_.model, procedure_, {prompts_[i]}, options).ms;
 }
 
@@ -200,8 +219,8 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
   s.expected = example.answer;
   score(s, example, *task_);
-  s.steps = solution.thoughts.steps[0];
-  s.tokens = std::ssize(solution.answers[0].tokens);
+  s.steps = solution.work ? solution.work->thoughts : solution.thoughts.steps[0];
+  s.tokens = solution.work ? solution.work->tokens : std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
   s.depth = depth_of(example);
   s.flops = problem_flops(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt), solution);

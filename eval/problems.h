@@ -36,6 +36,7 @@ class Problems {
 
  private:
   void tokenize();
+  std::function<std::string(int64_t i, const std::vector<int64_t>& tokens)> extractor() const;
   void describe_them();
   Sample sample(int64_t i, const Solution& solution) const;
   using OnSolution = std::function<bool(int64_t i, const Solution& solution)>;

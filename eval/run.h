@@ -25,6 +25,7 @@ struct RunOptions {
   std::optional<HaltRule> halt;              // in place of the method's own rule
   std::optional<Intervention> intervention;  // what replaces the thoughts; part of what makes a run the same run
   std::string task;                          // "" = the checkpoint's own
+  Strategy strategy;                         // how answers are decoded; draws with `seed`
   TaskOptions task_options;                  // see task_options_of()
   int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example

@@ -64,6 +64,10 @@ OrderedJson to_json(const RunRecord& record) {
     json["intervention"] = to_text(*options.intervention);
     json["intervention_seed"] = options.intervention->seed;
   }
+  if (options.strategy.kind != StrategyKind::greedy) {
+    json["decode"] = to_text(options.strategy);
+    json["sample_seed"] = options.seed;
+  }
   const DepthConfig& depth = model.model->config().depth;
   const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
   json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();

@@ -26,7 +26,7 @@ struct Sample {
   std::string text, answer, expected;  // decoded text, extracted answer, reference
   bool extracted = false, correct = false;
   std::vector<OtherScore> scores;  // of the task's scorers after the first
-  int64_t steps = 0, tokens = 0;   // thoughts or words consumed; answer tokens
+  int64_t steps = 0, tokens = 0;   // thoughts or words consumed; answer tokens; those of all samples, beams, branches
   bool cut_off = false;            // a written chain that ran into the cap on words
   int64_t flops = 0;               // problem_flops() (eval/flops.h)
   int64_t memory_bytes = 0;        // what the row had stored at its end, all layers; 0 = unknown

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "decoding/solve.h"
+
+namespace tacit {
+
+// The procedure whose rows draw what the strategy draws: words, and noise on thoughts.
+Procedure drawing(const Procedure& procedure, const SolveOptions& options);
+// What decode() does by the strategy, of those that go by rows.
+DecodeOptions decode_options(const Procedure& procedure, const SolveOptions& options);
+
+// solve() for one prompt (with the suffix) of a problem called `id` by a strategy that does not go by rows. The prompt
+// is computed once and forked.
+Solution solve_one(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
+                   const std::vector<int64_t>& prompt, int64_t id, int64_t capacity, const SolveOptions& options);
+
+}  // namespace tacit

@@ -1,0 +1,248 @@
+#include "decoding/strategy.h"
+
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "lib/core/error.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "decode";
+
+struct Form {
+  StrategyKind kind;
+  const char* name;
+  const char* value;  // what stands bare behind the name; "" = nothing
+};
+constexpr Form kForms[] = {{StrategyKind::greedy, "greedy", ""},   {StrategyKind::sample, "sample", ""},
+                           {StrategyKind::noise, "noise", "SIZE"}, {StrategyKind::beam, "beam", "N"},
+                           {StrategyKind::vote, "vote", "N"},      {StrategyKind::best, "best", "N"},
+                           {StrategyKind::tree, "tree", ""},       {StrategyKind::contrast, "contrast", ""}};
+
+const Form& form_of(StrategyKind kind) {
+  for (const Form& form : kForms) {
+    if (form.kind == kind) return form;
+  }
+  fail(kOperation, "expected a known strategy");
+}
+
+std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+// One setting of a strategy, read and written. `low`..`high`, whole numbers where `whole`.
+struct Setting {
+  std::string name;
+  std::function<double(const Strategy&)> get;
+  std::function<void(Strategy&, double)> set;
+  double low = 0, high = 1e9;
+  bool whole = false;
+  std::vector<std::string> words = {};  // the value is one of these, and its place the number
+};
+
+template <class Get>
+Setting setting(std::string name, Get field, double low = 0, double high = 1e9) {
+  using Field = std::remove_cvref_t<decltype(field(std::declval<Strategy&>()))>;
+  return {std::move(name),
+          [field](const Strategy& s) { return static_cast<double>(field(s)); },
+          [field](Strategy& s, double x) { field(s) = static_cast<Field>(x); },
+          low,
+          high,
+          std::is_integral_v<Field>};
+}
+
+template <class Get>
+Setting choice(std::string name, std::vector<std::string> words, Get field) {
+  Setting out = setting(std::move(name), field);
+  out.words = std::move(words);
+  return out;
+}
+
+// The setting that stands bare behind the name comes first.
+std::vector<Setting> settings_of(StrategyKind kind) {
+  std::vector<Setting> out;
+  const auto drawn = [&] {
+    out.push_back(setting(
+        "temperature", [](auto& s) -> auto& { return s.sampling.temperature; }));
+    out.push_back(setting(
+        "top-k", [](auto& s) -> auto& { return s.sampling.top_k; }));
+    out.push_back(setting(
+        "top-p", [](auto& s) -> auto& { return s.sampling.top_p; }, 1e-9, 1));
+    out.push_back(setting(
+        "min-p", [](auto& s) -> auto& { return s.sampling.min_p; }, 0, 1));
+    out.push_back(setting(
+        "noise", [](auto& s) -> auto& { return s.noise; }));
+  };
+  const auto samples = setting(
+      "samples", [](auto& s) -> auto& { return s.samples; }, 1, kMostSamples);
+  switch (kind) {
+    case StrategyKind::greedy: break;
+    case StrategyKind::sample: drawn(); break;
+    case StrategyKind::noise:
+      out = {setting(
+          "noise", [](auto& s) -> auto& { return s.noise; })};
+      break;
+    case StrategyKind::beam:
+      out = {setting(
+                 "width", [](auto& s) -> auto& { return s.beam.width; }, 1, 4096),
+             setting(
+                 "length-penalty", [](auto& s) -> auto& { return s.beam.length_penalty; }, -100, 100)};
+      break;
+    case StrategyKind::best:
+      out = {samples};
+      drawn();
+      out.push_back(choice(
+          "by", {"mean", "sum"}, [](auto& s) -> auto& { return s.likelihood; }));
+      break;
+    case StrategyKind::vote:
+      out = {samples};
+      drawn();
+      break;
+    case StrategyKind::tree:
+      out = {setting(
+                 "width", [](auto& s) -> auto& { return s.tree.width; }, 1, kMostSamples),
+             setting(
+                 "branch", [](auto& s) -> auto& { return s.tree.branch; }, 1, kMostSamples),
+             choice(
+                 "expand", {"noise", "tokens"}, [](auto& s) -> auto& { return s.tree.expand; }),
+             setting(
+                 "noise", [](auto& s) -> auto& { return s.tree.noise; }),
+             choice(
+                 "by", {"likelihood", "entropy"}, [](auto& s) -> auto& { return s.tree.value; })};
+      break;
+    case StrategyKind::contrast:
+      out = {setting(
+                 "weight", [](auto& s) -> auto& { return s.contrast.weight; }),
+             setting(
+                 "plausible", [](auto& s) -> auto& { return s.contrast.plausible; }, 0, 1),
+             setting(
+                 "thoughts", [](auto& s) -> auto& { return s.contrast.thoughts; })};
+      break;
+  }
+  return out;
+}
+
+// Every setting at its usual value.
+Strategy usual(StrategyKind kind) {
+  Strategy out{.kind = kind};
+  const bool drawn = kind == StrategyKind::sample || kind == StrategyKind::vote || kind == StrategyKind::best;
+  if (drawn) out.sampling.temperature = 1;
+  return out;
+}
+
+void read_value(Strategy& to, const Setting& setting, const std::string& text, const std::string& whole_text) {
+  if (!setting.words.empty()) {
+    for (size_t i = 0; i < setting.words.size(); ++i) {
+      if (setting.words[i] == text) return setting.set(to, static_cast<double>(i));
+    }
+    std::string known;
+    for (const std::string& word : setting.words) known += (known.empty() ? "" : " or ") + word;
+    fail(kOperation, "expected '", setting.name, "' to be ", known, " but got '", text, "' in '", whole_text, "'");
+  }
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool fits = !text.empty() && error == std::errc() && end == text.data() + text.size() && value >= setting.low &&
+                    value <= setting.high && (!setting.whole || value == std::floor(value));
+  require(fits, kOperation, "expected '", setting.name, "' to be a ", setting.whole ? "whole " : "", "number from ",
+          setting.low, " to ", setting.high, " but got '", text, "' in '", whole_text, "'");
+  setting.set(to, value);
+}
+
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Strategy parse_strategy(const std::string& text) {
+  const size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  const Form* form = nullptr;
+  std::vector<std::string> names;
+  std::string listed;
+  for (const Form& candidate : kForms) {
+    names.push_back(candidate.name);
+    listed +=
+        (listed.empty() ? "" : ", ") + std::string(candidate.name) + (*candidate.value ? ":" : "") + candidate.value;
+    if (name == candidate.name) form = &candidate;
+  }
+  require(form, kOperation, "expected one of ", listed, " but got '", text, "'", did_you_mean(name, names));
+  Strategy out = usual(form->kind);
+  const std::vector<Setting> settings = settings_of(form->kind);
+  std::vector<std::string> parts = colon == text.npos ? std::vector<std::string>{} : parts_of(text.substr(colon + 1));
+  if (*form->value) {
+    require(!parts.empty() && parts[0].find('=') == std::string::npos, kOperation, "expected '", form->name, ":",
+            form->value, "' but got '", text, "'");
+    read_value(out, settings[0], parts[0], text);
+    parts.erase(parts.begin());
+  }
+  std::map<std::string, bool> given;
+  for (const std::string& part : parts) {
+    const size_t equals = part.find('=');
+    const std::string key = part.substr(0, equals);
+    const Setting* found = nullptr;
+    std::vector<std::string> keys;
+    for (size_t i = *form->value ? 1 : 0; i < settings.size(); ++i) {
+      keys.push_back(settings[i].name);
+      if (settings[i].name == key) found = &settings[i];
+    }
+    require(found && equals != part.npos && !given[key], kOperation, "expected settings NAME=VALUE of '", form->name,
+            "', each once, but got '", part, "' in '", text, "'", did_you_mean(key, keys));
+    given[key] = true;
+    read_value(out, *found, part.substr(equals + 1), text);
+  }
+  // Samples that differ by their noise need no other draws.
+  if (form->kind != StrategyKind::noise && out.noise > 0 && !given["temperature"]) out.sampling.temperature = 0;
+  return out;
+}
+
+std::string to_text(const Strategy& strategy) {
+  const Form& form = form_of(strategy.kind);
+  const std::vector<Setting> settings = settings_of(strategy.kind);
+  Strategy plain = usual(strategy.kind);
+  if (strategy.kind != StrategyKind::noise && strategy.noise > 0) plain.sampling.temperature = 0;
+  std::string out;
+  for (size_t i = 0; i < settings.size(); ++i) {
+    const Setting& setting = settings[i];
+    const double value = setting.get(strategy);
+    const bool bare = i == 0 && *form.value;
+    if (!bare && value == setting.get(plain)) continue;
+    const std::string text = setting.words.empty() ? number_text(value) : setting.words.at(static_cast<size_t>(value));
+    out += (out.empty() ? ":" : ",") + (bare ? text : setting.name + "=" + text);
+  }
+  return form.name + out;
+}
+
+void require_strategy(const Strategy& strategy, const ModelConfig& config, const Procedure& procedure) {
+  if (strategy.kind == StrategyKind::greedy) return;
+  const std::string text = to_text(strategy);
+  require_sampling(strategy.sampling, kOperation);
+  require(strategy.by_rows() || !config.bidirectional, kOperation, "expected greedy decoding or samples of a ",
+          config.family, " model, which reads its input at once, but got '", text, "'");
+  require(strategy.samples >= 1 && strategy.samples <= kMostSamples, kOperation, "expected 1 to ", kMostSamples,
+          " samples but got ", strategy.samples);
+  const bool vectors = !procedure.in_words && procedure.max_thoughts() > 0;
+  require(strategy.noise == 0 || vectors, kOperation, "expected a method that thinks in vectors for '", text,
+          "' but got '", procedure.method, "'");
+  require(strategy.kind != StrategyKind::contrast || procedure.max_thoughts() > 0, kOperation,
+          "expected a method that takes thoughts for '", text, "' but got '", procedure.method, "'");
+  if (strategy.kind != StrategyKind::tree) return;
+  require(vectors && !procedure.parallel && !leaves_early(config, procedure.exit), kOperation,
+          "expected a method that takes one vector after the other for '", text, "' but got '", procedure.method, "'");
+  require(strategy.tree.width * strategy.tree.branch <= kMostSamples, kOperation, "expected at most ", kMostSamples,
+          " branches in all but got '", text, "'");
+}
+
+}  // namespace tacit

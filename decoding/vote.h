@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decoding/decode.h"
+
+namespace tacit {
+
+// Self-consistency [arXiv:2203.11171]: which sample stands for the answer that most samples gave. Of equally frequent
+// answers the one given first, and of its samples the first. "" is no answer and has no vote; where there is no other,
+// sample 0. Fails on no samples.
+int64_t majority(std::span<const std::string> answers);
+
+// How a sample's log-probabilities become its score.
+enum class Likelihood {
+  mean,  // log p / number of tokens
+  sum,   // log p
+};
+// Of the words of a written chain, if it has any, and the answer's tokens, the stop token included; -inf of nothing.
+double likelihood(std::span<const double> log_probs, Likelihood how);
+
+// The first of the largest. Fails on none; NaN is never chosen beside a number.
+int64_t best_of(std::span<const double> scores);
+
+}  // namespace tacit
