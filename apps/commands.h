@@ -17,5 +17,6 @@ Command data_command();
 Command convert_command();
 Command train_command();
 Command bench_command();
+Command verbalise_command();
 
 }  // namespace tacit

@@ -116,6 +116,8 @@ Reply ask(const Thinker& thinker, const std::string& question) {
   } else if (reply.steps > 0) {
     reply.grid.explored = thinker.loaded.settings.frontier == "explored";
     reply.grid.thoughts = read_thoughts(thinker, solution.thoughts.trace_BKD, reply.steps);
+    const at::Tensor thoughts_KD = solution.thoughts.trace_BKD[0].narrow(0, 0, reply.steps);
+    if (thinker.verbaliser) reply.said = thinker.verbaliser->say(thoughts_KD);
   }
   std::vector<std::string> answer = split_words(tokenizer.decode(solution.answers[0].tokens));
   if (asks_about_graphs(thinker) && answer.size() > 1) answer.resize(1);  // what counts in an evaluation

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "apps/render.h"
+#include "decoding/verbalise.h"
 #include "eval/run.h"
 
 namespace tacit {
@@ -16,6 +17,7 @@ struct Thinker {
   int64_t recurrences = 0;  // SessionOptions::recurrences
   Strategy strategy = {};   // how answers are decoded
   uint64_t sample_seed = 0;
+  std::optional<Verbaliser> verbaliser = {};
 };
 // Fails where not even a question of one token would leave room for the thoughts and the answer.
 Thinker make_thinker(LoadedModel loaded, const std::string& method = "latent", int64_t latents = -1,
@@ -28,6 +30,7 @@ bool asks_about_graphs(const Thinker& thinker);
 struct Reply {
   std::vector<std::string> words;  // a chain of thought that was written, or the fixed tokens that stood in for one
   ThoughtGrid grid;                // readouts of thoughts that are no tokens
+  std::vector<Verbalised> said;    // of each thought that is no token, where there is a verbaliser
   std::string answer;
   int64_t steps = 0;
   double ms = 0;

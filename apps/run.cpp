@@ -8,6 +8,7 @@
 #include "apps/reply.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
+#include "apps/verbaliser.h"
 #include "eval/task.h"
 #include "lib/core/error.h"
 
@@ -42,6 +43,8 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
   OrderedJson out = {{"question", question.text}, {"method", thinker.method}, {"steps", reply.steps}};
   if (!reply.words.empty()) out["words"] = reply.words;
   if (!thoughts.empty()) out["thoughts"] = thoughts;
+  for (const Verbalised& said : reply.said)
+    out["said"].push_back({{"text", valid_utf8(said.text)}, {"score", said.score}});
   out["answer"] = reply.answer;
   if (!question.expected.empty()) out["expected"] = question.expected;
   out["ms"] = reply.ms;
@@ -77,6 +80,12 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     std::cout << question.text << "\n\n";
     print_readouts(reply.grid.thoughts, options);
   }
+  for (size_t k = 0; k < reply.said.size(); ++k) {
+    char score[16];
+    std::snprintf(score, sizeof score, "  %.2f", reply.said[k].score);
+    std::cout << "thought " << k + 1 << "  " << dump(OrderedJson(valid_utf8(reply.said[k].text))) << score << "\n";
+  }
+  if (!reply.said.empty()) std::cout << "\n";
   if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
   const std::string& expected = question.expected;
   std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
@@ -92,9 +101,9 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
 int run_run(const std::vector<std::string>& args) {
   CommonOptions common;
   std::optional<std::string> question, task_name;
-  std::optional<std::string> halt, decode;
+  std::optional<std::string> halt, decode, verbalise;
   uint64_t sample_seed = 0;
-  std::filesystem::path data;
+  std::filesystem::path data, bank;
   int64_t index = 0;
   ReachFlags flags;
   Options options("run", "One question, answered; its thoughts are shown.",
@@ -111,6 +120,8 @@ int run_run(const std::vector<std::string>& args) {
       "(default: the method's own)");
   options.add("decode", "STRATEGY", &decode, kDecodeHelp);
   options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
+  options.add("verbalise", "HOW", &verbalise, kVerbaliseHelp);
+  options.add("bank", "FILE", &bank, "solved problems for '--verbalise nearest'; generated without it");
   options.common(common, {"method", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
@@ -130,6 +141,7 @@ int run_run(const std::vector<std::string>& args) {
   Strategy strategy;
   if (decode) strategy = decode_option(*decode);
   if (!decode) options.reject_useless({"sample-seed"}, "--decode");
+  if (!verbalise) options.reject_useless({"bank"}, "--verbalise");
   use_threads(common.threads);
 
   LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
@@ -156,6 +168,14 @@ int run_run(const std::vector<std::string>& args) {
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
     asked = question_of_task(*task_name, of, index);
+  }
+  if (verbalise) {
+    const std::string named = task_name.value_or(settings.task);
+    TaskOptions of = task_options_of(settings);
+    of.data = data;
+    if (!named.empty()) apply_problem_options(options, flags, settings, of, named);
+    thinker.verbaliser =
+        verbaliser_option(options, *verbalise, thinker.loaded, thinker.procedure, named, std::move(of), bank);
   }
   if (asks_about_graphs(thinker)) {  // refused before the model thinks
     const GraphQuestion graph = parse_graph_question(asked.text, "run");
