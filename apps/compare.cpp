@@ -7,6 +7,7 @@
 #include "apps/eval_options.h"
 #include "apps/known_names.h"
 #include "apps/progress_bar.h"
+#include "apps/report_files.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "eval/compare.h"
@@ -252,7 +253,7 @@ int run_compare(const std::vector<std::string>& args) {
               "with commas between, or all");
   options.add("baseline", "NAME", &flags.baseline,
               "row the others are tested against (default: the first of method cot)");
-  options.add("out", "DIR", &flags.out, "folder to write: compare.json, compare.md and the run folders");
+  options.add("out", "DIR", &flags.out, "folder to write: compare.html, compare.json, compare.md, plots and the run folders");
   options.add("latents", "N", &flags.eval.common.latents,
               "thoughts before the answer, of the methods that have a number of them (default: each checkpoint's own)",
               0, kMostThoughts);
@@ -272,6 +273,7 @@ int run_compare(const std::vector<std::string>& args) {
     std::filesystem::create_directories(flags.out);
     write_file_atomic(flags.out / "compare.json", json, "compare");
     write_file_atomic(flags.out / "compare.md", markdown, "compare");
+    write_report_page(flags.out, comparison, named.runs);
   }
   if (flags.eval.common.json) {
     std::cout << json;

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/compare.h"
+
+namespace tacit {
+
+// Beside compare.json and compare.md: compare.html, and plots/ with the data of each plot (.tsv) and a script for
+// gnuplot (.gp). Where gnuplot is installed it draws them (.svg); where it is not, a line on stderr says so.
+void write_report_page(const std::filesystem::path& folder, const Comparison& comparison,
+                       const std::vector<std::pair<std::string, Run>>& runs);
+
+}  // namespace tacit

@@ -1,0 +1,88 @@
+#include "eval/report_findings.h"
+
+#include <algorithm>
+#include <map>
+
+#include "eval/plot/markup.h"
+#include "eval/report_plots.h"
+
+namespace tacit {
+namespace {
+
+constexpr double kLevel = .05;
+constexpr int64_t kFew = 30;
+
+void join(std::string& list, const std::string& item) { list += (list.empty() ? "" : ", ") + item; }
+
+std::string beaten_by_rule(const Comparison& comparison) {
+  const Heuristic* rule = best_rule(comparison);
+  if (rule == nullptr) rule = chance_rule(comparison);
+  if (rule == nullptr) return "";
+  std::string rows;
+  for (const ComparisonRow* row : plain_rows(comparison)) {
+    if (row->metrics.accuracy_ci.low <= rule->accuracy) join(rows, row->name);
+  }
+  if (rows.empty()) return "";
+  return "Not shown to beat a rule that never looks for the answer (“" + rule->name + "”, " +
+         percent_text(rule->accuracy) + " %): " + rows + ". The interval holds it or lies below.";
+}
+
+std::string thoughts_without_effect(const Comparison& comparison) {
+  std::string rows;
+  for (const ComparisonRow* clean : plain_rows(comparison)) {
+    std::string changes;
+    for (const ComparisonRow& row : comparison.rows) {
+      if (!row.clean || row.clean->against != clean->name || row.clean->p_value < kLevel) continue;
+      const bool prefixed = row.name.starts_with(clean->name + " ");
+      join(changes, (prefixed ? row.name.substr(clean->name.size() + 1) : row.name) + " (p " +
+                        p_value_text(row.clean->p_value) + ")");
+    }
+    if (!changes.empty()) rows += (rows.empty() ? "" : "; ") + clean->name + " with " + changes;
+  }
+  return rows.empty() ? "" : "Replacing the thoughts changes the accuracy by nothing that can be told: " + rows + ".";
+}
+
+std::string lost_to_holm(const Comparison& comparison) {
+  const bool corrected = std::ranges::any_of(comparison.rows, [](const ComparisonRow& r) { return r.p_holm != 1; });
+  std::string rows;
+  for (const ComparisonRow& row : comparison.rows) {
+    if (!corrected || comparison.baseline.empty() || row.name == comparison.baseline) continue;
+    if (row.p_value < kLevel && row.p_holm >= kLevel) {
+      join(rows, row.name + " (p " + p_value_text(row.p_value) + ", Holm " + p_value_text(row.p_holm) + ")");
+    }
+  }
+  return rows.empty() ? "" : "Below .05 by themselves, not after Holm's correction: " + rows + ".";
+}
+
+std::string cut_off(const Comparison& comparison) {
+  std::string rows;
+  for (const ComparisonRow* row : plain_rows(comparison)) {
+    const Metrics& m = row->metrics;
+    const double share = m.examples == 0 ? 0 : static_cast<double>(m.cut_off) / static_cast<double>(m.examples);
+    if (share >= kLevel) join(rows, row->name + " " + percent_text(share) + " %");
+  }
+  return rows.empty() ? "" : "Written chains that ran into the cap on words: " + rows + ".";
+}
+
+std::string thin_depths(const Comparison& comparison) {
+  std::map<int64_t, int64_t> depths;
+  for (const ComparisonRow& row : comparison.rows) {
+    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth] = d.examples;
+  }
+  std::string few;
+  for (const auto& [depth, examples] : depths) {
+    if (examples < kFew) join(few, "depth " + std::to_string(depth) + " (n " + std::to_string(examples) + ")");
+  }
+  return few.empty() ? "" : "Few problems, wide intervals: " + few + ".";
+}
+
+}  // namespace
+
+std::vector<std::string> negative_findings(const Comparison& comparison) {
+  std::vector<std::string> out = {beaten_by_rule(comparison), thoughts_without_effect(comparison),
+                                  lost_to_holm(comparison), cut_off(comparison), thin_depths(comparison)};
+  std::erase(out, "");
+  return out;
+}
+
+}  // namespace tacit

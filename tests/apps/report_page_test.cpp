@@ -1,0 +1,150 @@
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+
+#include "eval/report_html.h"
+#include "lib/core/json.h"
+#include "tests/apps/checkpoint.h"
+#include "tests/eval/report_support.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+// The browser or program of this name that PATH finds, "" = none.
+std::string on_path(const std::vector<std::string>& names) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    for (const std::string& name : names) {
+      const std::filesystem::path file = std::filesystem::path(folder) / name;
+      std::error_code ignored;
+      if (!folder.empty() && std::filesystem::is_regular_file(file, ignored)) return file;
+    }
+  }
+  return "";
+}
+
+struct Opened {
+  std::string dom;                    // after scripts have run
+  std::vector<std::string> messages;  // of the console: errors, refused requests
+  std::vector<std::string> requests;  // of the page that are no file's
+};
+
+// In a browser that resolves no name, with a profile of its own.
+Opened open_page(const std::string& browser, const ScratchFolder& scratch, const std::string& page) {
+  put(scratch / "page.html", page);
+  const std::string log = scratch / "net.json";
+  const Finished run = run_program({"timeout", "90", browser, "--headless", "--no-sandbox", "--disable-gpu",
+                                    "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                                    "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr",
+                                    "--user-data-dir=" + (scratch / "profile").string(), "--log-net-log=" + log,
+                                    "--dump-dom", "file://" + (scratch / "page.html").string()});
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  Opened out{run.out, {}, {}};
+  std::istringstream lines(run.err);
+  for (std::string line; std::getline(lines, line);) {
+    if (holds(line, ":CONSOLE")) out.messages.push_back(line);
+  }
+  // The browser's own requests have no initiator that is a page.
+  for (const Json& event : read_json(log, "test").at("events")) {
+    const Json params = event.value("params", Json::object());
+    const std::string url = params.value("url", ""), initiator = params.value("initiator", "not an origin");
+    if (initiator != "not an origin" && !url.starts_with("file:")) out.requests.push_back(url);
+  }
+  return out;
+}
+
+std::string without_provenance(const std::string& page) {
+  return page.substr(0, page.find("<section id=\"provenance\""));
+}
+
+}  // namespace
+
+TEST_CASE("a browser opens the page without an error and without a request, its script works") {
+  const std::string browser = on_path({"chromium", "chromium-browser", "google-chrome"});
+  if (browser.empty()) {
+    std::cout << "TACIT-SKIP: no chromium\n";
+    return;
+  }
+  const ScratchFolder scratch;
+  NamedRuns runs = page_runs();
+  for (auto& [name, run] : runs) {
+    for (Sample& s : run.samples) s.question = s.text = s.answer = kHostile;
+  }
+  Comparison comparison = page_comparison(runs);
+  comparison.notes = {kHostile};
+  const std::string page = html_report(comparison, runs);
+  const Opened opened = open_page(browser, scratch, page);
+  for (const std::string& message : opened.messages) FAIL_CHECK(message);
+  for (const std::string& url : opened.requests) FAIL_CHECK(url);
+  CHECK(holds(opened.dom, "<div id=\"tip\" hidden"));
+  CHECK(holds(opened.dom, "data-tip=\"frontier: 93.8 % (81.2–100.0), 200 MFLOPs a problem\""));
+  CHECK(holds(opened.dom, "class=\"choose\""));
+  CHECK(holds(opened.dom, "aria-pressed=\"true\""));
+  CHECK(holds(opened.dom, "sortable"));
+
+  // That such things would be seen: a script that fails; a picture from outside; the same within the page's policy.
+  const Opened broken =
+      open_page(browser, scratch, "<!DOCTYPE html><img src=\"http://tacit.invalid/x.png\"><script>missing()</script>");
+  REQUIRE(broken.messages.size() == 1);
+  CHECK(holds(broken.messages[0], "missing is not defined"));
+  CHECK(broken.requests == std::vector<std::string>{"http://tacit.invalid/x.png"});
+  std::string smuggled = page;
+  smuggled.insert(smuggled.find("<main>"), "<img src=\"http://tacit.invalid/x.png\"><script>missing()</script>");
+  const Opened refused = open_page(browser, scratch, smuggled);
+  CHECK(refused.messages.size() >= 2);
+  CHECK(refused.requests.empty());
+  CHECK_FALSE(holds(refused.messages[0] + refused.messages[1], "missing is not defined"));
+}
+
+TEST_CASE("compare --out writes the page and the plots' data; --runs gives the same page") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks", "coconut", 1);
+  write_checkpoint(scratch / "writes", "cot", 2);
+  const Finished first =
+      run_tacit({"compare", "--model", scratch / "thinks", "--model", scratch / "writes", "--out", scratch / "a",
+                 "--task", "reach", "--count", "6", "--seed", "3", "--latency-problems", "2", "--threads", "1"});
+  CAPTURE(first.err);
+  REQUIRE(first.code == 0);
+  const std::string page = read_file(scratch / "a/compare.html", "test");
+  CHECK(page.starts_with("<!DOCTYPE html>"));
+  CHECK(holds(page, "reach, 6 problems"));
+  CHECK(holds(page, "id=\"accuracy-flops\""));
+  CHECK(holds(page, "id=\"accuracy-ms\""));
+  CHECK(holds(page, "id=\"accuracy-depth\""));
+  for (const char* name : {"accuracy-flops", "accuracy-ms", "accuracy-depth"}) {
+    CAPTURE(name);
+    CHECK(std::filesystem::file_size(scratch / "a/plots" / (std::string(name) + ".tsv")) > 0);
+    CHECK(std::filesystem::file_size(scratch / "a/plots" / (std::string(name) + ".gp")) > 0);
+    if (!on_path({"gnuplot"}).empty()) {
+      CHECK(holds(read_file(scratch / "a/plots" / (std::string(name) + ".svg"), "test"), "</svg>"));
+    } else {
+      CHECK(holds(first.err, "gnuplot is not installed"));
+    }
+  }
+  CHECK_FALSE(holds(first.err, "warning"));
+  const Finished again = run_tacit(
+      {"compare", "--runs", scratch / "a/runs/thinks", "--runs", scratch / "a/runs/writes", "--out", scratch / "b"});
+  CAPTURE(again.err);
+  REQUIRE(again.code == 0);
+  CHECK(without_provenance(read_file(scratch / "b/compare.html", "test")) == without_provenance(page));
+}
+
+TEST_CASE("without gnuplot compare says so and leaves everything else") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks", "coconut", 1);
+  const Finished run = run_program({"env", "PATH=" + scratch.path().string(), TACIT_BINARY, "compare", "--model",
+                                    scratch / "thinks", "--out", scratch / "a", "--task", "reach", "--count", "3",
+                                    "--seed", "3", "--latency-problems", "0", "--threads", "1"});
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(holds(run.err, "compare: gnuplot is not installed, so " + (scratch / "a/plots").string()));
+  CHECK(std::filesystem::exists(scratch / "a/compare.html"));
+  CHECK(std::filesystem::exists(scratch / "a/plots/accuracy-flops.gp"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "a/plots/accuracy-flops.svg"));
+}
