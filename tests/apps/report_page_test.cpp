@@ -51,7 +51,8 @@ Opened open_page(const std::string& browser, const ScratchFolder& scratch, const
     if (holds(line, ":CONSOLE")) out.messages.push_back(line);
   }
   // The browser's own requests have no initiator that is a page.
-  for (const Json& event : read_json(log, "test").at("events")) {
+  const Json net = read_json(log, "test");
+  for (const Json& event : net.at("events")) {
     const Json params = event.value("params", Json::object());
     const std::string url = params.value("url", ""), initiator = params.value("initiator", "not an origin");
     if (initiator != "not an origin" && !url.starts_with("file:")) out.requests.push_back(url);
