@@ -1,5 +1,7 @@
 #include "latent/methods/methods.h"
 
+#include "latent/methods/tree.h"
+
 namespace tacit {
 
 std::vector<Method> built_in_methods() {
@@ -7,7 +9,7 @@ std::vector<Method> built_in_methods() {
           frontier_method(), walk_method(),    icot_method(),         codi_method(),    sim_cot_method(),
           pccot_method(),    lotus_method(),   colar_method(),        hrpo_method(),    soft_thinking_method(),
           swi_method(),      halting_method(), universal_method(),    huginn_method(),  ouro_method(),
-          trm_method()};
+          trm_method(),      tree_method()};
 }
 
 std::vector<int64_t> marker_ids(const std::string& marker, const MethodContext& context) {
