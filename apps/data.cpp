@@ -6,51 +6,82 @@
 #include "apps/options.h"
 #include "apps/reach_options.h"
 #include "apps/runtime.h"
+#include "eval/public_tasks.h"
 #include "eval/task.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
 namespace {
 
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& each : parts) out += (out.empty() ? "" : ", ") + each;
+  return out;
+}
+
+OrderedJson task_json(const Task& task) {
+  OrderedJson out = {{"summary", task.summary},
+                     {"generated", task.generated},
+                     {"needs_data", !task.generated && task.data.empty()},
+                     {"formats", task.formats},
+                     {"published", task.published},
+                     {"licence", task.licence},
+                     {"template", task.prompt.question},
+                     {"scorers", OrderedJson::array()}};
+  for (const Scorer& scorer : task.scorers) out["scorers"].push_back(scorer.name);
+  return out;
+}
+
+void print_tasks() {
+  std::cout << "Tasks ('--task'):\n";
+  const std::string indent(18, ' ');
+  for (const std::string& name : task_names()) {
+    const Task& of = task(name);
+    std::cout << "  " << name << std::string(indent.size() - 2 - name.size(), ' ') << of.summary << "\n";
+    std::string from = of.generated ? "generated" : "needs '--data'";
+    if (!of.formats.empty()) from += (of.generated ? "; reads " : ": ") + joined(of.formats);
+    std::cout << indent << from << "\n";
+    if (!of.published.empty()) std::cout << indent << of.published << "\n";
+    if (!of.licence.empty()) std::cout << indent << "licence " << of.licence << "\n";
+  }
+}
+
 int data_list(const std::vector<std::string>& args) {
   bool json = false;
-  Options options("data list", "Tasks, and the files they read.", "tacit data list");
+  std::string spec;
+  Options options("data list", "Tasks, where their files are published, and generators.", "tacit data list");
   options.flag("json", &json, "print JSON");
+  options.add("spec", "NAME", &spec, "print a public task as a task file, to start an own one from");
   if (!options.parse(args)) return kDone;
-  OrderedJson tasks = OrderedJson::object();
-  for (const std::string& name : task_names()) tasks[name] = task(name).summary;
-  const OrderedJson files = {
-      {"JSON lines", "one example a line: id, question, steps, answer, meta (tacit data generate, convert)"},
-      {"ProsQA JSON",
-       "a list of question, steps, answer, edges, root, target, neg_target .. (facebookresearch/coconut)"},
-      {"Coconut JSON", "a list of question, steps, answer (facebookresearch/coconut)"},
-      {"GSM8K-Aug", "lines of question||<<a=b>> <<c=d>> #### answer (da03/Internalize_CoT_Step_by_Step)"}};
+  if (!spec.empty()) {
+    std::cout << public_task_json(spec) << "\n";
+    return kDone;
+  }
   OrderedJson generators = OrderedJson::object();
   for (const std::string& name : generated_task_names()) generators[name] = open_generator(name).options.dump();
   if (json) {
-    std::cout << dump({{"tasks", tasks}, {"files", files}, {"generators", generators}}, 2) << "\n";
+    OrderedJson tasks = OrderedJson::object();
+    for (const std::string& name : task_names()) tasks[name] = task_json(task(name));
+    std::cout << dump({{"tasks", tasks}, {"generators", generators}}, 2) << "\n";
     return kDone;
   }
-  auto print = [](const char* title, const OrderedJson& entries) {
-    std::cout << title << "\n";
-    for (const auto& [name, text] : entries.items()) {
-      std::cout << "  " << name << std::string(std::max<size_t>(14, name.size() + 2) - name.size(), ' ')
-                << text.get<std::string>() << "\n";
-    }
-  };
-  print("Tasks:", tasks);
-  print("\nFiles:", files);
-  print("\nGenerators, with their options:", generators);
+  print_tasks();
+  std::cout << "\nAll read JSON lines of examples too (tacit data generate, convert), one a line: id, question, steps, "
+               "answer, choices, meta.\nAn own task is a file, '--task NAME.json': docs/tasks.md, 'tacit data list "
+               "--spec gsm8k'.\n\nGenerators, with their options:\n";
+  for (const auto& [name, text] : generators.items()) {
+    std::cout << "  " << name << std::string(16 - name.size(), ' ') << text.get<std::string>() << "\n";
+  }
   return kDone;
 }
 
 const std::vector<Command>& actions() {
   static const std::vector<Command> all = {
       {"generate", "problems of a generated task, as JSON lines", data_generate},
-      {"convert", "a benchmark's own file as JSON lines", data_convert},
-      {"show", "one example, drawn", data_show},
+      {"convert", "a benchmark's own file as JSON lines, and back", data_convert},
+      {"show", "one example as a model is asked it", data_show},
       {"audit", "what rules score that never do the reasoning", data_audit},
-      {"list", "tasks and file kinds", data_list},
+      {"list", "tasks, and where their files are published", data_list},
   };
   return all;
 }

@@ -3,9 +3,12 @@
 
 #include "apps/command.h"
 #include "apps/data_commands.h"
+#include "apps/data_source.h"
 #include "apps/progress_bar.h"
 #include "apps/reach_options.h"
 #include "datasets/coconut_file.h"
+#include "eval/public_tasks.h"
+#include "eval/task.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -72,35 +75,46 @@ int data_generate(const std::vector<std::string>& args) {
   return kDone;
 }
 
+namespace {
+
+void write_as(const std::string& format, const std::filesystem::path& out, const std::vector<Example>& examples) {
+  if (format.empty() || format == "examples") return write_to(out, examples);
+  format == "coconut" ? write_coconut_json(out, examples) : write_coconut_lines(out, examples);
+  std::cerr << "tacit: wrote " << examples.size() << " examples to " << out.string() << "\n";
+}
+
+}  // namespace
+
 int data_convert(const std::vector<std::string>& args) {
-  std::string name, input;
+  std::string name, input, to;
   uint64_t seed = 0;
   std::filesystem::path out;
   ReachFlags flags;
-  Options options("data convert", "A benchmark's own file as JSON lines.",
+  Options options("data convert",
+                  "A benchmark's own file as JSON lines of examples, or examples as what trainings read.",
                   "curl -LO https://raw.githubusercontent.com/facebookresearch/coconut/main/data/prosqa_valid.json\n"
                   "tacit data convert prosqa prosqa_valid.json --style symbols --out prosqa.jsonl");
-  options.positional("FORMAT", &name, "prosqa or gsm8k_aug");
-  options.positional("FILE", &input, "ProsQA's JSON; lines of GSM8K-Aug, or any of Coconut's JSON");
+  options.positional("FORMAT", &name, "a task whose own file it is ('tacit data list'), a task file, or 'examples'");
+  options.positional("FILE", &input, "the file");
+  options.choice("to", {"examples", "coconut", "gsm8k_aug"}, &to,
+                 "JSON lines of examples (default); Coconut's JSON; GSM8K-Aug's lines");
   flags.add_text(options);
   options.add("seed", "N", &seed, "of labels and orders in symbols (default 0)");
   options.add("out", "FILE", &out, "file to write");
   if (!options.parse(args)) return kDone;
-  const std::vector<std::string> formats = {"prosqa", "gsm8k_aug"};
-  if (std::ranges::find(formats, name) == formats.end()) {
-    options.reject("expected the format prosqa or gsm8k_aug but got '" + name + "'" + did_you_mean(name, formats));
+  std::vector<std::string> formats = {"examples", "prosqa", "gsm8k_aug"};
+  for (const TaskSpec& spec : public_tasks()) formats.push_back(spec.name);
+  if (!is_task_file(name) && std::ranges::find(formats, name) == formats.end()) {
+    std::string listed;
+    for (const std::string& each : formats) listed += (listed.empty() ? "" : ", ") + each;
+    options.reject("expected one of " + listed + ", or a task file, but got '" + name + "'" +
+                   did_you_mean(name, formats));
   }
   options.require_option("out");
-  if (name == "gsm8k_aug") {
-    flags.check(options, ReachSource::text, {});
-    write_to(out, read_coconut(input));
-    return kDone;
-  }
-
   ReachOptions reach;
   flags.apply(reach);
-  flags.check(options, ReachSource::prosqa, reach.style);
-  write_to(out, read_prosqa(input, reach.style, reach.labels, seed));
+  flags.check(options, source_of_data(name, input), reach.style);
+  write_as(to, out, name == "examples" ? read_examples(input) : read_data(name, input, reach, seed));
   return kDone;
 }
 

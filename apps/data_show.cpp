@@ -1,28 +1,26 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "apps/command.h"
 #include "apps/data_commands.h"
+#include "apps/data_source.h"
+#include "apps/eval_options.h"
+#include "apps/known_names.h"
 #include "apps/reach_options.h"
 #include "apps/render.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "datasets/audit.h"
 #include "datasets/text_audit.h"
+#include "eval/prompts.h"
 #include "lib/core/error.h"
 
 namespace tacit {
 namespace {
 
 bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
-
-// Examples of a file: ProsQA's JSON (rendered as asked), JSON lines of reach, whose graphs are checked, or of any task.
-std::vector<Example> read_problems(const std::filesystem::path& file, const ReachOptions& reach, uint64_t seed) {
-  if (reach_source(file) == ReachSource::prosqa) return read_prosqa(file, reach.style, reach.labels, seed);
-  std::vector<Example> examples = read_generated_examples(file);
-  return std::ranges::any_of(examples, has_graph) ? read_reach_examples(file) : examples;
-}
 
 // The graph of an example that has one, by the labels of its text.
 std::optional<GraphQuestion> graph_of(const Example& example) {
@@ -44,12 +42,15 @@ std::optional<GraphQuestion> graph_of(const Example& example) {
   return question;
 }
 
-void show(const Example& example) {
+void show(const Example& example, const std::string& prompt) {
   const RenderOptions options{output_width(), output_has_colour()};
-  std::cout << paint(example.id, Tone::bold, options.colour) << "\n\n" << example.question << "\n\n";
+  std::cout << paint(example.id, Tone::bold, options.colour) << "\n\n" << prompt << "\n\n";
   if (const auto question = graph_of(example)) {
     for (const std::string& line : graph_picture(*question, options)) std::cout << line << "\n";
     std::cout << "\n";
+  }
+  for (size_t i = 0; i < example.choices.size(); ++i) {
+    std::cout << "choice " << choice_letter(static_cast<int64_t>(i)) << "  " << example.choices[i] << "\n";
   }
   for (size_t i = 0; i < example.steps.size(); ++i) std::cout << "step " << i + 1 << "  " << example.steps[i] << "\n";
   std::cout << "answer  " << paint(example.answer, Tone::good, options.colour) << "\n";
@@ -86,9 +87,16 @@ void print_audit(const TextAudit& audit, const std::string& source) {
   constexpr size_t kShownAnswers = 12;
   std::printf("%s: %lld examples, %lld of them twice\n", source.c_str(), static_cast<long long>(audit.examples),
               static_cast<long long>(audit.duplicates));
-  std::printf("words of a question %lld to %lld (mean %.1f), steps %.1f in the mean\n",
-              static_cast<long long>(audit.min_words), static_cast<long long>(audit.max_words), audit.mean_words,
-              audit.mean_steps);
+  if (audit.contradictions > 0 || audit.empty_answers > 0) {
+    std::printf("%lld of those twice with another answer, %lld examples without an answer\n",
+                static_cast<long long>(audit.contradictions), static_cast<long long>(audit.empty_answers));
+  }
+  std::printf(
+      "words of a question %lld to %lld (mean %.1f), of an answer up to %lld (mean %.1f), steps up to %lld "
+      "(mean %.1f)\n",
+      static_cast<long long>(audit.min_words), static_cast<long long>(audit.max_words), audit.mean_words,
+      static_cast<long long>(audit.max_answer_words), audit.mean_answer_words, static_cast<long long>(audit.max_steps),
+      audit.mean_steps);
   if (!audit.depth_counts.empty()) std::printf("\ndepth\n");
   for (const auto& [depth, count] : audit.depth_counts) print_share(std::to_string(depth), count, audit.examples);
   std::printf("\nanswers, %zu different\n", audit.answers.size());
@@ -109,6 +117,15 @@ std::vector<GuessRule> rules_of(const std::vector<Example>& examples) {
   return is_generated(task) ? generated_task(task).rules : std::vector<GuessRule>();
 }
 
+// Where the problems stand: a task file names itself as the task, and the file that it brings.
+std::filesystem::path data_file(const std::string& given, std::string& task_name) {
+  if (!task_name.empty() || !holds_task(given)) return given;
+  task_name = given;
+  const Task& of = task(task_name);
+  require(!of.data.empty(), "data", "expected a file of problems, or a task file that has 'data', but got ", given);
+  return of.data;
+}
+
 template <class Found>
 void print(const Found& audit, const std::string& source, bool json) {
   if (json) {
@@ -121,41 +138,55 @@ void print(const Found& audit, const std::string& source, bool json) {
 }  // namespace
 
 int data_show(const std::vector<std::string>& args) {
-  std::string file;
+  std::string file, name;
   int64_t index = 0;
   uint64_t seed = 0;
   bool json = false;
   ReachFlags flags;
-  Options options("data show", "One example of a file, with its graph drawn if it has one.",
+  PromptFlags prompt;
+  Options options("data show", "One example of a file as a model is asked it, with its graph drawn if it has one.",
                   "tacit data generate reach --count 5 --seed 7 --out reach.jsonl\n"
                   "tacit data show reach.jsonl --index 3");
-  options.positional("FILE", &file, "JSON lines, or ProsQA's JSON");
+  options.positional("FILE", &file, "JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file");
+  options.add("task", "NAME", &name, "whose file it is: 'tacit data list', or a task file, NAME.json");
   options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
+  prompt.add_shots(options);
   flags.add_text(options);
-  options.add("seed", "N", &seed, "of ProsQA's labels in symbols (default 0)");
+  options.add("seed", "N", &seed, "of solved examples, or of ProsQA's labels in symbols (default 0)");
   options.flag("json", &json, "print JSON");
   if (!options.parse(args)) return kDone;
   if (is_generated(file) && !std::filesystem::exists(file)) {
     options.reject("expected a file, such as 'tacit data generate " + file + " --out FILE' writes, but got the task '" +
                    file + "'");
   }
-  ReachOptions reach;
-  reach.style = ReachStyle::english;  // ProsQA as published, unless asked
-  flags.apply(reach);
-  flags.check(options, reach_source(file), reach.style);
-  const std::vector<Example> examples = read_problems(file, reach, seed);
+  if (!name.empty()) check_task(options, name);
+  if (name.empty()) options.reject_useless({"shots", "shots-data", "prompt"}, "--task");
+  prompt.check(options);
+  const std::filesystem::path data = data_file(file, name);
+  TaskOptions asked;
+  asked.data = data;
+  asked.seed = seed;
+  asked.reach.style = ReachStyle::english;  // ProsQA as published, unless asked
+  prompt.apply(asked);
+  flags.apply(asked.reach);
+  flags.check(options, source_of_data(name, data), asked.reach.style, /*draws=*/asked.shots > 0);
+  const std::vector<Example> examples = read_data(name, data, asked.reach, seed);
   require(index < std::ssize(examples), "show", "expected an index below ", examples.size(), " but got ", index, " in ",
-          file);
+          data.string());
+  const Example& example = examples[index];
+  const std::string text = name.empty() ? example.question : render_prompts(task(name), {example}, asked)[0];
   if (json) {
-    std::cout << dump(to_json(examples[index]), 2) << "\n";
+    OrderedJson out = to_json(example);
+    if (!name.empty()) out["prompt"] = text;
+    std::cout << dump(out, 2) << "\n";
   } else {
-    show(examples[index]);
+    show(example, text);
   }
   return kDone;
 }
 
 int data_audit(const std::vector<std::string>& args) {
-  std::string source;
+  std::string source, name;
   int64_t count = 1000;
   uint64_t seed = 0;
   bool json = false;
@@ -166,8 +197,9 @@ int data_audit(const std::vector<std::string>& args) {
                   "tacit data audit listops --generator '{\"depth\": 4}' --count 500");
   options.positional(
       "SOURCE", &source,
-      "a file (JSON lines or ProsQA's JSON), or a generated task: reach, pointer, chain, listops, walks, "
-      "maze");
+      "a file (JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file), or a generated task: reach, "
+      "pointer, chain, listops, walks, maze");
+  options.add("task", "NAME", &name, "whose file it is: 'tacit data list', or a task file, NAME.json");
   options.add("count", "N", &count, "a generated task: problems (default 1000)", 1);
   options.add("seed", "N", &seed, "of generated problems, or of ProsQA's labels in symbols (default 0)");
   flags.add_text(options);
@@ -175,16 +207,19 @@ int data_audit(const std::vector<std::string>& args) {
   options.flag("json", &json, "print JSON");
   if (!options.parse(args)) return kDone;
   std::vector<Example> examples;
-  if (is_generated(source)) {
+  if (!name.empty()) check_task(options, name);
+  if (is_generated(source) && name.empty()) {
     const Generator generator = generator_of(options, flags, source);
     for (int64_t i = 0; i < count; ++i) examples.push_back(generator.example(seed, i));
   } else {
+    const std::filesystem::path data = data_file(source, name);
     ReachOptions reach;
+    if (name == "prosqa") reach.style = ReachStyle::english;
     flags.apply(reach);
-    flags.check(options, reach_source(source), reach.style);
+    flags.check(options, source_of_data(name, data), reach.style);
     options.reject_given({"count"}, "SOURCE file");
     ReachFlags::reject_generator(options, "SOURCE file");
-    examples = read_problems(source, reach, seed);
+    examples = read_data(name, data, reach, seed);
   }
   require(!examples.empty(), "audit", "expected at least one example but got none in ", source);
   if (std::ranges::all_of(examples, has_graph)) {

@@ -5,8 +5,36 @@
 
 namespace tacit {
 
+void PromptFlags::add_shots(Options& options) {
+  options.add("shots", "N", &shots, "solved examples before each question, drawn by --seed (default 0)", 0);
+  options.add("shots-data", "FILE", &shots_data, "where they come from (default: the file of the benchmark)");
+  options.choice("prompt", {"template", "plain"}, &style,
+                 "the question in the task's template, or as it stands (default: as the checkpoint was trained)");
+}
+
+void PromptFlags::add(Options& options) {
+  add_shots(options);
+  options.flag("chat", &chat, "the checkpoint's chat template around the question");
+  options.add("max-answer-tokens", "N", &max_answer_tokens, "tokens of an answer at most (default: the task's)", 1);
+}
+
+void PromptFlags::apply(TaskOptions& to) const {
+  to.shots = shots;
+  to.shots_data = shots_data;
+  if (!style.empty()) to.prompt = style == "plain" ? PromptStyle::plain : PromptStyle::in_template;
+  to.chat = chat;
+  to.max_answer_tokens = max_answer_tokens;
+}
+
+void PromptFlags::check(const Options& options) const {
+  if (shots == 0) options.reject_useless({"shots-data"}, "--shots");
+  require(shots_data.empty() || std::filesystem::is_regular_file(shots_data), "evaluate",
+          "expected a file of solved examples but there is none at ", shots_data.string());
+}
+
 void EvalFlags::add(Options& options) {
-  options.add("task", "NAME", &task, "what to solve: 'tacit data list' (default: the checkpoint's own)");
+  options.add("task", "NAME", &task,
+              "what to solve: 'tacit data list', or a task file, NAME.json (default: the checkpoint's own)");
   options.add("data", "FILE", &data, "file of the benchmark; problems are generated without it");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
@@ -20,6 +48,7 @@ void EvalFlags::add(Options& options) {
   options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
   reach.add_text(options);
   reach.add_generator(options);
+  prompt.add(options);
 }
 
 RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& settings) const {
@@ -31,6 +60,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.task_options.data = data;
   out.task_options.seed = common.seed;
   out.task_options.count = count;
+  prompt.apply(out.task_options);
   apply_problem_options(options, reach, settings, out.task_options, task.empty() ? settings.task : task);
   out.batch = common.batch;
   out.shuffle = shuffle;
@@ -45,6 +75,7 @@ void EvalFlags::check(const Options& options) const {
   if (decode) decode_option(*decode);
   if (!decode) options.reject_useless({"sample-seed"}, "--decode");
   if (!task.empty()) check_task(options, task);
+  prompt.check(options);
   if (data.empty()) return;
   require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
           data.string());
@@ -93,8 +124,8 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
   const Task& of = tacit::task(name);
   const bool other = of.generated && name != "reach";
   ReachSource source = of.renders_data ? ReachSource::prosqa : ReachSource::text;
-  if (to.data.empty()) source = other ? ReachSource::other : ReachSource::generator;
-  flags.check(options, source, to.reach.style);
+  if (data_of(of, to).empty()) source = other ? ReachSource::other : ReachSource::generator;
+  flags.check(options, source, to.reach.style, /*draws=*/to.shots > 0);
   to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
 }
 

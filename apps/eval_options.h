@@ -10,12 +10,27 @@
 
 namespace tacit {
 
+// How a question is put to the model.
+struct PromptFlags {
+  int64_t shots = 0, max_answer_tokens = 0;
+  std::filesystem::path shots_data;
+  std::string style;  // "" = not given
+  bool chat = false;
+
+  void add_shots(Options& options);  // --shots, --shots-data, --prompt
+  void add(Options& options);        // and --chat, --max-answer-tokens
+  void apply(TaskOptions& to) const;
+  // UsageError on shots from a file without a number, or from a file that is not there.
+  void check(const Options& options) const;
+};
+
 // What `eval` and `compare` ask of an evaluation, beside the model and its method.
 struct EvalFlags {
   CommonOptions common;
   std::string task;  // "" = the checkpoint's own
   std::filesystem::path data;
   int64_t count = 300, limit = 0, latency_problems = 50;
+  PromptFlags prompt;
   std::optional<uint64_t> shuffle;
   uint64_t intervention_seed = 0, sample_seed = 0;
   std::optional<std::string> decode;

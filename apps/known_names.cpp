@@ -23,6 +23,8 @@ void check_method(const Options& options, const std::string& name) {
   if (name != "latent") check(options, "method", method_names(), name);
 }
 
-void check_task(const Options& options, const std::string& name) { check(options, "task", task_names(), name); }
+void check_task(const Options& options, const std::string& name) {
+  if (!is_task_file(name)) check(options, "task", task_names(), name);
+}
 
 }  // namespace tacit

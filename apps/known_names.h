@@ -8,7 +8,7 @@ namespace tacit {
 
 // UsageError, with the known names and the nearest one, unless a method is called so; 'latent' counts.
 void check_method(const Options& options, const std::string& name);
-// The same for tasks.
+// The same for tasks; the path of a task file is taken as it is.
 void check_task(const Options& options, const std::string& name);
 
 }  // namespace tacit

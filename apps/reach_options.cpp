@@ -55,7 +55,7 @@ void ReachFlags::reject_generator(const Options& options, std::string_view besid
                        beside);
 }
 
-void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style) const {
+void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style, bool draws) const {
   if (source == ReachSource::other) {
     options.reject_useless({"style", "labels", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth",
                             "edges-per-node", "acyclic", "balance-in-degree"},
@@ -63,10 +63,14 @@ void ReachFlags::check(const Options& options, ReachSource source, ReachStyle st
     return;
   }
   options.reject_useless({"generator"}, "a generated task other than reach");
-  if (source == ReachSource::text)
-    options.reject_useless({"style", "labels", "seed"}, "problems that are generated or ProsQA's own file");
+  if (source == ReachSource::text) {
+    const char* use = "problems that are generated or ProsQA's own file";
+    options.reject_useless({"style", "labels"}, use);
+    if (!draws) options.reject_useless({"seed"}, use);
+  }
   if (style == ReachStyle::english) options.reject_useless({"labels"}, "style symbols");
-  if (source == ReachSource::prosqa && style == ReachStyle::english) options.reject_useless({"seed"}, "style symbols");
+  if (source == ReachSource::prosqa && style == ReachStyle::english && !draws)
+    options.reject_useless({"seed"}, "style symbols");
   if (source == ReachSource::generator && kind != "random")
     options.reject_useless({"edges-per-node", "acyclic"}, "kind random");
 }

@@ -35,8 +35,9 @@ struct ReachFlags {
   Json generator_options(const Json& base) const;
   // UsageError when one of add_generator()'s is given, which has no meaning beside option `beside`.
   static void reject_generator(const Options& options, std::string_view beside);
-  // UsageError when an option is given that does nothing to problems of this source and style.
-  void check(const Options& options, ReachSource source, ReachStyle style) const;
+  // UsageError when an option is given that does nothing to problems of this source and style. `draws`: the seed does
+  // something besides.
+  void check(const Options& options, ReachSource source, ReachStyle style, bool draws = false) const;
 };
 
 // Of a file: ProsQA's JSON is a list.

@@ -9,6 +9,7 @@
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "apps/verbaliser.h"
+#include "eval/prompts.h"
 #include "eval/task.h"
 #include "lib/core/error.h"
 
@@ -30,7 +31,7 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
   const std::vector<Example> examples = load_examples(task(name), enough);
   require(index < std::ssize(examples), "run", "expected an index below ", examples.size(), " but got ", index,
           " in task '", name, "'");
-  return {examples[index].question, examples[index].answer};
+  return {render_prompts(task(name), {examples[index]}, options)[0], examples[index].answer};
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {

@@ -78,4 +78,36 @@ std::vector<Example> read_coconut(const std::filesystem::path& path) {
   return examples;
 }
 
+void write_coconut_json(const std::filesystem::path& path, const std::vector<Example>& examples) {
+  OrderedJson list = OrderedJson::array();
+  for (const Example& e : examples)
+    list.push_back({{"question", e.question}, {"steps", e.steps}, {"answer", e.answer}});
+  try {
+    write_file_atomic(path, list.dump() + "\n", "write_coconut");
+  } catch (const OrderedJson::type_error&) {
+    fail("write_coconut", "expected valid UTF-8 but got other bytes for ", path.string());
+  }
+}
+
+void write_coconut_lines(const std::filesystem::path& path, const std::vector<Example>& examples) {
+  const auto check = [](const Example& example, const std::string& text, std::initializer_list<const char*> strange) {
+    for (const char* each : strange) {
+      require(text.find(each) == text.npos, "write_coconut", "expected texts without ", Json(each).dump(),
+              ", which a line has no place for, but got one in example '", example.id, "'; JSON has");
+    }
+  };
+  std::string out;
+  for (const Example& example : examples) {
+    check(example, example.question, {"\n", "\r", "||"});
+    check(example, example.answer, {"\n", "\r", "####"});
+    out += example.question + "||";
+    for (const std::string& step : example.steps) {
+      check(example, step, {"\n", "\r", " ", "\t", "####"});
+      out += step + " ";
+    }
+    out += "#### " + example.answer + "\n";
+  }
+  write_file_atomic(path, out, "write_coconut");
+}
+
 }  // namespace tacit

@@ -15,4 +15,10 @@ namespace tacit {
 // Fails naming the file and the first broken item or line.
 std::vector<Example> read_coconut(const std::filesystem::path& path);
 
+// The same two forms, written; what they have no place for (ids, choices, meta) is left out. Atomic. Lines have no
+// place for line breaks, for "||" and "####" in a text, nor for white space in a step: fails naming the first example
+// that has them.
+void write_coconut_json(const std::filesystem::path& path, const std::vector<Example>& examples);
+void write_coconut_lines(const std::filesystem::path& path, const std::vector<Example>& examples);
+
 }  // namespace tacit

@@ -13,11 +13,16 @@ namespace tacit {
 // What a data set of any task holds, and what rules score on it that never do the reasoning.
 struct TextAudit {
   int64_t examples = 0;
-  int64_t duplicates = 0;                                 // examples whose question text occurred before
+  int64_t duplicates = 0;      // examples whose question text occurred before
+  int64_t contradictions = 0;  // .. with another answer
+  int64_t empty_answers = 0;
   std::vector<std::pair<int64_t, int64_t>> depth_counts;  // (meta.depth, examples); empty where no example has one
   double mean_words = 0;                                  // of a question
   int64_t min_words = 0, max_words = 0;
+  double mean_answer_words = 0;
+  int64_t max_answer_words = 0;
   double mean_steps = 0;
+  int64_t max_steps = 0;
   std::vector<std::pair<std::string, int64_t>> answers;  // with their numbers, most frequent first
   // "most frequent answer", then the rules given. A rule that says nothing has not decided and scores nothing.
   std::vector<Heuristic> heuristics;

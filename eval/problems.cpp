@@ -8,6 +8,7 @@
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
 #include "eval/flops.h"
+#include "eval/prompts.h"
 #include "eval/rescore.h"
 #include "lib/core/error.h"
 
@@ -65,7 +66,7 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   solve_options_.strategy = options.strategy;
   solve_options_.seed = options.seed;
   examples_ = load_examples(*task_, options.task_options, options.limit);
-  solve_options_.max_answer_tokens = answer_tokens(*task_, examples_);
+  solve_options_.max_answer_tokens = answer_tokens(*task_, examples_, options.task_options);
   solve_options_.recurrences = options.recurrences;
   tokenize();
   describe_them();
@@ -74,10 +75,16 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
 void Problems::tokenize() {
   const int64_t limit = model_.model->config().max_positions;
   const int64_t vocabulary = model_.model->config().vocab_size;
-  for (const Example& example : examples_) {
+  std::optional<ChatTemplate> chat;
+  if (options_.task_options.chat) chat = load_chat_template(model_.directory);
+  if (chat) chat_ = chat->name;
+  const std::vector<std::string> texts =
+      render_prompts(*task_, examples_, options_.task_options, chat ? &*chat : nullptr);
+  for (size_t i = 0; i < examples_.size(); ++i) {
+    const Example& example = examples_[i];
     std::vector<int64_t> prompt;
     try {
-      prompt = model_.tokenizer->encode(example.question);
+      prompt = model_.tokenizer->encode(texts[i]);
     } catch (const Error& error) {
       fail("evaluate", "expected example '", example.id,
            "' in words of the checkpoint's tokenizer but got: ", error.what());
@@ -104,7 +111,8 @@ RunRecord Problems::record() const {
           task_->renders_data,
           latents,
           procedure_.max_thoughts(),
-          solve_options_.max_answer_tokens};
+          solve_options_.max_answer_tokens,
+          prompt_record(*task_, options_.task_options, chat_)};
 }
 
 void Problems::describe_them() {

@@ -51,6 +51,7 @@ class Problems {
   Procedure procedure_;
   bool prepared_ = false;
   std::vector<Example> examples_;
+  std::string chat_;  // name of the chat template around the prompts; "" = none
   TokenRows prompts_;
   Metrics described_;
   SolveOptions solve_options_;

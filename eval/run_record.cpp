@@ -44,6 +44,8 @@ OrderedJson to_json(const RunRecord& record) {
   const LoadedModel& model = record.model;
   const RunOptions& options = record.options;
   const TaskOptions& task = options.task_options;
+  const Task& definition = tacit::task(options.task.empty() ? record.task : options.task);
+  const std::filesystem::path data = data_of(definition, task);
   OrderedJson json = {
       {"command", options.command},
       {"model", valid_utf8(model_name(model.directory))},
@@ -59,6 +61,11 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
+  if (!definition.file_sha256.empty()) {
+    json["task_path"] = valid_utf8(options.task);
+    json["task_sha256"] = definition.file_sha256;
+  }
+  if (!record.prompt.is_null()) json["prompt"] = record.prompt;
   if (options.halt) json["halt"] = to_text(*options.halt);
   if (options.intervention) {
     json["intervention"] = to_text(*options.intervention);
@@ -71,22 +78,22 @@ OrderedJson to_json(const RunRecord& record) {
   const DepthConfig& depth = model.model->config().depth;
   const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
   json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();
-  if (task.data.empty() && record.task != "reach") {
+  if (data.empty() && record.task != "reach") {
     json["generator"] = open_generator(record.task, task.generator).options;
     json["generator"]["count"] = task.count;
-  } else if (task.data.empty()) {
+  } else if (data.empty()) {
     json["generator"] = generator_json(task.reach.graph, task.count);
   } else {
-    json["data"] = valid_utf8(task.data.filename().string());
-    json["data_path"] = valid_utf8(task.data.string());
-    json["data_sha256"] = sha256_hex(MappedFile::open(task.data, "evaluate")->bytes());
+    json["data"] = valid_utf8(data.filename().string());
+    json["data_path"] = valid_utf8(data.string());
+    json["data_sha256"] = sha256_hex(MappedFile::open(data, "evaluate")->bytes());
   }
   // What does nothing is null: a file's text stands as it is, and so do ProsQA's own sentences.
-  const bool told = (task.data.empty() && record.task == "reach") || record.renders_data;
+  const bool told = (data.empty() && record.task == "reach") || record.renders_data;
   const bool symbols = task.reach.style == ReachStyle::symbols;
   json["style"] = told ? OrderedJson(symbols ? "symbols" : "english") : OrderedJson();
   json["labels"] = told && symbols ? OrderedJson(task.reach.labels) : OrderedJson();
-  json["seed"] = task.data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
+  json["seed"] = data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
   json["limit"] = options.limit;
   json["dtype"] = at::toString(model.model->dtype());
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);

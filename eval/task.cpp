@@ -1,13 +1,20 @@
 #include "eval/task.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
 #include <sstream>
 
 #include "datasets/coconut_file.h"
 #include "datasets/generated_task.h"
 #include "datasets/lines.h"
 #include "datasets/text_audit.h"
+#include "eval/prompts.h"
+#include "eval/public_tasks.h"
+#include "eval/scorers/scorers.h"
 #include "lib/core/error.h"
+#include "lib/core/files.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
@@ -98,12 +105,37 @@ std::vector<Heuristic> reach_heuristics(const std::vector<Example>& examples) {
   return graphs ? audit_reach(examples).heuristics : std::vector<Heuristic>();
 }
 
+// The files of a generated task are JSON lines of examples, or those of the benchmark that has its name.
+std::vector<Example> read_generated_file(const TaskSpec* published, const std::filesystem::path& file) {
+  std::string first;
+  for_each_line(file, "load_task", [&](std::string_view line, int64_t number) {
+    if (number == 1) first = line.substr(0, 1);
+  });
+  return published == nullptr || first.empty() || first == "{" ? read_generated_examples(file)
+                                                               : read_problems(*published, file);
+}
+
+std::vector<std::string> formats_of(const TaskSpec& spec) {
+  std::vector<std::string> out;
+  for (const FormSpec& form : spec.forms) {
+    const std::string& name = record_format_names()[static_cast<size_t>(form.records.format)];
+    if (std::ranges::find(out, name) == out.end()) out.push_back(name);
+  }
+  return out;
+}
+
 Task made_task(const GeneratedTask& made) {
   Task out;
   out.name = made.name;
   out.summary = made.summary;
-  out.load = [name = made.name](const TaskOptions& options) {
-    if (!options.data.empty()) return read_generated_examples(options.data);
+  const TaskSpec* published = find_public_task(made.name);
+  if (published != nullptr) {
+    out.formats = formats_of(*published);
+    out.published = published->published;
+    out.licence = published->licence;
+  }
+  out.load = [name = made.name, published](const TaskOptions& options) {
+    if (!options.data.empty()) return read_generated_file(published, options.data);
     const Generator generator = open_generator(name, options.generator);
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
@@ -128,7 +160,10 @@ std::vector<Task> all_tasks() {
        .load = load_prosqa,
        .scorers = {as_it_stands()},
        .heuristics = reach_heuristics,
-       .renders_data = true},
+       .renders_data = true,
+       .formats = {"json"},
+       .published = "https://github.com/facebookresearch/coconut data/prosqa_valid.json",
+       .licence = "MIT"},
       {.name = "gsm8k_aug",
        .summary = "GSM8K-Aug: word problems with their equations as steps [arXiv:2311.01460]; from a file",
        .load = load_gsm8k_aug,
@@ -137,10 +172,16 @@ std::vector<Task> all_tasks() {
            [](const Example&, const std::string& text) { return first_word(answer_sentence(text)); },
            [](const Example& example, const std::string& answer) {
              return without_commas(answer) == without_commas(example.answer);
-           })}},
+           })},
+       .formats = {"lines", "json"},
+       .published = "https://github.com/da03/Internalize_CoT_Step_by_Step data/gsm8k/test.txt",
+       .licence = "MIT"},
   };
   for (const GeneratedTask& made : generated_tasks()) {
     if (made.name != "reach") all.push_back(made_task(made));
+  }
+  for (const TaskSpec& spec : public_tasks()) {
+    if (!is_generated(spec.name)) all.push_back(make_task(spec));
   }
   return all;
 }
@@ -148,6 +189,31 @@ std::vector<Task> all_tasks() {
 const std::vector<Task>& tasks() {
   static const std::vector<Task> all = all_tasks();
   return all;
+}
+
+// What always giving the most frequent answer scores, where answers are so few that it says something.
+std::vector<Heuristic> majority(const std::vector<Example>& examples) {
+  constexpr size_t kFew = 10;
+  std::set<std::string> answers;
+  for (const Example& example : examples) answers.insert(example.answer);
+  const bool choice = std::ranges::any_of(examples, [](const Example& e) { return !e.choices.empty(); });
+  if (examples.empty() || (!choice && answers.size() > kFew)) return {};
+  return audit_text(examples, {}).heuristics;
+}
+
+// A file is read once for each content it has: tasks that were handed out stay what they are.
+const Task& task_of_file(const std::filesystem::path& file) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, std::string>, Task> known;  // by path and content
+  const std::string content = read_file(file, "read_task");
+  const std::lock_guard lock(mutex);
+  const auto key = std::pair{file.string(), sha256_hex(content)};
+  const auto found = known.find(key);
+  if (found != known.end()) return found->second;
+  const Json json = parse_json_unique(content, "read_task", file.string());
+  Task out = make_task(read_task_spec(json, file.string(), file.parent_path()));
+  out.file_sha256 = key.second;
+  return known.emplace(key, std::move(out)).first->second;
 }
 
 }  // namespace
@@ -158,28 +224,64 @@ std::vector<std::string> task_names() {
   return names;
 }
 
+bool is_task_file(const std::string& name) { return name.ends_with(".json"); }
+
+Task make_task(const TaskSpec& spec) {
+  Task out;
+  out.name = spec.name;
+  out.summary = spec.summary;
+  out.load = [spec](const TaskOptions& options) {
+    const std::filesystem::path file = options.data.empty() ? spec.data : options.data;
+    require(!file.empty(), "load_task", "expected the data file of task '", spec.name, "' (--data) but got none",
+            spec.published.empty() ? "" : "; it is published at " + spec.published);
+    return read_problems(spec, file);
+  };
+  for (const ScorerSpec& each : spec.scorers) {
+    out.scorers.push_back(stopping_at(scorer(each.name, each.options), spec.stop));
+  }
+  out.heuristics = majority;
+  out.max_answer_tokens = out.max_sentence_tokens = spec.max_answer_tokens;
+  out.prompt = spec.prompt;
+  out.stop = spec.stop;
+  out.data = spec.data;
+  out.formats = formats_of(spec);
+  out.published = spec.published;
+  out.licence = spec.licence;
+  return out;
+}
+
+std::filesystem::path data_of(const Task& task, const TaskOptions& options) {
+  return options.data.empty() ? task.data : options.data;
+}
+
 const Task& task(const std::string& name) {
+  if (is_task_file(name)) return task_of_file(name);
   for (const Task& t : tasks()) {
     if (t.name == name) return t;
   }
   std::string known;
   for (const std::string& n : task_names()) known += (known.empty() ? "" : ", ") + n;
-  fail("task", "expected one of ", known, " but got '", name, "'", did_you_mean(name, task_names()));
+  fail("task", "expected one of ", known, ", or a task file that ends with .json, but got '", name, "'",
+       did_you_mean(name, task_names()));
 }
 
 std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit) {
   require(limit >= 0, "load_task", "expected a limit of at least 0 but got ", limit);
   std::vector<Example> examples = task.load(options);
-  const std::string source = options.data.empty() ? "task " + task.name : options.data.string();
+  const std::filesystem::path file = data_of(task, options);
+  const std::string source = file.empty() ? "task " + task.name : file.string();
   require(!examples.empty(), "load_task", "expected at least one example but got none in ", source);
   if (limit > 0 && limit < std::ssize(examples)) examples.resize(limit);
-  if (options.lines) {
+  if (options.lines && !uses_template(task, options)) {
     for (Example& example : examples) example.question = question_line(example.question);
   }
   return examples;
 }
 
-int64_t answer_tokens(const Task& task, const std::vector<Example>& examples) {
+int64_t answer_tokens(const Task& task, const std::vector<Example>& examples, const TaskOptions& options) {
+  require(options.max_answer_tokens >= 0, "load_task", "expected a number of answer tokens of at least 0 but got ",
+          options.max_answer_tokens);
+  if (options.max_answer_tokens > 0) return options.max_answer_tokens;
   const bool sentences =
       std::any_of(examples.begin(), examples.end(), [](const Example& e) { return is_sentence(e.answer); });
   return sentences ? task.max_sentence_tokens : task.max_answer_tokens;

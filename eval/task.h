@@ -9,8 +9,15 @@
 #include "datasets/example.h"
 #include "datasets/reach.h"
 #include "eval/scorer.h"
+#include "eval/task_spec.h"
 
 namespace tacit {
+
+enum class PromptStyle {
+  automatic,    // in the task's template, but for checkpoints that were trained on questions as they stand in a file
+  plain,        // the question as it stands
+  in_template,  // in the task's template
+};
 
 struct TaskOptions {
   std::filesystem::path data;  // file of the benchmark; empty = generated, for tasks that can be
@@ -21,6 +28,9 @@ struct TaskOptions {
   int64_t count = 300;  // problems to generate
   int64_t shots = 0;    // solved examples before each question
   std::filesystem::path shots_data;  // where they come from; empty = the task's own
+  PromptStyle prompt = PromptStyle::automatic;
+  bool chat = false;              // the checkpoint's chat template around all of it
+  int64_t max_answer_tokens = 0;  // 0 = the task's
 };
 
 // Something that can be scored.
@@ -32,18 +42,30 @@ struct Task {
   std::vector<Scorer> scorers;
   // What rules score on the examples that never do the reasoning; empty = none are known.
   std::function<std::vector<Heuristic>(const std::vector<Example>&)> heuristics = {};
-  bool generated = false;            // problems can be made without a file
-  bool renders_data = false;         // a data file is told in the style asked for; else it is text as it stands
-  int64_t max_answer_tokens = 8;     // for an answer of one word
-  int64_t max_sentence_tokens = 32;  // for one of several
+  bool generated = false;                    // problems can be made without a file
+  bool renders_data = false;                 // a data file is told in the style asked for; else it is text as it stands
+  int64_t max_answer_tokens = 8;             // for an answer of one word
+  int64_t max_sentence_tokens = 32;          // for one of several
+  PromptSpec prompt = {};                    // without a question: problems are put as they stand
+  std::vector<std::string> stop = {};        // ends a text before it is scored
+  std::filesystem::path data = {};           // of its own, where TaskOptions::data is empty
+  std::vector<std::string> formats = {};     // of its files, where it reads any but JSON lines of examples
+  std::string published = {}, licence = {};  // of its file; "" = not known
+  std::string file_sha256 = {};              // of the task file that it was read from; "" = built in
 };
 
-const Task& task(const std::string& name);  // fails naming the known ones
+// By name, or by the path of a task file, which ends with ".json" (docs/tasks.md). Fails naming the known ones.
+const Task& task(const std::string& name);
 std::vector<std::string> task_names();
+bool is_task_file(const std::string& name);
+Task make_task(const TaskSpec& spec);
+
+// The file that the problems come from; empty = they are generated.
+std::filesystem::path data_of(const Task& task, const TaskOptions& options);
 
 // task.load, then the first `limit` (0 = all). Fails when there are none.
 std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit = 0);
 // Upper bound on the answer's tokens, from the form that the task gives its answers.
-int64_t answer_tokens(const Task& task, const std::vector<Example>& examples);
+int64_t answer_tokens(const Task& task, const std::vector<Example>& examples, const TaskOptions& options = {});
 
 }  // namespace tacit

@@ -143,10 +143,13 @@ TEST_CASE("GSM8K-Aug: the number behind ###, commas aside; questions end their l
 
 TEST_CASE("bad tasks and data") {
   const ScratchFolder scratch;
-  CHECK(holds(
-      error_of([] { task("prosqua"); }),
-      "expected one of reach, prosqa, gsm8k_aug, pointer, chain, listops, walks, maze but got 'prosqua', did you mean "
-      "'prosqa'"));
+  CHECK(holds(error_of([] { task("prosqua"); }),
+              "expected one of reach, prosqa, gsm8k_aug, pointer, chain, listops, walks, maze, prontoqa, gsm8k, "
+              "gsm_hard, svamp, "
+              "multiarith, aqua, strategyqa, math500, bbh, countdown, sudoku, multiplication, clutrr, or a task file "
+              "that ends with "
+              ".json, but got 'prosqua', did you mean "
+              "'prosqa'"));
   TaskOptions options;
   options.count = 0;
   CHECK(holds(error_of([&] { load_examples(task("reach"), options); }), "count of at least 1 problem but got 0"));

@@ -1,0 +1,246 @@
+#include "eval/task_spec.h"
+
+#include <doctest/doctest.h>
+
+#include "eval/public_tasks.h"
+#include "eval/task.h"
+#include "tests/lib/core_support.h"
+
+namespace tacit {
+namespace {
+
+const char* kColours = R"({
+  "name": "colours", "summary": "Questions about colours", "format": "csv", "data": "colours.csv",
+  "fields": {
+    "question": "{Body} {Question}",
+    "choices": ["{A}", "{B}", "{C}"],
+    "answer": "Label", "answer_is": "number",
+    "steps": {"from": "Why", "split": "; *"},
+    "depth": {"from": "Why", "count": ";"},
+    "meta": {"ids": {"from": "Ids", "split": ",", "as": "integers"}, "body": "Body", "extra": {"from": "Extra", "optional": true}}
+  },
+  "prompt": "Question: {question}\n{choices}\nAnswer:",
+  "choice": "{letter}. {text}",
+  "scorers": ["choice_text", {"name": "first_word", "options": {}}],
+  "max_answer_tokens": 5,
+  "stop": ["\n"]
+})";
+
+TaskSpec spec_of(const std::string& text) { return read_task_spec(Json::parse(text), "the task file", "folder"); }
+
+// The task file with one of its values replaced.
+std::string broken(const std::string& pointer, const Json& value) {
+  Json json = Json::parse(kColours);
+  json[Json::json_pointer(pointer)] = value;
+  return error_of([&] { read_task_spec(json, "the task file"); });
+}
+
+Example only(const TaskSpec& spec, const ScratchFolder& scratch, const std::string& text) {
+  put(scratch / "data.txt", text);
+  const std::vector<Example> examples = read_problems(spec, scratch / "data.txt");
+  REQUIRE(examples.size() == 1);
+  return examples[0];
+}
+
+// A task of JSON lines whose answer is read so.
+TaskSpec answering(const std::string& answer, const std::string& more = "") {
+  return spec_of(R"({"name": "t", "format": "jsonl", "fields": {"question": "q", "answer": )" + answer + more +
+                 R"(}, "scorers": ["first_word"]})");
+}
+
+TEST_CASE("a task file says where everything stands") {
+  const ScratchFolder scratch;
+  const TaskSpec spec = spec_of(kColours);
+  CHECK(spec.data == std::filesystem::path("folder/colours.csv"));
+  CHECK(spec.max_answer_tokens == 5);
+  const Example example = only(spec, scratch,
+                               "Body,Question,A,B,C,Label,Why,Ids\n"
+                               "\"Snow, fresh.\",What colour?,red,white,,2,it is cold; cold is white,\"3, 14\"\n");
+  CHECK(example.id == "data/0");
+  CHECK(example.question == "Snow, fresh. What colour?");
+  CHECK(example.choices == std::vector<std::string>{"red", "white"});
+  CHECK(example.answer == "B");
+  CHECK(example.steps == std::vector<std::string>{"it is cold", "cold is white"});
+  CHECK(example.meta.dump() == R"({"body":"Snow, fresh.","ids":[3,14],"depth":1})");
+}
+
+TEST_CASE("answers are found and cleaned by regular expressions") {
+  const ScratchFolder scratch;
+  const auto answer = [&](const std::string& field, const std::string& json) {
+    return only(answering(field), scratch, R"({"q": "?", "a": )" + json + "}\n").answer;
+  };
+  CHECK(answer(R"("a")", "51.0") == "51.0");
+  CHECK(answer(R"({"from": "a", "remove": "\\.0$"})", "51.0") == "51");
+  CHECK(answer(R"-({"from": "a", "find": "#### (.*)", "take": "last"})-", R"("#### 1\n#### 2")") == "2");
+  CHECK(answer(R"-({"from": "a", "find": "#### (.*)"})-", R"("#### 1\n#### 2")") == "1");
+  CHECK(answer(R"({"from": "a", "find": "\\d+"})", R"("about 70 km")") == "70");
+  CHECK(answer(R"({"from": "a", "words": {"true": "yes"}})", "true") == "yes");
+  CHECK(answer(R"-({"from": "a.1", "replace": [["(.)-(.)", "$2+$1"], ["x", "y"]]})-", R"(["", "x-b"])") == "b+y");
+  CHECK(answer(R"("{a.0}/{a.1}")", "[1, 2]") == "1/2");
+}
+
+TEST_CASE("how the right choice is named") {
+  const ScratchFolder scratch;
+  const auto letter = [&](const std::string& form, const std::string& json) {
+    const TaskSpec spec = answering("\"a\"", R"(, "choices": "c", "answer_is": ")" + form + "\"");
+    put(scratch / "data.txt", R"({"q": "?", "c": ["x", "y", "z"], "a": )" + json + "}\n");
+    return read_problems(spec, scratch / "data.txt").at(0).answer;
+  };
+  CHECK(letter("letter", "\"b\"") == "B");
+  CHECK(letter("index", "0") == "A");
+  CHECK(letter("index", "\"2\"") == "C");
+  CHECK(letter("number", "3") == "C");
+  CHECK(letter("text", "\"y\"") == "y");
+  for (const auto& [form, json] : {std::pair{"letter", "\"D\""}, {"index", "3"}, {"number", "0"}, {"index", "\"x\""}}) {
+    CAPTURE(form);
+    const std::string error = error_of([&] { letter(form, json); });
+    CHECK(holds(error, "'answer'"));
+    CHECK(holds(error, "line 1 of " + (scratch / "data.txt").string()));
+  }
+}
+
+TEST_CASE("the first form that fits the file is taken; what fits none says why") {
+  const ScratchFolder scratch;
+  const TaskSpec spec = spec_of(R"({"name": "t", "scorers": ["first_word"], "forms": [
+      {"format": "jsonl", "fields": {"question": "q", "answer": "a"}},
+      {"format": "jsonl", "fields": {"question": "problem", "answer": "solution"}},
+      {"format": "csv", "fields": {"question": "q", "answer": "a"}}]})");
+  CHECK(only(spec, scratch, R"({"problem": "x", "solution": "y"})").answer == "y");
+  CHECK(only(spec, scratch, "q,a\nx,z\n").answer == "z");
+  put(scratch / "other", R"({"problem": "x", "answer": "y"})");
+  const std::string error = error_of([&] { read_problems(spec, scratch / "other"); });
+  CHECK(holds(error, "expected a file of task 't'"));
+  CHECK(holds(error, "expected 'question' at 'q' but got nothing"));
+  CHECK(holds(error, "expected 'answer' at 'solution' but got nothing"));
+}
+
+TEST_CASE("examples that Tacit wrote are read by any task") {
+  const ScratchFolder scratch;
+  const std::vector<Example> examples = {
+      {.id = "x/0", .question = "q", .steps = {"s"}, .answer = "a", .choices = {"a", "b"}}};
+  write_examples(scratch / "own.jsonl", examples);
+  const auto read = read_problems(answering("\"zzz\""), scratch / "own.jsonl");
+  REQUIRE(read.size() == 1);
+  CHECK(to_json(read[0]) == to_json(examples[0]));
+}
+
+TEST_CASE("bad records: the file, the line and the field are named") {
+  const ScratchFolder scratch;
+  const auto error = [&](const TaskSpec& spec, const std::string& line) {
+    put(scratch / "data.txt", R"({"q": "?", "a": "1", "d": 1})"
+                              "\n" +
+                                  line + "\n");
+    return error_of([&] { read_problems(spec, scratch / "data.txt"); });
+  };
+  const std::string place = "line 2 of " + (scratch / "data.txt").string();
+  struct Case {
+    std::string answer, line, message;
+  };
+  for (const Case& c : {
+           Case{R"("a")", R"({"q": "?"})", "expected 'answer' at 'a' but got nothing"},
+           Case{R"("a")", R"({"q": "?", "a": null})", "expected 'answer' at 'a' but got nothing"},
+           Case{R"("a")", R"({"q": "?", "a": " "})", "expected 'answer' to hold an answer"},
+           Case{R"("a")", R"({"q": "", "a": "1"})", "expected 'question' to ask something"},
+           Case{R"("a")", R"({"q": "?", "a": {}})", "expected 'answer' to be a text"},
+           Case{R"({"from": "a", "find": "\\d"})", R"({"q": "?", "a": "none"})",
+                "expected 'answer' to have '\\d' in it"},
+           Case{R"("a", "depth": "d")", R"({"q": "?", "a": "1", "d": "deep"})",
+                "expected 'depth' to be an integer but got \"deep\""},
+       }) {
+    CAPTURE(c.line);
+    const std::string text = error(answering(c.answer), c.line);
+    CAPTURE(text);
+    CHECK(holds(text, c.message));
+    CHECK(holds(text, place));
+  }
+  put(scratch / "empty", R"({"q": "?", "a": ""})");
+  CHECK(read_problems(answering("\"a\""), scratch / "empty", /*empty_answers=*/true).at(0).answer.empty());
+}
+
+TEST_CASE("bad task files: source and field, what was expected, what came") {
+  struct Case {
+    std::string pointer;
+    Json value;
+    std::string message;
+  };
+  for (const Case& c : {
+           Case{"/name", "a b", "expected 'name' to be of letters"},
+           Case{"/format", "xml", "expected 'format' to be json, jsonl, csv, tsv or lines but got \"xml\""},
+           Case{"/feilds", 1, "got 'feilds', did you mean 'fields'"},
+           Case{"/fields/question", nullptr, "expected 'fields.question' to say where it stands"},
+           Case{"/fields/answr", "x", "got 'fields.answr', did you mean 'answer'"},
+           Case{"/fields/answer", 3, "expected 'fields.answer' to be a path"},
+           Case{"/fields/question", "{Body", "expected 'fields.question' to close the braces"},
+           Case{"/fields/answer", {{"find", "x"}}, "expected 'fields.answer.from' to be a path"},
+           Case{"/fields/answer", {{"from", "x"}, {"find", "("}}, "'fields.answer.find' of the task file"},
+           Case{"/fields/answer",
+                {{"from", "x"}, {"take", "last"}},
+                "expected 'fields.answer.take' to be first or last"},
+           Case{"/fields/answer", {{"from", "x"}, {"replace", {"a"}}}, "expected 'fields.answer.replace[0]' to be"},
+           Case{"/fields/steps", {{"from", "x"}, {"split", "a"}, {"each", "b"}}, "one of 'each', 'split' and 'count'"},
+           Case{"/fields/answer_is", "roman", "expected 'fields.answer_is' to be text, letter"},
+           Case{"/fields/choices", nullptr, "expected 'fields.choices' to be given where 'answer_is' is"},
+           Case{"/list", "x", "expected 'list' to be left out but for json"},
+           Case{"/prompt", "Question:", "expected 'prompt' to have {question} in it"},
+           Case{"/scorers", Json::array(), "expected 'scorers' to be a list of scorers"},
+           Case{"/scorers/0", 3, "expected 'scorers[0]' to be a scorer's name"},
+           Case{"/scorers/1/optoins", 3, "got 'scorers[1].optoins', did you mean 'options'"},
+           Case{"/max_answer_tokens", 0, "expected 'max_answer_tokens' to be an integer from 1"},
+           Case{"/stop", {""}, "expected 'stop' to hold texts"},
+           Case{"/forms", Json::array(), "expected 'format' to stand in 'forms'"},
+       }) {
+    CAPTURE(c.pointer);
+    const std::string error = broken(c.pointer, c.value);
+    CAPTURE(error);
+    CHECK(holds(error, c.message));
+    CHECK(holds(error, "the task file"));
+  }
+}
+
+TEST_CASE("a task file is a task: its own data, its scorers, its name in errors") {
+  const ScratchFolder scratch;
+  put(scratch / "colours.json", kColours);
+  put(scratch / "colours.csv",
+      "Body,Question,A,B,C,Label,Why,Ids\nSnow.,What colour?,red,white,blue,2,so,1\nGrass.,What "
+      "colour?,red,white,green,3,so,2\n"
+      "Milk.,What colour?,red,white,blue,2,so,3\n");
+  const Task& colours = task((scratch / "colours.json").string());
+  CHECK(colours.name == "colours");
+  CHECK(!colours.generated);
+  CHECK(&colours == &task((scratch / "colours.json").string()));
+  const std::vector<Example> examples = load_examples(colours, {});
+  REQUIRE(examples.size() == 3);
+  CHECK(answer_tokens(colours, examples) == 5);
+  CHECK(answer_tokens(colours, examples, {.max_answer_tokens = 9}) == 9);
+  REQUIRE(colours.scorers.size() == 2);
+  CHECK(colours.scorers[0].score(examples[0], " B\nand C").correct);
+  CHECK(!colours.scorers[0].score(examples[0], " C\nand B").correct);
+  CHECK(holds(colours.scorers[0].rule, R"(the text ends before the first "\n")"));
+  const std::vector<Heuristic> rules = colours.heuristics(examples);
+  REQUIRE(rules.size() == 1);
+  CHECK(rules[0].name == "most frequent answer");
+  CHECK(rules[0].accuracy == doctest::Approx(2. / 3));
+
+  Json changed = Json::parse(kColours);
+  changed["scorers"] = {"no_such_scorer"};
+  put(scratch / "colours.json", changed.dump());
+  CHECK(holds(error_of([&] { task((scratch / "colours.json").string()); }), "'no_such_scorer'"));
+  CHECK(holds(error_of([&] { task((scratch / "none.json").string()); }), "none.json"));
+}
+
+TEST_CASE("a public task is a task file too") {
+  for (const TaskSpec& spec : public_tasks()) {
+    CAPTURE(spec.name);
+    const ScratchFolder scratch;
+    put(scratch / "own.json", public_task_json(spec.name));
+    CHECK(open_task_spec(scratch / "own.json").name == spec.name);
+    if (!task(spec.name).generated) {
+      CHECK(
+          holds(error_of([&] { load_examples(task(spec.name), {}); }), "expected the data file of task '" + spec.name));
+    }
+  }
+  CHECK(holds(error_of([] { public_task_json("gsm9k"); }), "did you mean 'gsm8k'"));
+}
+
+}  // namespace
+}  // namespace tacit
