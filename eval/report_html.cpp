@@ -61,7 +61,7 @@ std::string subtitle(const Comparison& comparison) {
   const size_t plain = plain_rows(comparison).size(), changed = comparison.rows.size() - plain;
   std::string out = std::to_string(plain) + (plain == 1 ? " row" : " rows");
   if (changed > 0) out += " and " + std::to_string(changed) + " with something changed";
-  out += " on the same problems";
+  if (comparison.rows.size() > 1) out += " on the same problems";
   if (!comparison.baseline.empty()) out += "; tested against " + comparison.baseline;
   return "<p class=\"sub\">" + escape_markup(out) + ".</p>\n";
 }

@@ -202,8 +202,10 @@ std::string examples(const Comparison& comparison, const std::vector<NamedRun>& 
     articles += example(comparison, chosen[i], i + 1, chosen.size());
     for (const Sample* s : chosen[i].samples) readouts = readouts || (s != nullptr && parse_readouts(s->thoughts));
   }
-  std::string text = agree ? "Every row is right or wrong on the same problems; the first of them."
-                           : "The first problems that some rows get right and others wrong.";
+  if (comparison.rows.size() == 1) agree = true;
+  std::string text = comparison.rows.size() == 1 ? "The first problems."
+                     : agree ? "Every row is right or wrong on the same problems; the first of them."
+                             : "The first problems that some rows get right and others wrong.";
   if (readouts) {
     text +=
         " Of thoughts that are vectors the table shows what the vocabulary reads in each: thoughts across, the "

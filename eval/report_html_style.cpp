@@ -27,8 +27,8 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 .sort,.controls{width:100%;font-size:.93rem}
 .sort th,.sort td,.controls th,.controls td{padding:.34rem .6rem;border-bottom:1px solid var(--grid);text-align:left;vertical-align:middle}
 .sort thead th,.controls thead th,.scale{color:var(--soft);font-weight:500;border-bottom:1px solid var(--rule);vertical-align:bottom;line-height:1.25}
-.sort th.n,.sort td.n,.controls th.n,.controls td.n{text-align:right}.sort td.n,.controls td.n{white-space:nowrap}
-tbody th{font-weight:600}tbody th span{overflow-wrap:anywhere}.key+span{display:inline-block;max-width:calc(100% - 1.6rem);vertical-align:top}tbody th:first-child{min-width:7.5rem;max-width:20rem}
+.sort th.n,.sort td.n,.controls th.n,.controls td.n{text-align:right}.sort td.n,.controls td.n{white-space:nowrap}.takes{min-width:15rem}
+tbody th{font-weight:600}tbody th span{overflow-wrap:anywhere}.key+span{display:inline-block;max-width:calc(100% - 1.6rem);vertical-align:top}.sort tbody th:first-child,.controls tbody th:first-child{min-width:7.5rem;max-width:20rem}
 tbody th:first-child{position:sticky;left:0;background:var(--bg);z-index:1}
 .controls tbody{border-bottom:1px solid var(--rule)}.controls .in{font-weight:400;padding-left:2rem}.clean{font-weight:600}
 .base th:first-child span::after{content:" (baseline)";font-weight:400;color:var(--soft)}
@@ -50,7 +50,7 @@ svg.plot{display:block;width:100%;height:auto;font-size:13px;overflow:visible}
 .plot text{fill:var(--fg)}.plot .tick,.plot .title{fill:var(--soft)}.plot .name,.plot .reftext{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
 .plot .reftext{font-size:11.5px;fill:var(--soft)}.plot .axis{stroke:var(--soft)}.plot .grid{stroke:var(--grid)}
 .plot .ref{stroke:var(--soft);stroke-dasharray:2 3}.mark{fill:currentColor;stroke:var(--bg);stroke-width:1}
-.plot .ci{stroke:currentColor;stroke-width:1.4;opacity:.6}.plot .line{fill:none;stroke:currentColor;stroke-width:1.8}
+.plot .ci{stroke:currentColor;stroke-width:1.4;opacity:.6}.plot .many{opacity:.28}.plot .line{fill:none;stroke:currentColor;stroke-width:1.8}
 .plot .dash1{stroke-dasharray:6 3}.plot .dash2{stroke-dasharray:2 3}.plot .lead{stroke:currentColor;stroke-width:.8;opacity:.55}
 .plot .front path{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:6 4}
 .plot .band{stroke:currentColor;stroke-width:12;opacity:.28}.plot .mean{stroke:currentColor;stroke-width:2.5}
@@ -64,7 +64,7 @@ code{unicode-bidi:isolate;overflow-wrap:anywhere;white-space:pre-wrap}
 .ok{color:var(--ok);font-style:normal;font-weight:600}.no{color:var(--no);font-style:normal;font-weight:600}
 .heat{font-size:.82rem}.heat th{font-weight:400;color:var(--soft);padding:0 .5rem .1rem;white-space:nowrap}.heat thead th{padding:0 0 .15rem;text-align:center}
 .heat tbody th{text-align:right;color:var(--fg);position:static}
-.heat tbody td{min-width:2.5rem;height:1.45rem;text-align:center;padding:0 .2rem;border:1px solid var(--bg);background:var(--grid)}
+.heat tbody td{min-width:2.15rem;height:1.45rem;text-align:center;padding:0 .2rem;border:1px solid var(--bg);background:var(--grid)}
 .heat td[style]{background:linear-gradient(rgb(var(--heat)/calc(.08 + var(--p)*.0092)) 0 0),var(--bg)}.heat .d{color:var(--onheat)}
 .more{font-size:.82rem}.chips{line-height:1.9}.chip{white-space:nowrap;border:1px solid var(--rule);border-radius:4px;padding:.1rem .4rem;font-size:.85rem;margin-right:.15rem}
 details{margin:1.2rem 0}summary{cursor:pointer;color:var(--soft)}summary:hover{color:var(--fg)}
@@ -76,8 +76,8 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);padding:
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.1rem;margin:.6rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 #tip{position:fixed;z-index:9;max-width:22rem;padding:.25rem .55rem;border-radius:4px;background:var(--fg);color:var(--bg);font-size:.85rem;pointer-events:none}
 [hidden]{display:none}
-@media (max-width:40rem){body{padding:1rem .75rem 2rem}h1{font-size:1.4rem}tbody th:first-child{max-width:9rem}.sort th,.sort td,.controls th,.controls td{padding:.3rem .4rem}
-.ex{padding:.6rem}dl{display:block}dd{margin-bottom:.4rem}.controls .in{padding-left:1rem}}
+@media (max-width:40rem){body{padding:1rem .75rem 2rem}h1{font-size:1.4rem}.sort tbody th:first-child,.controls tbody th:first-child{max-width:9rem}.sort th,.sort td,.controls th,.controls td{padding:.3rem .4rem}
+.ex{padding:.6rem}dl{display:block}dd{margin-bottom:.4rem}.controls .in{padding-left:1rem}.b,.scale{min-width:6.5rem}}
 @media print{body{max-width:none;padding:0;font-size:10.5px}nav,.choose,#tip{display:none}.ex[hidden]{display:block}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .wide{overflow:visible}h2,h3,h4{break-after:avoid}tr{break-inside:avoid}.figures{grid-template-columns:1fr 1fr}tbody th:first-child{position:static}}
 )css";

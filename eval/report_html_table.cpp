@@ -57,7 +57,9 @@ std::string headline_table(const Comparison& comparison) {
   std::string head, body;
   std::vector<ReportColumn> columns = report_columns(comparison);
   std::erase_if(columns, [&](const ReportColumn& c) {
-    return std::ranges::all_of(shown, [&](size_t r) { return c.cells[r] == kNone; });
+    const bool repeats = c.head == "method";  // the names once more, where only changed rows have others
+    return std::ranges::all_of(
+        shown, [&](size_t r) { return c.cells[r] == kNone || (repeats && c.cells[r] == comparison.rows[r].name); });
   });
   for (size_t c = 0; c < columns.size(); ++c) {
     head += std::string(columns[c].right ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">") +
@@ -121,8 +123,8 @@ std::string rules_table(const Comparison& comparison) {
   std::string body;
   for (const Heuristic& h : comparison.heuristics) {
     body += "<tr><th scope=\"row\"><span>" + escape_markup(h.name) + "</span></th>" +
-            cell(percent_text(h.accuracy), true) + cell(std::to_string(h.decided), true) + cell(h.rule, false) +
-            "</tr>\n";
+            cell(percent_text(h.accuracy), true) + cell(std::to_string(h.decided), true) + "<td class=\"takes\">" +
+            escape_markup(h.rule) + "</td>" + "</tr>\n";
   }
   return "<div class=\"wide\"><table class=\"sort\"><thead><tr><th scope=\"col\">rule</th><th scope=\"col\" "
          "class=\"n\">accuracy %</th><th scope=\"col\" class=\"n\">decides</th><th "

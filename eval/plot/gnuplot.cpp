@@ -1,7 +1,9 @@
 #include "eval/plot/gnuplot.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <set>
 
 #include "eval/plot/axis.h"
 #include "eval/plot/marks.h"
@@ -51,12 +53,57 @@ std::string point_style(int64_t style) {
   return "lc rgb '" + std::string(kHex[colour_of(style)]) + "' pt " + std::to_string(kPointTypes[shape_of(style)]);
 }
 
+// A line across the plot with its name at the end of it.
+std::string horizontal_line(const ReferenceLine& r) {
+  const std::string y = number(r.y);
+  return "set arrow from graph 0, first " + y + " to graph 1, first " + y +
+         " nohead lc rgb '#777777' dt 3\nset label " + quoted(r.name + " " + y) + " at graph 1, first " + y +
+         " left offset .6, 0 font ',10' tc rgb '#555555'\n";
+}
+
+std::string vertical_line(const ReferenceLine& r, size_t level) {
+  const std::string x = number(r.y);
+  return "set arrow from " + x + ", graph 0 to " + x + ", graph 1 nohead lc rgb '#777777' dt 3\nset label " +
+         quoted(r.name + " " + x) + " at " + x + ", graph 1 center offset 0, " +
+         number(.6 + 1. * static_cast<double>(level)) + " font ',10' tc rgb '#555555'\n";
+}
+
+// Range and ticks along x; the distance by which series of lines stand apart.
+struct XAxis {
+  std::string commands;
+  double dodge = 0;
+};
+
+XAxis x_axis(const XyPlot& plot) {
+  std::set<double> values;
+  for (const PlotSeries& s : plot.series) {
+    for (const PlotPoint& p : s.points) values.insert(p.x);
+  }
+  double low = *values.begin(), high = *values.rbegin(), least = high > low ? high - low : 1;
+  for (auto it = values.begin(); std::next(it) != values.end(); ++it) least = std::min(least, *std::next(it) - *it);
+  XAxis out;
+  if (plot.log_x) {
+    low /= 1.2, high *= 1.2;
+  } else {
+    const double pad = high > low ? .08 * (high - low) : std::max(.5, .1 * std::abs(high));
+    low -= pad, high += pad;
+  }
+  out.commands = "set xrange [" + number(low) + ":" + number(high) + "]\n" + (plot.log_x ? "set logscale x\n" : "");
+  std::vector<double> at = plot.log_x ? log_ticks(low, high) : std::vector<double>{};
+  if (plot.whole_x) at.assign(values.begin(), values.end());
+  std::string ticks;
+  for (const double value : at) ticks += (ticks.empty() ? "" : ", ") + number(value);
+  if (!ticks.empty()) out.commands += "set xtics (" + ticks + ")\n";
+  if (plot.lines) out.dodge = std::min(.5 * least, .04 * (high - low)) / static_cast<double>(plot.series.size());
+  return out;
+}
+
 }  // namespace
 
 // A block of data a series, two empty lines between blocks, as gnuplot's `index` counts them.
 GnuplotFiles gnuplot_files(const XyPlot& plot) {
   GnuplotFiles out{plot.id, "# name\tx: " + field(plot.x_title) + "\ty: " + field(plot.y_title) + "\tlow\thigh\n", ""};
-  std::string drawn, edges = "set key outside right\n";
+  std::string drawn;
   size_t index = 0;
   double top = 0;
   const auto block = [&](const PlotSeries& s) {
@@ -71,29 +118,36 @@ GnuplotFiles gnuplot_files(const XyPlot& plot) {
   };
   const auto add = [&](const std::string& what) { drawn += (drawn.empty() ? "plot " : ", \\\n     ") + what; };
   const std::string file = "'" + plot.id + ".tsv'";
-  for (const PlotSeries& s : plot.series) {
+  const XAxis axis = x_axis(plot);
+  const auto count = static_cast<double>(plot.series.size());
+  for (size_t i = 0; i < plot.series.size(); ++i) {
+    const PlotSeries& s = plot.series[i];
     const std::string at = file + " index " + block(s);
-    add(at + " using 2:3:4:5 with yerrorbars " + point_style(s.style) + " title " + quoted(s.name));
-    if (plot.lines) add(at + " using 2:3 with lines " + line_style(s.style) + " notitle");
+    const double shift = (static_cast<double>(i) - (count - 1) / 2) * axis.dodge;
+    const std::string x = axis.dodge == 0 ? "2" : "($2 + " + number(shift) + ")";
+    add(at + " using " + x + ":3:4:5 with yerrorbars " + point_style(s.style) + " title " + quoted(s.name));
+    if (plot.lines) add(at + " using " + x + ":3 with lines " + line_style(s.style) + " notitle");
   }
   if (!plot.front.empty()) {
     const std::string at = file + " index " + block({"Pareto front", 0, plot.front});
     add(at + " using 2:3 with steps lc rgb '#777777' dt 2 title 'Pareto front'");
   }
+  std::string references;
   for (const ReferenceLine& r : plot.references) {
     top = std::max(top, r.y);
-    add(number(r.y) + " with lines lc rgb '#999999' dt 3 title " + quoted(r.name + " " + number(r.y)));
+    references += horizontal_line(r);
   }
-  out.script = head(plot.id, plot.title, 420) + edges + "set xlabel " + quoted(plot.x_title) + "\nset ylabel " +
-               quoted(plot.y_title) + "\nset yrange [0:" + number(top > 50 || top <= 0 ? 100 : round_up(top)) +
-               "]\nset offsets graph 0.05, graph 0.05, 0, 0\n" + (plot.log_x ? "set logscale x\n" : "") +
-               (plot.whole_x ? "set xtics 1\n" : "") + drawn + "\n";
+  out.script = head(plot.id, plot.title, 400 + 20 * static_cast<int>(index)) +
+               (plot.references.empty() ? "" : "set rmargin 26\n") + "set key below samplen 2\nset xlabel " +
+               quoted(plot.x_title) + "\nset ylabel " + quoted(plot.y_title) +
+               "\nset yrange [0:" + number(top > 50 || top <= 0 ? 100 : round_up(top)) + "]\n" + axis.commands +
+               references + drawn + "\n";
   return out;
 }
 
 GnuplotFiles gnuplot_files(const DotPlot& plot) {
   GnuplotFiles out{plot.id, "# name\tplace\tvalue: " + field(plot.x_title) + "\tlow\thigh\n", ""};
-  std::string drawn, ticks;
+  std::string drawn, ticks, references;
   for (size_t i = 0; i < plot.rows.size(); ++i) {
     const DotRow& row = plot.rows[i];
     const std::string place = std::to_string(plot.rows.size() - i), name = field(row.name);
@@ -107,16 +161,11 @@ GnuplotFiles gnuplot_files(const DotPlot& plot) {
              std::to_string(2 * i + 1) + " using 3:2 with points " + point_style(row.style) + " notitle";
     ticks += (ticks.empty() ? "" : ", ") + quoted(row.name) + " " + place;
   }
-  for (size_t i = 0; i < plot.references.size(); ++i) {
-    const ReferenceLine& r = plot.references[i];
-    drawn += ", \\\n     '+' using (" + number(r.y) + "):($0 * " +
-             number((static_cast<double>(plot.rows.size()) + .5) / 99) + " + .25) with lines lc rgb '#999999' dt " +
-             std::to_string(3 + i) + " title " + quoted(r.name + " " + number(r.y));
-  }
-  out.script = head(plot.id, plot.title, 120 + 40 * static_cast<int>(plot.rows.size())) +
-               "set key below\nset samples 100\nset xlabel " + quoted(plot.x_title) +
+  for (size_t i = 0; i < plot.references.size(); ++i) references += vertical_line(plot.references[i], i);
+  out.script = head(plot.id, plot.title, 160 + 40 * static_cast<int>(plot.rows.size())) +
+               "set title offset 0, 1.6\nset tmargin 5\nset xlabel " + quoted(plot.x_title) +
                "\nset xrange [0:100]\nset yrange [.5:" + number(static_cast<double>(plot.rows.size()) + .5) +
-               "]\nset ytics (" + ticks + ")\n" + drawn + "\n";
+               "]\nset ytics (" + ticks + ")\n" + references + drawn + "\n";
   return out;
 }
 

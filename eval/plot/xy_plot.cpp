@@ -122,9 +122,9 @@ std::string stairs(const XyPlot& plot, const Frame& frame) {
   return titled("Pareto front", "front", "<path d=\"" + d + "\"/>");
 }
 
-std::string whisker(const PlotPoint& p, double x, const Frame& frame, int64_t style) {
+std::string whisker(const PlotPoint& p, double x, const Frame& frame, int64_t style, bool faint = false) {
   if (!p.ci) return "";
-  const std::string css = "ci s" + std::to_string(colour_of(style));
+  const std::string css = (faint ? "ci many s" : "ci s") + std::to_string(colour_of(style));
   return line_mark(x, frame.y(p.ci->low), x, frame.y(p.ci->high), css);
 }
 
@@ -195,7 +195,7 @@ std::string draw_lines(const XyPlot& plot, const Frame& frame) {
     room = std::min(room, frame.x(*std::next(it)) - frame.x(*it));
   for (const ReferenceLine& r : plot.references) ends.push_back(frame.y(r.y));
   const auto count = static_cast<double>(plot.series.size());
-  const double dodge = std::min(7., .6 * room / count);
+  const double dodge = std::min({7., .4 * room / count, .15 * (frame.right - kLeft) / count});
   const std::vector<double> heights = spread(ends, kFont + 2, kTop + 2, frame.y.begin - 4);
   std::string whiskers, paths, marks, texts;
   for (size_t i = 0; i < plot.series.size(); ++i) {
@@ -207,7 +207,7 @@ std::string draw_lines(const XyPlot& plot, const Frame& frame) {
     for (const PlotPoint& p : s.points) {
       x = frame.x(p.x) + shift, y = frame.y(p.y);
       d += (d.empty() ? "M" : "L") + coordinate(x) + " " + coordinate(y);
-      whiskers += whisker(p, x, frame, s.style);
+      whiskers += whisker(p, x, frame, s.style, plot.series.size() > 6);
       marks += titled(p.title, "point", marker(s.style, x, y, .8));
     }
     const std::string dash = s.style < kColours ? "" : s.style < 2 * kColours ? " dash1" : " dash2";
