@@ -219,9 +219,10 @@ void check_flags(const Options& options, CompareFlags& flags) {
   if (flags.models.empty() == flags.runs.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!flags.runs.empty()) {
-    options.reject_given({"method", "interventions", "latents", "recurrences", "task", "data", "count", "limit",
-                          "shuffle", "latency-problems", "device", "dtype", "seed", "batch", "style", "labels"},
-                         "runs");
+    options.reject_given(
+        {"method", "interventions", "latents", "recurrences", "decode", "sample-seed", "task", "data", "count", "limit",
+         "shuffle", "latency-problems", "device", "dtype", "seed", "batch", "style", "labels"},
+        "runs");
     ReachFlags::reject_generator(options, "runs");
   }
   flags.eval.check(options);

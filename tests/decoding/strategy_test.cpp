@@ -84,7 +84,9 @@ TEST_CASE("a strategy that a method cannot follow is refused") {
   const auto model = test::tiny_model();
   const auto error = [&](const char* strategy, const char* procedure) {
     SolveOptions options{.max_answer_tokens = 3, .strategy = parse_strategy(strategy)};
-    return error_of([&] { solve(model, procedures().at(procedure), {{1, 2}}, options); });
+    Procedure of = procedures().at(procedure);
+    of.in_words = std::string(procedure) == "words";
+    return error_of([&] { solve(model, of, {{1, 2}}, options); });
   };
   CHECK(holds(error("noise:.1", "words"), "[decode] expected a method that thinks in vectors for 'noise:0.1'"));
   CHECK(holds(error("vote:2,noise=.1", "direct"), "thinks in vectors"));
@@ -317,7 +319,9 @@ TEST_CASE("models with states of fixed size vote and search by beams, and refuse
   }
   CHECK(solve(model, latent, {{1, 2, 3}}, options).answers[0].tokens == samples[majority(answers)].answers[0].tokens);
   options.strategy = parse_strategy("beam:2");
-  CHECK_FALSE(solve(model, latent, {{1, 2, 3}}, options).answers[0].tokens.empty());
+  Procedure endless = latent;
+  endless.stop_token = {};
+  CHECK(solve(model, endless, {{1, 2, 3}}, options).answers[0].tokens.size() == 4);
   options.strategy = parse_strategy("tree");
   CHECK(holds(error_of([&] { solve(model, latent, {{1, 2, 3}}, options); }), "state"));
 }
