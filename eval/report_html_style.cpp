@@ -78,7 +78,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.1rem;margin:.6
 [hidden]{display:none}
 @media (max-width:40rem){body{padding:1rem .75rem 2rem}h1{font-size:1.4rem}.sort tbody th:first-child,.controls tbody th:first-child{max-width:9rem}.sort th,.sort td,.controls th,.controls td{padding:.3rem .4rem}
 .ex{padding:.6rem}dl{display:block}dd{margin-bottom:.4rem}.controls .in{padding-left:1rem}.b,.scale{min-width:6.5rem}}
-@media print{body{max-width:none;padding:0;font-size:10.5px}nav,.choose,#tip{display:none}.ex[hidden]{display:block}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+@media print{html{font-size:11px}body{max-width:none;padding:0;font-size:10.5px}.ex{break-inside:avoid}nav,.choose,#tip{display:none}.ex[hidden]{display:block}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .wide{overflow:visible}h2,h3,h4{break-after:avoid}tr{break-inside:avoid}.figures{grid-template-columns:1fr 1fr}tbody th:first-child{position:static}}
 )css";
 
