@@ -33,9 +33,7 @@ std::string thoughts_without_effect(const Comparison& comparison) {
     std::string changes;
     for (const ComparisonRow& row : comparison.rows) {
       if (!row.clean || row.clean->against != clean->name || row.clean->p_value < kLevel) continue;
-      const bool prefixed = row.name.starts_with(clean->name + " ");
-      join(changes, (prefixed ? row.name.substr(clean->name.size() + 1) : row.name) + " (p " +
-                        p_value_text(row.clean->p_value) + ")");
+      join(changes, change_of(row) + " (p " + p_value_text(row.clean->p_value) + ")");
     }
     if (!changes.empty()) rows += (rows.empty() ? "" : "; ") + clean->name + " with " + changes;
   }

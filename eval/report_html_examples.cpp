@@ -157,10 +157,8 @@ std::string changed_answers(const Comparison& comparison, const Shown& shown, co
   for (size_t r = 0; r < comparison.rows.size(); ++r) {
     const ComparisonRow& row = comparison.rows[r];
     if (!row.clean || row.clean->against != clean || shown.samples[r] == nullptr) continue;
-    const std::string prefix = clean + " ";
-    const std::string name = row.name.starts_with(prefix) ? row.name.substr(prefix.size()) : row.name;
     const Sample& s = *shown.samples[r];
-    out += "<span class=\"chip\">" + escape_markup(name) + " " +
+    out += "<span class=\"chip\">" + escape_markup(change_of(row)) + " " +
            (s.correct ? "<span class=\"ok\">✓</span> " : "<span class=\"no\">✗</span> ") + answer_text(s) + "</span> ";
   }
   return out.empty() ? "" : "<p class=\"chips\">" + out + "</p>";

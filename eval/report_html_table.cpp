@@ -21,11 +21,6 @@ std::string head_text(std::string text) {
   return escape_markup(text);
 }
 
-std::string changed_name(const ComparisonRow& row) {
-  const std::string prefix = row.clean->against + " ";
-  return row.name.starts_with(prefix) ? row.name.substr(prefix.size()) : row.name;
-}
-
 std::string points(double difference) {
   const std::string text = fixed_text(100 * difference, 1);
   return text[0] == '-' ? "−" + text.substr(1) : text == "0.0" ? text : "+" + text;
@@ -99,8 +94,8 @@ std::string controls_table(const Comparison& comparison) {
     std::string changed;
     for (const ComparisonRow& row : comparison.rows) {
       if (!row.clean || row.clean->against != clean.name) continue;
-      changed += "<tr><th scope=\"row\" class=\"in\">" + escape_markup(changed_name(row)) + "</th>" +
-                 accuracy_cells(row) + cell(points(row.metrics.accuracy - clean.metrics.accuracy), true) +
+      changed += "<tr><th scope=\"row\" class=\"in\">" + escape_markup(change_of(row)) + "</th>" + accuracy_cells(row) +
+                 cell(points(row.metrics.accuracy - clean.metrics.accuracy), true) +
                  cell(std::to_string(row.clean->only_other), true) + cell(std::to_string(row.clean->only_this), true) +
                  cell(p_value_text(row.clean->p_value), true) + "</tr>\n";
     }

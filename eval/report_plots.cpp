@@ -131,6 +131,13 @@ std::vector<const ComparisonRow*> plain_rows(const Comparison& comparison) {
   return out;
 }
 
+std::string change_of(const ComparisonRow& row) {
+  const std::string& clean = row.clean->against;
+  if (row.name.size() <= clean.size() + 1 || !row.name.starts_with(clean)) return row.name;
+  const char next = row.name[clean.size()];
+  return next == ' ' ? row.name.substr(clean.size() + 1) : next == '+' ? row.name.substr(clean.size()) : row.name;
+}
+
 int64_t style_of(const Comparison& comparison, const std::string& name) {
   int64_t style = 0;
   for (const ComparisonRow& row : comparison.rows) {

@@ -12,6 +12,8 @@ namespace tacit {
 
 // The rows that plots draw: those that are not another row with something changed.
 std::vector<const ComparisonRow*> plain_rows(const Comparison& comparison);
+// What distinguishes a changed row from its clean one: "+swap" of "frontier +swap", and of a folder's "frontier+swap".
+std::string change_of(const ComparisonRow& row);
 // Of a row by name: its colour and shape in every plot; that of its clean row where it is a changed one.
 int64_t style_of(const Comparison& comparison, const std::string& name);
 

@@ -116,6 +116,19 @@ TEST_CASE("forty-nine rows have forty-nine pairs of colour and shape; changed ro
   CHECK(style_of(c, "direct") == 2);
 }
 
+TEST_CASE("a changed row is called by what changed, as rows and as folders name it") {
+  const auto change = [](const char* name) {
+    ComparisonRow row;
+    row.name = name;
+    row.clean = PairedTest{.against = "frontier"};
+    return change_of(row);
+  };
+  CHECK(change("frontier +swap") == "+swap");
+  CHECK(change("frontier+perturb-0.5") == "+perturb-0.5");
+  CHECK(change("frontiers") == "frontiers");
+  CHECK(change("other +swap") == "other +swap");
+}
+
 TEST_CASE("the front holds the rows that none beats for less") {
   Comparison c = test::page_comparison();
   XyPlot plot = xy_plots(c).at(0);
