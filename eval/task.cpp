@@ -193,11 +193,11 @@ const std::vector<Task>& tasks() {
 
 // What always giving the most frequent answer scores, where answers are so few that it says something.
 std::vector<Heuristic> majority(const std::vector<Example>& examples) {
-  constexpr size_t kFew = 10;
+  constexpr size_t kFew = 10, kTimes = 5;  // different answers at most; how often each has to come in the mean
   std::set<std::string> answers;
   for (const Example& example : examples) answers.insert(example.answer);
   const bool choice = std::ranges::any_of(examples, [](const Example& e) { return !e.choices.empty(); });
-  if (examples.empty() || (!choice && answers.size() > kFew)) return {};
+  if (examples.empty() || (!choice && (answers.size() > kFew || answers.size() * kTimes > examples.size()))) return {};
   return audit_text(examples, {}).heuristics;
 }
 

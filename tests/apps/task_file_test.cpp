@@ -60,7 +60,7 @@ TEST_CASE("a task of one's own from a JSON file: shown, audited, evaluated, resu
   const Json metrics = Json::parse(first.out);
   CHECK(metrics.at("task") == "sums");
   CHECK(metrics.at("examples") == 4);
-  CHECK(metrics.at("heuristics").at(0).at("name") == "most frequent answer");
+  CHECK(metrics.at("heuristics").empty());  // four problems, four answers: the most frequent one says nothing
   const Json record = read_json(files.scratch / "run/run.json", "test");
   CHECK(record.at("prompt").at("shots") == 1);
   CHECK(record.at("prompt").at("stop") == Json::array({"|"}));

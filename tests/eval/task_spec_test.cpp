@@ -228,6 +228,24 @@ TEST_CASE("a task file is a task: its own data, its scorers, its name in errors"
   CHECK(holds(error_of([&] { task((scratch / "none.json").string()); }), "none.json"));
 }
 
+TEST_CASE("the most frequent answer is a rule where answers are few and come again") {
+  const ScratchFolder scratch;
+  const Task numbers = make_task(answering("\"a\""));
+  const auto rules = [&](int64_t examples, int64_t different) {
+    std::string text;
+    for (int64_t i = 0; i < examples; ++i) {
+      text += R"({"q": ")" + std::to_string(i) + R"(", "a": )" + std::to_string(i % different) + "}\n";
+    }
+    put(scratch / "data", text);
+    return numbers.heuristics(load_examples(numbers, {.data = scratch / "data"}));
+  };
+  REQUIRE(rules(41, 2).size() == 1);
+  CHECK(rules(41, 2)[0].accuracy == doctest::Approx(21. / 41));
+  CHECK(rules(50, 10).size() == 1);
+  CHECK(rules(110, 11).empty());
+  CHECK(rules(6, 5).empty());
+}
+
 TEST_CASE("a public task is a task file too") {
   for (const TaskSpec& spec : public_tasks()) {
     CAPTURE(spec.name);
