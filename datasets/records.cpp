@@ -20,14 +20,14 @@ void require_object(const Json& value, const std::string& place, const std::stri
   require(value.is_object(), operation, "expected an object but got ", value.type_name(), " in ", place);
 }
 
-std::vector<Record> read_list(const std::filesystem::path& path, const RecordOptions& options,
-                              const std::string& operation) {
+std::vector<FileRecord> read_list(const std::filesystem::path& path, const RecordOptions& options,
+                                  const std::string& operation) {
   const Json file = read_json(path, operation);
   const Json* list = options.list.empty() ? &file : find_path(file, options.list);
   const std::string what = options.list.empty() ? "a list" : "a list at '" + options.list + "'";
   require(list != nullptr, operation, "expected ", what, " but got nothing in ", path.string());
   require(list->is_array(), operation, "expected ", what, " but got ", list->type_name(), " in ", path.string());
-  std::vector<Record> records;
+  std::vector<FileRecord> records;
   for (const Json& item : *list) {
     if (options.limit > 0 && std::ssize(records) == options.limit) break;
     records.push_back({item, "item " + std::to_string(records.size()) + " of " + path.string()});
@@ -45,13 +45,13 @@ void require_utf8(const std::string& text, const std::string& place, const std::
   }
 }
 
-std::vector<Record> read_lines(const std::filesystem::path& path, const RecordOptions& options,
-                               const std::string& operation) {
-  std::vector<Record> records;
+std::vector<FileRecord> read_lines(const std::filesystem::path& path, const RecordOptions& options,
+                                   const std::string& operation) {
+  std::vector<FileRecord> records;
   for_each_line(path, operation, [&](std::string_view text, int64_t number) {
     const bool enough = options.limit > 0 && std::ssize(records) >= options.limit;
     if (enough || text.find_first_not_of(" \t\r") == text.npos) return;
-    Record record{Json(), line_of(path, number)};
+    FileRecord record{Json(), line_of(path, number)};
     if (options.format == RecordFormat::jsonl) {
       record.value = parse_json(text, operation, record.place);
       require_object(record.value, record.place, operation);
@@ -78,12 +78,12 @@ std::vector<std::string> column_names(const DelimitedRow& first, bool header, co
   return names;
 }
 
-std::vector<Record> read_table(const std::filesystem::path& path, const RecordOptions& options,
-                               const std::string& operation) {
+std::vector<FileRecord> read_table(const std::filesystem::path& path, const RecordOptions& options,
+                                   const std::string& operation) {
   const std::string text = read_file(path, operation);
   DelimitedReader reader(text, options.format == RecordFormat::csv, operation, path.string());
   std::vector<std::string> names;
-  std::vector<Record> records;
+  std::vector<FileRecord> records;
   bool first = true;
   while (const std::optional<DelimitedRow> row = reader.next()) {
     if (options.limit > 0 && std::ssize(records) == options.limit) break;
@@ -92,7 +92,7 @@ std::vector<Record> read_table(const std::filesystem::path& path, const RecordOp
     if (std::exchange(first, false) && options.header) continue;
     require(row->fields.size() == names.size(), operation, "expected ", names.size(), " columns but got ",
             row->fields.size(), " in ", place);
-    Record record{Json::object(), place};
+    FileRecord record{Json::object(), place};
     for (size_t i = 0; i < names.size(); ++i) {
       require_utf8(row->fields[i], place, operation);
       record.value[names[i]] = row->fields[i];
@@ -124,8 +124,8 @@ RecordFormat record_format(const std::string& name, const std::string& operation
   return static_cast<RecordFormat>(found - names.begin());
 }
 
-std::vector<Record> read_records(const std::filesystem::path& path, const RecordOptions& options,
-                                 const std::string& operation) {
+std::vector<FileRecord> read_records(const std::filesystem::path& path, const RecordOptions& options,
+                                     const std::string& operation) {
   require(std::filesystem::is_regular_file(path), operation, "expected a file of problems but there is none at ",
           path.string());
   switch (options.format) {

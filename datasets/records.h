@@ -28,15 +28,15 @@ struct RecordOptions {
   int64_t limit = 0;   // read the first N records; 0 = all
 };
 
-struct Record {
+struct FileRecord {
   Json value;         // an object: as it stands; of csv and tsv column -> text; of lines {"line": text}
   std::string place;  // "line 4 of data/x.csv", "item 3 of data/x.json"
 };
 
 // Fails naming the file and the line or item of what is broken: bad JSON, what is no object, bad UTF-8, a quote that is
 // not closed, a row that is shorter or longer than the first.
-std::vector<Record> read_records(const std::filesystem::path& path, const RecordOptions& options,
-                                 const std::string& operation);
+std::vector<FileRecord> read_records(const std::filesystem::path& path, const RecordOptions& options,
+                                     const std::string& operation);
 
 // What stands at "prompt.0.value": names of objects and places in lists, from 0. A name with dots in it is found before
 // what the dots would mean. Null pointer where there is nothing.

@@ -20,7 +20,7 @@ std::string excerpt(const std::string& text) {
 struct Reader {
   const FieldSpec& field;
   const char* name;
-  const Record& record;
+  const FileRecord& record;
 
   [[noreturn]] void reject(std::string_view expectation, const std::string& got) const {
     fail(kOperation, "expected '", name, "' ", expectation, " but got ", got, " in ", record.place);
@@ -166,7 +166,7 @@ std::string letter_of(const Example& example, const Reader& answer, AnswerForm f
   return choice_letter(index);
 }
 
-Example example_of(const FormSpec& form, const Record& record, bool empty_answers) {
+Example example_of(const FormSpec& form, const FileRecord& record, bool empty_answers) {
   Example out;
   const Reader question{form.question, "question", record}, answer{form.answer, "answer", record};
   out.question = question.text().value_or("");
@@ -194,7 +194,7 @@ RecordOptions first_only(RecordOptions options) {
 // "" where the form fits the file's first record.
 std::string why_not(const FormSpec& form, const std::filesystem::path& file) {
   try {
-    for (const Record& record : read_records(file, first_only(form.records), kOperation)) {
+    for (const FileRecord& record : read_records(file, first_only(form.records), kOperation)) {
       example_of(form, record, /*empty_answers=*/true);
     }
   } catch (const Error& error) {
@@ -218,7 +218,7 @@ const FormSpec& fitting_form(const TaskSpec& spec, const std::filesystem::path& 
 // What `tacit data generate` and `convert` write.
 bool holds_examples(const std::filesystem::path& file) {
   try {
-    const std::vector<Record> first = read_records(file, {.format = RecordFormat::jsonl, .limit = 1}, kOperation);
+    const std::vector<FileRecord> first = read_records(file, {.format = RecordFormat::jsonl, .limit = 1}, kOperation);
     return first.size() == 1 && first[0].value.contains("id") && first[0].value.contains("question") &&
            first[0].value.contains("steps") && first[0].value.contains("answer");
   } catch (const Error&) {
@@ -239,7 +239,7 @@ std::vector<Example> read_problems(const TaskSpec& spec, const std::filesystem::
   }
   const FormSpec& form = fitting_form(spec, file);
   std::vector<Example> out;
-  for (const Record& record : read_records(file, form.records, kOperation)) {
+  for (const FileRecord& record : read_records(file, form.records, kOperation)) {
     out.push_back(example_of(form, record, empty_answers));
     out.back().id = file.stem().string() + "/" + std::to_string(out.size() - 1);
   }

@@ -9,7 +9,7 @@
 namespace tacit {
 namespace {
 
-std::vector<Record> read(const ScratchFolder& scratch, const std::string& text, RecordOptions options) {
+std::vector<FileRecord> read(const ScratchFolder& scratch, const std::string& text, RecordOptions options) {
   put(scratch / "data", text);
   return read_records(scratch / "data", options, "test");
 }
