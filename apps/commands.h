@@ -11,6 +11,7 @@ Command demo_command();
 Command eval_command();
 Command compare_command();
 Command score_command();
+Command rescore_command();
 Command tokenize_command();
 Command inspect_command();
 Command data_command();

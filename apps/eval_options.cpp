@@ -36,6 +36,8 @@ void EvalFlags::add(Options& options) {
   options.add("task", "NAME", &task,
               "what to solve: 'tacit data list', or a task file, NAME.json (default: the checkpoint's own)");
   options.add("data", "FILE", &data, "file of the benchmark; problems are generated without it");
+  options.add("scorer", "NAME", &scorers,
+              "in place of the task's; may repeat: the first says what is correct (docs/scoring.md)");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
   options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
@@ -62,6 +64,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.task_options.count = count;
   prompt.apply(out.task_options);
   apply_problem_options(options, reach, settings, out.task_options, task.empty() ? settings.task : task);
+  out.scorers = scorers;
   out.batch = common.batch;
   out.shuffle = shuffle;
   out.limit = limit;
@@ -76,6 +79,7 @@ void EvalFlags::check(const Options& options) const {
   if (!decode) options.reject_useless({"sample-seed"}, "--decode");
   if (!task.empty()) check_task(options, task);
   prompt.check(options);
+  check_scorers(options, scorers);
   if (data.empty()) return;
   require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
           data.string());

@@ -29,6 +29,7 @@ struct EvalFlags {
   CommonOptions common;
   std::string task;  // "" = the checkpoint's own
   std::filesystem::path data;
+  std::vector<std::string> scorers;
   int64_t count = 300, limit = 0, latency_problems = 50;
   PromptFlags prompt;
   std::optional<uint64_t> shuffle;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eval/scorers/scorers.h"
 #include "eval/task.h"
 #include "latent/method.h"
 #include "lib/core/nearest.h"
@@ -21,6 +22,10 @@ void check(const Options& options, const char* option, const std::vector<std::st
 
 void check_method(const Options& options, const std::string& name) {
   if (name != "latent") check(options, "method", method_names(), name);
+}
+
+void check_scorers(const Options& options, const std::vector<std::string>& names) {
+  for (const std::string& name : names) check(options, "scorer", scorer_names(), name);
 }
 
 void check_task(const Options& options, const std::string& name) {

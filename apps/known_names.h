@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "apps/options.h"
 
@@ -8,6 +9,8 @@ namespace tacit {
 
 // UsageError, with the known names and the nearest one, unless a method is called so; 'latent' counts.
 void check_method(const Options& options, const std::string& name);
+// The same for scorers.
+void check_scorers(const Options& options, const std::vector<std::string>& names);
 // The same for tasks; the path of a task file is taken as it is.
 void check_task(const Options& options, const std::string& name);
 

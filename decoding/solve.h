@@ -34,9 +34,16 @@ struct PhaseTimes {
   double total() const { return prefill + think + answer; }
 };
 
+// A choice as the answer, after the prompt, the thoughts and the answer marker (decoding/choice.h).
+struct ChoiceLikelihood {
+  double log_probability = 0;  // nats, summed over its tokens
+  int64_t tokens = 0;
+};
+
 struct Solution {
   Thoughts thoughts;
-  std::vector<Decoded> answers;  // by row
+  std::vector<Decoded> answers;                        // by row
+  std::vector<std::vector<ChoiceLikelihood>> choices;  // by row, where choices are compared instead of decoding
   // By row, mean over its positions of the recurrence after which each left; empty where none leaves early.
   std::vector<double> mean_exits;
   PhaseTimes ms;

@@ -28,6 +28,15 @@ int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Proc
   feed(thoughts, times);
   if (procedure.in_words) sum += (thoughts + solution.thoughts.halted[0]) * vocabulary;
   feed(std::ssize(procedure.answer_marker), 1);
+  if (!solution.choices.empty()) {
+    const int64_t before = stored;
+    for (const ChoiceLikelihood& choice : solution.choices[0]) {  // each behind a copy of the row
+      stored = before;
+      sum += choice.tokens * vocabulary;
+      feed(choice.tokens - 1, 1);
+    }
+    return sum;
+  }
   const Decoded& answer = solution.answers[0];
   const int64_t tokens = std::ssize(answer.tokens), read = tokens + answer.stopped;
   sum += read * vocabulary;

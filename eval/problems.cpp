@@ -1,15 +1,18 @@
 #include "eval/problems.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
 
+#include "decoding/choice.h"
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
 #include "eval/flops.h"
 #include "eval/prompts.h"
 #include "eval/rescore.h"
+#include "eval/scorers/scorers.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -19,11 +22,14 @@ constexpr int64_t kReadoutEntries = 4;
 
 double rounded_ms(double ms) { return std::round(ms * 1000) / 1000; }
 
-const Task& chosen_task(const LoadedModel& model, const RunOptions& options) {
+Task chosen_task(const LoadedModel& model, const RunOptions& options) {
   const std::string& name = options.task.empty() ? model.settings.task : options.task;
   require(!name.empty(), "evaluate", "expected the name of a task: the checkpoint ", model_name(model.directory),
           " names none");
-  return task(name);
+  Task out = task(name);
+  if (!options.scorers.empty()) out.scorers.clear();
+  for (const std::string& scorer_name : options.scorers) out.scorers.push_back(scorer(scorer_name));
+  return out;
 }
 
 // " Tom" -> "Tom"; what is nothing but white space keeps the vocabulary's own spelling.
@@ -45,7 +51,7 @@ int64_t depth_of(const Example& example) {
 }  // namespace
 
 Problems::Problems(const LoadedModel& model, const RunOptions& options)
-    : model_(model), options_(options), task_(&chosen_task(model, options)) {
+    : model_(model), options_(options), task_(chosen_task(model, options)) {
   require_tokenizer(model);
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
   procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
@@ -65,8 +71,8 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
           to_text(options.strategy), "'");
   solve_options_.strategy = options.strategy;
   solve_options_.seed = options.seed;
-  examples_ = load_examples(*task_, options.task_options, options.limit);
-  solve_options_.max_answer_tokens = answer_tokens(*task_, examples_, options.task_options);
+  examples_ = load_examples(task_, options.task_options, options.limit);
+  solve_options_.max_answer_tokens = answer_tokens(task_, examples_, options.task_options);
   solve_options_.recurrences = options.recurrences;
   tokenize();
   describe_them();
@@ -79,7 +85,7 @@ void Problems::tokenize() {
   if (options_.task_options.chat) chat = load_chat_template(model_.directory);
   if (chat) chat_ = chat->name;
   const std::vector<std::string> texts =
-      render_prompts(*task_, examples_, options_.task_options, chat ? &*chat : nullptr);
+      render_prompts(task_, examples_, options_.task_options, chat ? &*chat : nullptr);
   for (size_t i = 0; i < examples_.size(); ++i) {
     const Example& example = examples_[i];
     std::vector<int64_t> prompt;
@@ -94,11 +100,36 @@ void Problems::tokenize() {
     const int64_t largest = *std::max_element(prompt.begin(), prompt.end());
     require(largest < vocabulary, "evaluate", "expected token ids below ", vocabulary,
             " (the model's vocabulary) but got ", largest, " in example '", example.id, "'");
-    const int64_t needed = positions_needed(procedure_, std::ssize(prompt), solve_options_);
+    if (by_choice()) tokenize_choices(example, prompt);
+    const int64_t needed = by_choice() ? choice_positions_needed(procedure_, std::ssize(prompt), choices_.back())
+                                       : positions_needed(procedure_, std::ssize(prompt), solve_options_);
     require(needed <= limit, "evaluate", "expected at most ", limit, " positions (the model's) but example '",
             example.id, "' may need ", needed, ", ", prompt.size(), " of them for its question");
     prompts_.push_back(std::move(prompt));
   }
+}
+
+// Where the choice follows the question itself, both are encoded as one text, which is then cut behind the question's
+// tokens, as lm-evaluation-harness does; behind thoughts or a marker the choice is encoded alone, as it was trained.
+void Problems::tokenize_choices(const Example& example, const std::vector<int64_t>& prompt) {
+  require(!example.choices.empty(), "evaluate", "expected example '", example.id,
+          "' with choices, whose likelihoods are compared, but it has none");
+  require(!model_.model->config().bidirectional, "evaluate",
+          "expected a model that reads from left to right, to compare ", "the likelihoods of choices, but got a ",
+          model_.model->config().family, " model");
+  const bool alone =
+      procedure_.max_thoughts() > 0 || !procedure_.prompt_suffix.empty() || !procedure_.answer_marker.empty();
+  const bool spaced = !example.question.empty() && std::isspace(static_cast<unsigned char>(example.question.back()));
+  TokenRows rows;
+  for (const std::string& choice : example.choices) {
+    std::vector<int64_t> ids =
+        model_.tokenizer->encode(alone ? choice : example.question + (spaced ? "" : " ") + choice);
+    if (!alone) ids.erase(ids.begin(), ids.begin() + std::min(std::ssize(prompt), std::ssize(ids)));
+    require(!ids.empty(), "evaluate", "expected choices of at least one token but got '", choice, "' in example '",
+            example.id, "'");
+    rows.push_back(std::move(ids));
+  }
+  choices_.push_back(std::move(rows));
 }
 
 RunRecord Problems::record() const {
@@ -107,19 +138,19 @@ RunRecord Problems::record() const {
           options_,
           procedure_.method,
           procedure_.options,
-          task_->name,
-          task_->renders_data,
+          task_.name,
+          task_.renders_data,
           latents,
           procedure_.max_thoughts(),
           solve_options_.max_answer_tokens,
-          prompt_record(*task_, options_.task_options, chat_)};
+          prompt_record(task_, options_.task_options, chat_)};
 }
 
 void Problems::describe_them() {
   described_.model = valid_utf8(model_name(model_.directory));
   described_.method = method_name();
-  described_.task = task_->name;
-  if (task_->heuristics) described_.heuristics = task_->heuristics(examples_);
+  described_.task = task_.name;
+  if (task_.heuristics) described_.heuristics = task_.heuristics(examples_);
 }
 
 std::string Problems::method_name() const {
@@ -138,8 +169,11 @@ bool Problems::solve_with(const Procedure& procedure, const std::vector<int64_t>
   options.solve.keep_trace = keep_trace;
   options.solve.ids = which;
   options.solve.extract = extractor();
-  return solve_all(model_.model, procedure, prompts, options,
-                   [&](int64_t n, const Solution& solution) { return on_solution(which[n], solution); });
+  const auto on_solved = [&](int64_t n, const Solution& solution) { return on_solution(which[n], solution); };
+  if (!by_choice()) return solve_all(model_.model, procedure, prompts, options, on_solved);
+  std::vector<TokenRows> choices;
+  for (int64_t i : which) choices.push_back(choices_[i]);
+  return choose_all(model_.model, procedure, prompts, choices, options, on_solved);
 }
 
 // The whole set in the task's order and in the run's batches: the same bits whatever was solved before.
@@ -200,7 +234,7 @@ std::function<std::string(int64_t, const std::vector<int64_t>&)> Problems::extra
   return [this](int64_t i, const std::vector<int64_t>& tokens) {
     Example blind = examples_[i];
     blind.answer.clear();
-    return task_->scorers.front().score(blind, valid_utf8(model_.tokenizer->decode(tokens))).answer;
+    return task_.scorers.front().score(blind, valid_utf8(model_.tokenizer->decode(tokens))).answer;
   };
 }
 
@@ -209,6 +243,7 @@ PhaseTimes Problems::time(int64_t i) const {
   SolveOptions options = solve_options_;
   options.ids = {i};
   options.extract = extractor();
+  if (by_choice()) return choose(model_.model, procedure_, {prompts_[i]}, {choices_[i]}, options).ms;
   return tacit::solve(model_.model, procedure_, {prompts_[i]}, options).ms;
 }
 
@@ -219,14 +254,19 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   prompt.insert(prompt.end(), procedure_.prompt_suffix.begin(), procedure_.prompt_suffix.end());
 
   Sample s;
-  s.task = task_->name;
+  s.task = task_.name;
   s.id = example.id;
   s.method = method_name();
   s.question = valid_utf8(tokenizer.decode(prompt));
   s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, 0));
-  s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
+  if (by_choice()) {
+    s.choices = solution.choices[0];
+    s.text = example.choices[likeliest_choice(s.choices)];
+  } else {
+    s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
+  }
   s.expected = example.answer;
-  score(s, example, *task_);
+  score(s, example, task_);
   s.steps = solution.work ? solution.work->thoughts : solution.thoughts.steps[0];
   s.tokens = solution.work ? solution.work->tokens : std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];

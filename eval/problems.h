@@ -18,7 +18,7 @@ class Problems {
   int64_t size() const { return std::ssize(examples_); }
   const Example& example(int64_t i) const { return examples_[i]; }
   int64_t prompt_tokens(int64_t i) const { return std::ssize(prompts_[i]); }
-  const std::string& task_name() const { return task_->name; }
+  const std::string& task_name() const { return task_.name; }
   // "coconut", with what was changed of it: "coconut, entropy:0.5 +swap".
   std::string method_name() const;
   RunRecord record() const;
@@ -37,7 +37,10 @@ class Problems {
  private:
   void tokenize();
   std::function<std::string(int64_t i, const std::vector<int64_t>& tokens)> extractor() const;
+  void tokenize_choices(const Example& example, const std::vector<int64_t>& prompt);
   void describe_them();
+  // Whether answers are chosen by likelihood: the task's first scorer asks for it.
+  bool by_choice() const { return task_.scorers.at(0).score_choices != nullptr; }
   Sample sample(int64_t i, const Solution& solution) const;
   using OnSolution = std::function<bool(int64_t i, const Solution& solution)>;
   bool solve_with(const Procedure& procedure, const std::vector<int64_t>& which, bool keep_trace,
@@ -47,12 +50,13 @@ class Problems {
 
   const LoadedModel& model_;
   const RunOptions& options_;
-  const Task* task_;
+  Task task_;
   Procedure procedure_;
   bool prepared_ = false;
   std::vector<Example> examples_;
   std::string chat_;  // name of the chat template around the prompts; "" = none
   TokenRows prompts_;
+  std::vector<TokenRows> choices_;  // by problem, where answers are chosen by likelihood
   Metrics described_;
   SolveOptions solve_options_;
 };

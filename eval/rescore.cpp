@@ -1,19 +1,177 @@
 #include "eval/rescore.h"
 
+#include <unordered_map>
+#include <utility>
+
+#include "datasets/generators.h"
+#include "eval/run_folder.h"
+#include "eval/scorers/scorers.h"
 #include "lib/core/error.h"
+#include "lib/core/files.h"
+#include "lib/core/version.h"
 
 namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "rescore";
+
+Score score_with(const Scorer& scorer, const Sample& sample, const Example& example) {
+  if (scorer.score_choices && !sample.choices.empty()) return scorer.score_choices(example, sample.choices);
+  const bool thoughts = scorer.reads_thoughts && !sample.thoughts.empty();
+  return scorer.score(example, thoughts ? sample.thoughts + "\n" + sample.text : sample.text);
+}
+
+bool differs(const Score& a, const Score& b) {
+  return a.answer != b.answer || a.extracted != b.extracted || a.correct != b.correct;
+}
+
+// What a run was made from, as its run.json tells it.
+class Record {
+ public:
+  explicit Record(const std::filesystem::path& folder)
+      : folder_(folder), file_((folder / "run.json").string()), json_(read_json(folder / "run.json", kOperation)) {}
+
+  const OrderedJson& ordered() const { return ordered_; }
+  bool has_own_examples() const { return reader().has("examples"); }
+
+  Task task(const RescoreOptions& options) const {
+    Task out;
+    if (!options.task.empty() || !has_own_examples()) {
+      out = tacit::task(options.task.empty() ? reader().string("task") : options.task);
+    } else {
+      out.name = reader().string("task");
+    }
+    std::vector<std::string> names = options.scorers;
+    if (names.empty() && options.task.empty() && reader().has("scorers")) names = reader().strings("scorers");
+    if (!names.empty()) out.scorers.clear();
+    for (const std::string& name : names) out.scorers.push_back(scorer(name));
+    return out;
+  }
+
+  std::vector<Example> examples(const Task& task, const RescoreOptions& options) const {
+    if (has_own_examples() && options.data.empty()) {
+      const std::filesystem::path file = folder_ / reader().string("examples");
+      check_hash(file, "examples_sha256");
+      return read_examples(file);
+    }
+    return load_examples(task, task_options(options), reader().integer("limit", 0));
+  }
+
+ private:
+  JsonReader reader() const { return {json_, kOperation, file_}; }
+
+  void check_hash(const std::filesystem::path& file, const char* field) const {
+    require(std::filesystem::is_regular_file(file), kOperation, "expected the examples of this run at ", file.string(),
+            " but there is no such file; --data says where they are");
+    const std::string hash = sha256_hex(MappedFile::open(file, kOperation)->bytes());
+    require(hash == reader().string(field), kOperation, "expected the file that the run was made from (sha256 ",
+            reader().string(field), ") but got ", hash, " in ", file.string(), "; --data takes another file");
+  }
+
+  TaskOptions task_options(const RescoreOptions& options) const {
+    TaskOptions out;
+    const JsonReader in = reader();
+    if (in.has("settings")) out.lines = in.object("settings").string("style", "") == "lines";
+    if (in.has("style")) {
+      out.reach.style = in.string("style") == "english" ? ReachStyle::english : ReachStyle::symbols;
+    }
+    out.reach.labels = in.integer("labels", out.reach.labels);
+    if (in.has("seed")) out.seed = json_.at("seed").get<uint64_t>();
+    if (!options.data.empty()) {
+      out.data = options.data;
+    } else if (in.has("data_path")) {
+      out.data = in.string("data_path");
+      check_hash(out.data, "data_sha256");
+    } else {
+      read_generator(out);
+    }
+    return out;
+  }
+
+  void read_generator(TaskOptions& out) const {
+    const JsonReader in = reader();
+    Json generator = in.object("generator").json();
+    out.count = in.object("generator").integer("count");
+    generator.erase("count");
+    if (in.string("task") != "reach") {
+      out.generator = std::move(generator);
+      return;
+    }
+    if (generator.value("kind", "") == "prosqa") {  // which does not read them
+      generator.erase("edges_per_node");
+      generator.erase("acyclic");
+    }
+    out.reach = read_reach_options(JsonReader(generator, kOperation, file_, "generator"), out.reach);
+  }
+
+  std::filesystem::path folder_;
+  std::string file_;
+  Json json_;
+  OrderedJson ordered_ = OrderedJson::parse(read_file(folder_ / "run.json", kOperation));
+};
+
+OrderedJson note(const Task& task, const RescoreOptions& options) {
+  OrderedJson out = {{"task", task.name}};
+  for (const Scorer& scorer : task.scorers) out["scorers"].push_back(scorer.name);
+  if (!options.data.empty()) {
+    out["data"] = valid_utf8(options.data.filename().string());
+    out["data_sha256"] = sha256_hex(MappedFile::open(options.data, kOperation)->bytes());
+  }
+  out["tacit"] = version;
+  return out;
+}
+
+}  // namespace
 
 void score(Sample& sample, const Example& example, const Task& task) {
   require(!task.scorers.empty(), "score", "expected a task with a scorer but '", task.name, "' has none");
-  const Score first = task.scorers[0].score(example, sample.text);
+  const Score first = score_with(task.scorers[0], sample, example);
   sample.answer = first.answer;
   sample.extracted = first.extracted;
   sample.correct = first.correct;
-  sample.scores.clear();
+  std::vector<OtherScore> others;
   for (size_t i = 1; i < task.scorers.size(); ++i) {
-    sample.scores.push_back({task.scorers[i].name, task.scorers[i].score(example, sample.text)});
+    others.push_back({task.scorers[i].name, score_with(task.scorers[i], sample, example)});
   }
+  for (OtherScore& other : sample.scores) {  // what another harness said is not ours to say again
+    if (other.scorer.starts_with("harness:")) others.push_back(std::move(other));
+  }
+  sample.scores = std::move(others);
+}
+
+Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& options) {
+  Rescored out;
+  out.run = read_run(folder);
+  out.before = out.run.metrics;
+  const Record record(folder);
+  const Task task = record.task(options);
+  const std::vector<Example> examples = record.examples(task, options);
+  std::unordered_map<std::string, const Example*> by_id;
+  for (const Example& example : examples) by_id[example.id] = &example;
+  for (Sample& sample : out.run.samples) {
+    const auto found = by_id.find(sample.id);
+    require(found != by_id.end(), kOperation, "expected an example '", sample.id, "' of task '", task.name,
+            "' but there is none among ", examples.size());
+    const Example& example = *found->second;
+    require(sample.expected == example.answer || !options.data.empty() || !options.task.empty(), kOperation,
+            "expected '", example.answer, "' as the reference of '", sample.id, "' but the run has '", sample.expected,
+            "': the examples are no longer the same");
+    const Score before = {sample.answer, sample.extracted, sample.correct};
+    sample.expected = example.answer;
+    score(sample, example, task);
+    const Score after = {sample.answer, sample.extracted, sample.correct};
+    if (differs(before, after)) out.changes.push_back({sample.id, sample.repeat, before, after});
+  }
+  out.run.metrics = score_samples(out.run.samples, out.run.metrics);
+  OrderedJson json = record.ordered();
+  json["rescored"] = note(task, options);
+  out.run.record = json;
+  if (options.dry) return out;
+  RunFolder files(folder, json);
+  write_file_atomic(folder / "run.json", json.dump(2) + "\n", kOperation);
+  files.store(out.run.samples);
+  files.store(out.run.metrics);
+  return out;
 }
 
 }  // namespace tacit

@@ -27,6 +27,7 @@ struct RunOptions {
   std::string task;                          // "" = the checkpoint's own
   Strategy strategy;                         // how answers are decoded; draws with `seed`
   TaskOptions task_options;                  // see task_options_of()
+  std::vector<std::string> scorers;          // names, in place of the task's; empty = the task's
   int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example
   int64_t limit = 0;                         // first N examples; 0 = all

@@ -66,6 +66,7 @@ OrderedJson to_json(const RunRecord& record) {
     json["task_sha256"] = definition.file_sha256;
   }
   if (!record.prompt.is_null()) json["prompt"] = record.prompt;
+  if (!options.scorers.empty()) json["scorers"] = options.scorers;
   if (options.halt) json["halt"] = to_text(*options.halt);
   if (options.intervention) {
     json["intervention"] = to_text(*options.intervention);

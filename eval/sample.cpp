@@ -23,6 +23,9 @@ OrderedJson to_json(const Sample& s) {
                               {"extracted", other.score.extracted},
                               {"correct", other.score.correct}});
   }
+  for (const ChoiceLikelihood& choice : s.choices) {
+    json["choices"].push_back({{"log_probability", choice.log_probability}, {"tokens", choice.tokens}});
+  }
   if (s.recurrences > 0) json["recurrences"] = s.recurrences;
   return json;
 }
@@ -46,6 +49,19 @@ static std::vector<OtherScore> read_scores(const JsonReader& in, const std::stri
   return out;
 }
 
+static std::vector<ChoiceLikelihood> read_choices(const JsonReader& in, const std::string& operation,
+                                                  const std::string& source) {
+  std::vector<ChoiceLikelihood> out;
+  if (!in.has("choices")) return out;
+  const Json& list = in.json().at("choices");
+  if (!list.is_array()) in.reject("choices", "to be a list");
+  for (const Json& item : list) {
+    const JsonReader one(item, operation, source, "choices");
+    out.push_back({one.number("log_probability"), one.integer("tokens")});
+  }
+  return out;
+}
+
 Sample sample_from_json(const Json& json, const std::string& operation, const std::string& source) {
   const JsonReader in(json, operation, source);
   Sample s;
@@ -61,6 +77,7 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.extracted = read_flag(in, "extracted");
   s.correct = read_flag(in, "correct");
   s.scores = read_scores(in, operation, source);
+  s.choices = read_choices(in, operation, source);
   s.steps = in.integer("steps");
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);

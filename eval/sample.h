@@ -25,13 +25,14 @@ struct Sample {
   std::string thoughts;  // words of a written chain, or the readout of each thought: "7 .52 3 .44 | 9 .98"
   std::string text, answer, expected;  // decoded text, extracted answer, reference
   bool extracted = false, correct = false;
-  std::vector<OtherScore> scores;  // of the task's scorers after the first
-  int64_t steps = 0, tokens = 0;   // thoughts or words consumed; answer tokens; those of all samples, beams, branches
-  bool cut_off = false;            // a written chain that ran into the cap on words
-  int64_t flops = 0;               // problem_flops() (eval/flops.h)
-  int64_t memory_bytes = 0;        // what the row had stored at its end, all layers; 0 = unknown
-  double recurrences = 0;          // mean over positions of the recurrence after which each left; 0 = none leaves early
-  int64_t depth = 0;               // meta.depth of graph tasks, else 0
+  std::vector<OtherScore> scores;         // of the task's scorers after the first
+  std::vector<ChoiceLikelihood> choices;  // where the answer was chosen by likelihood, in the example's order
+  int64_t steps = 0, tokens = 0;  // thoughts or words consumed; answer tokens; those of all samples, beams, branches
+  bool cut_off = false;           // a written chain that ran into the cap on words
+  int64_t flops = 0;              // problem_flops() (eval/flops.h)
+  int64_t memory_bytes = 0;       // what the row had stored at its end, all layers; 0 = unknown
+  double recurrences = 0;         // mean over positions of the recurrence after which each left; 0 = none leaves early
+  int64_t depth = 0;              // meta.depth of graph tasks, else 0
   double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // its share of the time of a batch
 };
 OrderedJson to_json(const Sample& sample);

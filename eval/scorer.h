@@ -2,8 +2,10 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "datasets/example.h"
+#include "decoding/solve.h"
 
 namespace tacit {
 
@@ -18,6 +20,10 @@ struct Scorer {
   std::string name;  // "exact_match", "numeric"
   std::string rule;  // one sentence
   std::function<Score(const Example& example, const std::string& text)> score;
+  bool reads_thoughts = false;  // `text` begins with the sample's thoughts, a line of their own
+  // Where choices are compared by likelihood (decoding/choice.h): one entry for each of example.choices, in order.
+  // Empty = the scorer looks at the text alone.
+  std::function<Score(const Example& example, const std::vector<ChoiceLikelihood>& choices)> score_choices = {};
 };
 
 // A scorer from its two halves; `extract` gives "" where there is no answer.

@@ -22,57 +22,6 @@ namespace {
 
 bool is_sentence(const std::string& answer) { return answer.find(' ') != std::string::npos; }
 
-// One space between words, none around them.
-std::string single_spaced(const std::string& text) {
-  std::istringstream words(text);
-  std::string out, word;
-  while (words >> word) out += (out.empty() ? "" : " ") + word;
-  return out;
-}
-
-std::string first_word(const std::string& text) {
-  std::istringstream words(text);
-  std::string word;
-  words >> word;
-  return word;
-}
-
-// The chain of thought and the answer may stand in one text, "...\n### Tom is a lempus." [facebookresearch/coconut,
-// run.py].
-std::string answer_sentence(const std::string& text) {
-  const size_t mark = text.rfind("###");
-  std::string tail = mark == std::string::npos ? text : text.substr(mark + 3);
-  const size_t begin = tail.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return "";
-  return single_spaced(tail.substr(begin, tail.find('\n', begin) - begin));
-}
-
-std::string without_stop(std::string text) {
-  if (text.ends_with('.')) text.pop_back();
-  return single_spaced(text);
-}
-
-std::string extract(const Example& example, const std::string& text) {
-  return is_sentence(example.answer) ? answer_sentence(text) : first_word(text);
-}
-
-bool correct(const Example& example, const std::string& answer) {
-  if (!is_sentence(example.answer)) return answer == example.answer;
-  return without_stop(single_spaced(answer)) == without_stop(single_spaced(example.answer));
-}
-
-// The answer as it stands. One-word answers: the first word. Sentences: as Coconut does, what stands after the last
-// "### " (all of it when there is none), up to the end of the line, white space normalised.
-Scorer as_it_stands() {
-  return make_scorer("exact_match", "the first word, or the sentence after ###, is the answer", extract, correct);
-}
-
-// "1,400" and "1400" are one number, as in the original [facebookresearch/coconut, run.py].
-std::string without_commas(std::string text) {
-  std::erase(text, ',');
-  return text;
-}
-
 std::vector<Example> generate(int64_t count, const std::function<Example(int64_t index)>& example) {
   require(count >= 1, "load_task", "expected a count of at least 1 problem but got ", count);
   std::vector<Example> examples;
@@ -139,7 +88,7 @@ Task made_task(const GeneratedTask& made) {
     const Generator generator = open_generator(name, options.generator);
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
-  out.scorers = {as_it_stands()};
+  out.scorers = {scorer("as_it_stands")};
   out.heuristics = [rules = made.rules](const std::vector<Example>& examples) {
     return audit_text(examples, rules).heuristics;
   };
@@ -152,13 +101,13 @@ std::vector<Task> all_tasks() {
       {.name = "reach",
        .summary = generated_task("reach").summary,
        .load = load_reach,
-       .scorers = {as_it_stands()},
+       .scorers = {scorer("as_it_stands")},
        .heuristics = reach_heuristics,
        .generated = true},
       {.name = "prosqa",
        .summary = "ProsQA: reachability told as sentences [Coconut, arXiv:2412.06769]; as English or as symbols",
        .load = load_prosqa,
-       .scorers = {as_it_stands()},
+       .scorers = {scorer("as_it_stands")},
        .heuristics = reach_heuristics,
        .renders_data = true,
        .formats = {"json"},
@@ -167,12 +116,7 @@ std::vector<Task> all_tasks() {
       {.name = "gsm8k_aug",
        .summary = "GSM8K-Aug: word problems with their equations as steps [arXiv:2311.01460]; from a file",
        .load = load_gsm8k_aug,
-       .scorers = {make_scorer(
-           "exact_match", "the first word after ###, commas aside, is the answer",
-           [](const Example&, const std::string& text) { return first_word(answer_sentence(text)); },
-           [](const Example& example, const std::string& answer) {
-             return without_commas(answer) == without_commas(example.answer);
-           })},
+       .scorers = {scorer("first_word", {{"behind", "###"}, {"ignore_commas", true}})},
        .formats = {"lines", "json"},
        .published = "https://github.com/da03/Internalize_CoT_Step_by_Step data/gsm8k/test.txt",
        .licence = "MIT"},

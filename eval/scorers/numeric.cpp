@@ -1,0 +1,251 @@
+#include "eval/scorers/numeric.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "eval/scorers/plain_text.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+constexpr size_t kMostDigits = 1000;
+constexpr int64_t kLargestExponent = 1000;
+
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
+Integer integer_of(std::string_view digits) {
+  const size_t first = digits.find_first_not_of('0');  // a leading zero would mean octal
+  return first == std::string_view::npos ? Integer(0) : Integer(std::string(digits.substr(first)));
+}
+
+Rational power_of_ten(int64_t exponent) {
+  const Integer power = boost::multiprecision::pow(Integer(10), static_cast<unsigned>(std::abs(exponent)));
+  return exponent < 0 ? Rational(Integer(1), power) : Rational(power);
+}
+
+// Reads one number at a time from `text`.
+class NumberReader {
+ public:
+  explicit NumberReader(std::string_view text) : text_(text) {}
+
+  std::vector<FoundNumber> all() {
+    std::vector<FoundNumber> out;
+    while (at_ < text_.size()) {
+      const size_t begin = at_;
+      const std::optional<Rational> value = number();
+      if (value) {
+        const size_t signed_at = sign_before(begin);
+        out.push_back({signed_at, at_, signed_at < begin ? Rational(-*value) : *value, percent_follows()});
+      } else if (at_ == begin) {
+        ++at_;
+      }
+    }
+    return out;
+  }
+
+ private:
+  bool at(std::string_view what) const { return text_.substr(at_).starts_with(what); }
+  char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+  size_t digits_end(size_t from) const {
+    while (from < text_.size() && digit(text_[from])) ++from;
+    return from;
+  }
+
+  // With fraction, mixed fraction or exponent. Moves behind what it read, also where that is no number.
+  std::optional<Rational> number() {
+    if (at("\\frac{") || at("\\dfrac{") || at("\\tfrac{")) return latex_fraction();
+    if (!digit(peek()) && !(peek() == '.' && digit(peek(1)))) return std::nullopt;
+    const bool whole = digit(peek()) && (at_ == 0 || text_[at_ - 1] != '/');  // 12/05/2020 holds no fraction
+    std::optional<Rational> value = decimal();
+    if (!value) return std::nullopt;
+    if (whole && integer_) {
+      if (const auto over = denominator(at_)) return *value / *over;
+      if (const auto part = mixed_part()) return *value + *part;
+    }
+    return scaled(*value);
+  }
+
+  // Digits with commas between groups of three, and decimals; integer_ says whether there were none of either.
+  std::optional<Rational> decimal() {
+    std::string whole;
+    const size_t begin = at_;
+    at_ = digits_end(at_);
+    whole = text_.substr(begin, at_ - begin);
+    integer_ = !whole.empty();
+    if (!whole.empty() && whole.size() <= 3) {
+      while (peek() == ',' && digits_end(at_ + 1) == at_ + 4) {
+        whole += text_.substr(at_ + 1, 3);
+        at_ += 4;
+        integer_ = false;
+      }
+    }
+    std::string decimals;
+    if (peek() == '.' && digit(peek(1))) {
+      const size_t end = digits_end(at_ + 1);
+      decimals = text_.substr(at_ + 1, end - at_ - 1);
+      at_ = end;
+      integer_ = false;
+    }
+    if (whole.size() + decimals.size() > kMostDigits) return std::nullopt;
+    return Rational(integer_of(whole + decimals)) * power_of_ten(-static_cast<int64_t>(decimals.size()));
+  }
+
+  // "/ 4", which neither a further "/" nor a decimal follows: a date is no fraction. Moves behind it.
+  std::optional<Rational> denominator(size_t from) {
+    if (from >= text_.size() || text_[from] != '/') return std::nullopt;
+    const size_t end = digits_end(from + 1);
+    if (end == from + 1 || end - from > kMostDigits) return std::nullopt;
+    const bool goes_on = end + 1 < text_.size() && (text_[end] == '/' || text_[end] == '.') && digit(text_[end + 1]);
+    const Integer value = integer_of(text_.substr(from + 1, end - from - 1));
+    if (goes_on || value == 0) return std::nullopt;
+    at_ = end;
+    return Rational(value);
+  }
+
+  // " 1/2" behind an integer: 2 1/2 is five halves.
+  std::optional<Rational> mixed_part() {
+    const size_t begin = at_;
+    if (peek() != ' ' || !digit(peek(1))) return std::nullopt;
+    const size_t end = digits_end(at_ + 1);
+    if (end - begin > kMostDigits) return std::nullopt;
+    const Integer numerator = integer_of(text_.substr(begin + 1, end - begin - 1));
+    const auto over = denominator(end);
+    if (over && numerator < *over) return Rational(numerator) / *over;
+    at_ = begin;
+    return std::nullopt;
+  }
+
+  // The same times a power of ten, where one is written: e3, x 10^3, \times 10^{3}.
+  std::optional<Rational> scaled(const Rational& value) {
+    size_t from = std::string_view::npos;
+    if ((peek() == 'e' || peek() == 'E') && exponent_at(at_ + 1)) from = at_ + 1;
+    for (const std::string_view times : {"x", "\u00d7", "*", "\\times", "\\cdot", "\u00b7"}) {
+      size_t p = at_;
+      while (p < text_.size() && text_[p] == ' ') ++p;
+      if (!text_.substr(p).starts_with(times)) continue;
+      p += times.size();
+      while (p < text_.size() && text_[p] == ' ') ++p;
+      if (!text_.substr(p).starts_with("10^")) continue;
+      p += 3;
+      if (p < text_.size() && text_[p] == '{') ++p;
+      if (exponent_at(p)) from = p;
+    }
+    if (from == std::string_view::npos) return value;
+    const auto exponent = exponent_at(from);
+    at_ = exponent->second;
+    if (text_[from - 1] == '{' && peek() == '}') ++at_;
+    if (std::abs(exponent->first) > kLargestExponent) return std::nullopt;
+    return value * power_of_ten(exponent->first);
+  }
+
+  // An exponent at `from` and the byte behind it.
+  std::optional<std::pair<int64_t, size_t>> exponent_at(size_t from) const {
+    size_t p = from;
+    const std::string_view rest = text_.substr(std::min(p, text_.size()));
+    const bool minus = rest.starts_with("-") || rest.starts_with("\u2212");
+    if (minus) p += rest.starts_with("-") ? 1 : 3;
+    if (!minus && rest.starts_with("+")) ++p;
+    const size_t end = digits_end(p);
+    if (end == p) return std::nullopt;
+    const int64_t value = end - p > 6 ? kLargestExponent + 1 : std::stoll(std::string(text_.substr(p, end - p)));
+    return std::pair{minus ? -value : value, end};
+  }
+
+  // \frac{a}{b} of plain integers.
+  std::optional<Rational> latex_fraction() {
+    const size_t begin = at_, open = text_.find('{', at_);
+    const size_t top = digits_end(open + 1), between = top + 2;
+    const size_t bottom = between <= text_.size() ? digits_end(between) : between;
+    const bool well = top > open + 1 && text_.substr(top).starts_with("}{") && bottom > between &&
+                      bottom < text_.size() && text_[bottom] == '}' && bottom - open <= kMostDigits;
+    const Integer over = well ? integer_of(text_.substr(between, bottom - between)) : Integer(0);
+    if (over == 0) {
+      at_ = begin + 1;  // its digits are numbers of their own
+      return std::nullopt;
+    }
+    at_ = bottom + 1;
+    return Rational(integer_of(text_.substr(open + 1, top - open - 1)), over);
+  }
+
+  // Where the minus sign stands that belongs to a number at `begin`; `begin` where there is none.
+  size_t sign_before(size_t begin) const {
+    size_t p = behind_currency(begin);
+    size_t sign = p;
+    if (p >= 1 && text_[p - 1] == '-') {
+      sign = p - 1;
+    } else if (p >= 3 && text_.substr(p - 3, 3) == "\u2212") {
+      sign = p - 3;
+    } else {
+      return begin;
+    }
+    p = behind_currency(sign);
+    // 16-3, x-3, ")-3", "--3": not a sign
+    if (p > 0) {
+      const auto before = static_cast<unsigned char>(text_[p - 1]);
+      if (std::isalnum(before) || before == ')' || before == '}' || before == ']' || before == '%' || before == '-')
+        return begin;
+    }
+    return sign;
+  }
+  // `p` or, where currency signs end there, the byte where they begin.
+  size_t behind_currency(size_t p) const {
+    for (bool found = true; found;) {
+      found = false;
+      for (const std::string_view sign : {"\\$", "$", "\u20ac", "\u00a3", "\u00a5"}) {
+        if (p >= sign.size() && text_.substr(p - sign.size(), sign.size()) == sign) {
+          p -= sign.size();
+          found = true;
+          break;
+        }
+      }
+    }
+    return p;
+  }
+
+  bool percent_follows() const { return at("%") || at("\\%") || at(" %") || at(" percent"); }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  bool integer_ = false;
+};
+
+// The first number behind the last announcement that has one, else the last.
+std::optional<FoundNumber> answer_in(std::string_view text) {
+  const std::vector<FoundNumber> numbers = find_numbers(text);
+  if (numbers.empty()) return std::nullopt;
+  const std::vector<size_t> places = announcements(text);
+  const auto useful =
+      std::ranges::find_if(places.rbegin(), places.rend(), [&](size_t behind) { return behind < numbers.back().end; });
+  if (useful == places.rend()) return numbers.back();
+  return *std::ranges::upper_bound(numbers, *useful, {}, &FoundNumber::end);
+}
+
+}  // namespace
+
+std::vector<FoundNumber> find_numbers(std::string_view text) { return NumberReader(text).all(); }
+
+Scorer numeric(const Json& options) {
+  const Json known = options.is_null() ? Json::object() : options;
+  const JsonReader in(known, "scorer", "the scorer's options");
+  in.only({"percent"});
+  const std::string percent = in.string("percent", "unit");
+  if (percent != "unit" && percent != "hundredth") in.reject("percent", "to be unit or hundredth");
+  const auto value = [hundredth = percent == "hundredth"](const FoundNumber& number) {
+    return hundredth && number.percent ? Rational(number.value / 100) : number.value;
+  };
+  Scorer out;
+  out.name = "numeric";
+  out.rule = "the number behind the answer's announcement, else the last number, equals the reference as a number";
+  out.score = [value](const Example& example, const std::string& text) {
+    const auto found = answer_in(text);
+    if (!found) return Score();
+    const auto expected = answer_in(example.answer);
+    return Score{text.substr(found->begin, found->end - found->begin), true,
+                 expected && value(*found) == value(*expected)};
+  };
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,153 @@
+#include "eval/rescore.h"
+
+#include <doctest/doctest.h>
+
+#include "eval/scorers/scorers.h"
+#include "tests/eval/run_support.h"
+
+namespace tacit {
+namespace {
+
+using namespace test;
+
+Json json_of(const std::filesystem::path& file) { return read_json(file, "test"); }
+
+// A run of a random model, whose texts were then replaced by what a model might say: right, wrong, nothing.
+void make_run(const std::filesystem::path& folder, int64_t count = 9) {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(count);
+  options.latency_problems = 2;
+  options.out = folder;
+  evaluate(model, options);
+}
+
+std::string with_texts(const std::filesystem::path& folder) {
+  std::string out;
+  int64_t i = 0;
+  for_each_line(folder / "samples.jsonl", "test", [&](std::string_view line, int64_t) {
+    OrderedJson sample = OrderedJson::parse(line);
+    const std::string expected = sample.at("expected");
+    sample["text"] = i % 3 == 0 ? expected : i % 3 == 1 ? "I think " + expected + " it is" : "";
+    ++i;
+    out += sample.dump() + "\n";
+  });
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("rescoring a run changes nothing but a note in run.json: generated examples come back from run.json") {
+  const ScratchFolder scratch;
+  make_run(scratch / "run");
+  const std::string samples = read_file(scratch / "run/samples.jsonl", "test");
+  const std::string metrics = read_file(scratch / "run/metrics.json", "test");
+  const OrderedJson before = OrderedJson::parse(read_file(scratch / "run/run.json", "test"));
+  const Rescored result = rescore(scratch / "run");
+  CHECK(result.changes.empty());
+  CHECK(read_file(scratch / "run/samples.jsonl", "test") == samples);
+  CHECK(read_file(scratch / "run/metrics.json", "test") == metrics);
+  OrderedJson after = OrderedJson::parse(read_file(scratch / "run/run.json", "test"));
+  CHECK(after.at("rescored").at("scorers") == OrderedJson::array({"as_it_stands"}));
+  after.erase("rescored");
+  CHECK(after.dump() == before.dump());
+  // It is still the same run: evaluate() takes it as it is.
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(9);
+  options.latency_problems = 2;
+  options.out = scratch / "run";
+  CHECK(evaluate(model, options).samples.size() == 9);
+}
+
+TEST_CASE("other texts, other scores; measured figures stay; --dry writes nothing") {
+  const ScratchFolder scratch;
+  make_run(scratch / "run");
+  put(scratch / "run/samples.jsonl", with_texts(scratch / "run"));
+  const std::string samples = read_file(scratch / "run/samples.jsonl", "test");
+  const std::string metrics = read_file(scratch / "run/metrics.json", "test");
+  const Rescored dry = rescore(scratch / "run", {.dry = true});
+  CHECK(dry.run.metrics.correct == 3);
+  CHECK(dry.run.metrics.not_extracted == 3);
+  CHECK(dry.changes.size() >= 3);
+  CHECK(read_file(scratch / "run/samples.jsonl", "test") == samples);
+  CHECK(read_file(scratch / "run/metrics.json", "test") == metrics);
+  CHECK_FALSE(json_of(scratch / "run/run.json").contains("rescored"));
+
+  const Rescored done = rescore(scratch / "run", {.scorers = {"numeric", "first_word"}});
+  CHECK(done.run.metrics.correct == 6);  // "I think 7 it is" has a number
+  REQUIRE(done.run.metrics.scorers.size() == 1);
+  CHECK(done.run.metrics.scorers[0].correct == 3);
+  const Run read = read_run(scratch / "run");
+  CHECK(read.metrics.correct == 6);
+  CHECK(read.metrics.ms_median == done.before.ms_median);
+  CHECK(read.metrics.ms_median > 0);
+  CHECK(read.metrics.mean_flops == done.before.mean_flops);
+  CHECK(read.metrics.heuristics.size() == done.before.heuristics.size());
+  CHECK(read.metrics.problems_per_s == doctest::Approx(done.before.problems_per_s));
+  CHECK(rescore(scratch / "run", {.scorers = {"numeric", "first_word"}}).changes.empty());
+}
+
+TEST_CASE("a run on a file finds the file again, by its hash, or is told where it is") {
+  const ScratchFolder scratch;
+  RunOptions options = small_run(5);
+  std::vector<Example> examples;
+  for (int64_t i = 0; i < 5; ++i) examples.push_back(reach_example(options.task_options.reach, 5, i));
+  write_examples(scratch / "data.jsonl", examples);
+  options.task_options.data = scratch / "data.jsonl";
+  options.out = scratch / "run";
+  const LoadedModel model = tiny_checkpoint();
+  evaluate(model, options);
+  CHECK(rescore(scratch / "run").changes.empty());
+
+  std::filesystem::rename(scratch / "data.jsonl", scratch / "moved.jsonl");
+  CHECK(holds(error_of([&] { rescore(scratch / "run"); }), "there is no such file; --data says where"));
+  CHECK(rescore(scratch / "run", {.data = scratch / "moved.jsonl"}).changes.empty());
+
+  examples.pop_back();
+  write_examples(scratch / "data.jsonl", examples);
+  CHECK(holds(error_of([&] { rescore(scratch / "run"); }), "sha256"));
+  CHECK(holds(error_of([&] { rescore(scratch / "run", {.data = scratch / "data.jsonl"}); }), "expected an example '"));
+}
+
+TEST_CASE("a corrected reference is taken from the file that is named") {
+  const ScratchFolder scratch;
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(4);
+  std::vector<Example> examples;
+  for (int64_t i = 0; i < 4; ++i) {
+    examples.push_back(reach_example(options.task_options.reach, 5, i));
+    examples.back().meta = OrderedJson::object();  // else the reader holds the answer to the graph
+  }
+  write_examples(scratch / "data.jsonl", examples);
+  options.task_options.data = scratch / "data.jsonl";
+  options.out = scratch / "run";
+  const Run run = evaluate(model, options);
+  size_t said = 0;
+  while (said < 4 && !run.samples[said].extracted) ++said;
+  REQUIRE(said < 4);
+  for (Example& example : examples) example.answer = "unsaid";
+  examples[said].answer = run.samples[said].answer;
+  write_examples(scratch / "corrected.jsonl", examples);
+  const Rescored result = rescore(scratch / "run", {.data = scratch / "corrected.jsonl"});
+  CHECK(result.run.samples[said].correct);
+  CHECK(result.run.samples[said].expected == run.samples[said].answer);
+  CHECK(result.run.metrics.correct == 1);
+  CHECK(result.run.record.at("rescored").at("data") == "corrected.jsonl");
+}
+
+TEST_CASE("rescoring refuses what is no finished run") {
+  const ScratchFolder scratch;
+  CHECK(holds(error_of([&] { rescore(scratch / "nothing"); }), "expected a run folder"));
+  make_run(scratch / "run", 3);
+  CHECK(holds(error_of([&] { rescore(scratch / "run", {.scorers = {"numerc"}}); }), "did you mean 'numeric'?"));
+  CHECK(holds(error_of([&] { rescore(scratch / "run", {.task = "rech"}); }), "did you mean 'reach'?"));
+  std::string samples = read_file(scratch / "run/samples.jsonl", "test");
+  const std::string expected = read_samples(scratch / "run/samples.jsonl", "test")[0].expected;
+  const std::string field = "\"expected\":\"" + expected + "\"";
+  samples.replace(samples.find(field), field.size(), "\"expected\":\"other\"");
+  put(scratch / "run/samples.jsonl", samples);
+  CHECK(holds(error_of([&] { rescore(scratch / "run"); }), "no longer the same"));
+  std::filesystem::remove(scratch / "run/metrics.json");
+  CHECK(holds(error_of([&] { rescore(scratch / "run"); }), "finished run"));
+}
+
+}  // namespace tacit
