@@ -1,0 +1,224 @@
+#include <charconv>
+#include <cmath>
+#include <iostream>
+
+#include "apps/commands.h"
+#include "apps/eval_options.h"
+#include "apps/known_names.h"
+#include "apps/probe_picture.h"
+#include "apps/runtime.h"
+#include "apps/terminal.h"
+#include "eval/probe/compression.h"
+#include "eval/probe/counterfactual.h"
+#include "eval/probe/dimension.h"
+#include "eval/probe/frontier.h"
+#include "eval/probe/lens.h"
+#include "eval/probe/linear_probe.h"
+#include "eval/probe/noise.h"
+#include "eval/probe/separability.h"
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+using probe::ProbeReport;
+
+// What is asked of the probes beside model and problems.
+struct ProbeFlags {
+  std::filesystem::path against;
+  std::string classes = "answer", sizes;
+  probe::LensOptions lens;
+  probe::LinearProbeOptions linear;
+  probe::CompressionOptions compression;
+};
+
+struct Setting {
+  const LoadedModel& model;
+  const RunOptions& run;
+  const ProbeFlags& flags;
+  const EvalFlags& eval;
+  const Options& options;
+};
+
+ProbeReport dimension_report(const Setting& s) {
+  if (s.flags.against.empty()) return probe::probe_dimension(s.model, s.run);
+  const LoadedModel other =
+      open_model(s.flags.against, parse_dtype(s.eval.common.dtype), parse_device(s.eval.common.device));
+  RunOptions run = s.eval.run_options(s.options, other.settings);
+  run.latents = -1;
+  run.seed = s.run.seed;
+  return probe::probe_dimension(s.model, s.run, &other, &run);
+}
+
+std::vector<double> parse_sizes(const std::string& text) {
+  std::vector<double> out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    double value = -1;
+    const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, value);
+    if (error != std::errc() || stop != text.data() + end || !std::isfinite(value) || value < 0)
+      throw UsageError("expected '--sizes' as numbers of at least 0 separated by commas but got '" + text + "'");
+    out.push_back(value);
+    begin = end + 1;
+  }
+  return out;
+}
+
+ProbeReport noise_report(const Setting& s) {
+  probe::NoiseOptions options;
+  if (!s.flags.sizes.empty()) options.sizes = parse_sizes(s.flags.sizes);
+  return probe::probe_noise(s.model, s.run, options);
+}
+
+struct Probe {
+  const char* name;
+  const char* summary;
+  std::vector<std::string> options;  // that it alone reads
+  std::function<ProbeReport(const Setting&)> report;
+};
+
+const std::vector<Probe>& probes() {
+  static const std::vector<Probe> all = {
+      {"lens",
+       "what the vocabulary says of each thought, nearest tokens, distance to the embeddings' hull",
+       {"hull-problems"},
+       [](const Setting& s) { return probe::probe_lens(s.model, s.run, s.flags.lens); }},
+      {"frontier",
+       "whether thought k holds the search frontier (superposition)",
+       {},
+       [](const Setting& s) { return probe::probe_frontier(s.model, s.run); }},
+      {"separability",
+       "classes by layer: Tr(S_W S_B^+), NC1",
+       {"classes"},
+       [](const Setting& s) {
+         return probe::probe_separability(s.model, s.run, {.next_node = s.flags.classes == "next-node"});
+       }},
+      {"compression",
+       "token embeddings against human categories: L = I + beta D, AMI, typicality",
+       {"items", "subset", "beta"},
+       [](const Setting& s) { return probe::probe_compression(s.model, s.flags.compression); }},
+      {"counterfactual",
+       "one edge changed, or thoughts swapped: what the answer follows",
+       {},
+       [](const Setting& s) { return probe::probe_counterfactual(s.model, s.run); }},
+      {"noise", "accuracy against noise on the thoughts", {"sizes"}, noise_report},
+      {"dimension", "effective dimension of thoughts against their width", {"against"}, dimension_report},
+      {"goal",
+       "linear probe of target, root, distance and next node from each thought",
+       {"ridge", "test-share"},
+       [](const Setting& s) { return probe::probe_goal(s.model, s.run, s.flags.linear); }},
+  };
+  return all;
+}
+
+const Probe& probe_called(const Options& options, const std::string& name) {
+  std::vector<std::string> names;
+  std::string known;
+  for (const Probe& one : probes()) {
+    if (one.name == name) return one;
+    names.push_back(one.name);
+    known += (known.empty() ? "" : ", ") + names.back();
+  }
+  options.reject("expected one of " + known + " but got '" + name + "'" + did_you_mean(name, names));
+}
+
+void check_probe_options(const Options& options, const Probe& chosen) {
+  for (const Probe& one : probes()) {
+    if (&one == &chosen) continue;
+    for (const std::string& name : one.options) options.reject_useless({name}, "the probe " + std::string(one.name));
+  }
+  const bool compression = std::string(chosen.name) == "compression";
+  if (compression) options.require_option("items");
+}
+
+void write_files(const std::filesystem::path& folder, const ProbeReport& report) {
+  std::filesystem::create_directories(folder);
+  write_file_atomic(folder / (report.name + ".json"), dump(report.json, 2) + "\n", "probe");
+  for (const probe::Chart& chart : report.charts)
+    write_file_atomic(folder / (report.name + "-" + chart.name + ".svg"), probe::svg(chart), "probe");
+}
+
+std::string description() {
+  std::string out = "Looks inside the thoughts of a model, its controls beside it. Probes:\n";
+  for (const Probe& one : probes()) {
+    const std::string name = one.name;
+    out += "  " + name + std::string(16 - name.size(), ' ') + one.summary + "\n";
+  }
+  return out + "docs/probes.md says what each measures.";
+}
+
+int run_probe(const std::vector<std::string>& args) {
+  EvalFlags flags;
+  ProbeFlags own;
+  std::string name;
+  std::filesystem::path out;
+  Options options("probe", description(),
+                  "tacit probe frontier --model models/frontier --count 50\n"
+                  "tacit probe noise --model models/frontier --count 50 --out probes/noise");
+  options.positional("NAME", &name, "which probe");
+  options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});
+  options.add("task", "NAME", &flags.task, "what to solve: 'tacit data list' (default: the checkpoint's own)");
+  options.add("data", "FILE", &flags.data, "file of the benchmark; problems are generated without it");
+  options.add("count", "N", &flags.count, "problems to generate (default 300)", 1);
+  options.add("limit", "N", &flags.limit, "only the first N problems (default 0 = all)", 0);
+  options.add("out", "DIR", &out, "folder for NAME.json and an SVG of every chart");
+  options.add("hull-problems", "N", &own.lens.hull_problems, "lens: problems whose hull distance is taken (default 50)",
+              0);
+  options.choice("classes", {"answer", "next-node"}, &own.classes,
+                 "separability: what tells classes apart: answer (default) or next-node");
+  options.add("items", "FILE", &own.compression.items, "compression: CSV of items and their human categories");
+  options.add("subset", "NAME", &own.compression.subset, "compression: rows of this 'subdataset' only");
+  options.add("beta", "X", &own.compression.beta, "compression: what a unit of distortion counts (default 1)", 0);
+  options.add("sizes", "X,..", &own.sizes, "noise: sizes relative to a thought (default 0,.25,.5,1,2,4,8)");
+  options.add("against", "DIR", &own.against,
+              "dimension: another checkpoint beside it, of written chains for instance");
+  options.add("ridge", "X", &own.linear.ridge, "goal: strength of the penalty (default 0.1)", 1e-9);
+  options.add("test-share", "X", &own.linear.test_share, "goal: share of held-out problems (default 0.3)", 0.01);
+  options.common(flags.common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
+  flags.reach.add_text(options);
+  flags.reach.add_generator(options);
+  if (!options.parse(args)) return kDone;
+  options.require_option("model");
+  const Probe& chosen = probe_called(options, name);
+  check_probe_options(options, chosen);
+  const CommonOptions& common = flags.common;
+  const at::ScalarType dtype = parse_dtype(common.dtype);
+  const at::Device device = parse_device(common.device);
+  check_method(options, common.method);
+  flags.check(options);
+  use_threads(common.threads);
+
+  const LoadedModel model = open_model(common.model, dtype, device);
+  RunOptions run;
+  if (std::string(chosen.name) != "compression") {
+    check_model_options(options, common, model);
+    run = flags.run_options(options, model.settings);
+  }
+  run.method = common.method;
+  run.options = parse_method_options(common.method_options);
+  run.seed = common.seed;
+  own.linear.seed = common.seed;
+  ProbeReport report = chosen.report({model, run, own, flags, options});
+  OrderedJson json = {{"command", command_line("probe", args)}, {"model", valid_utf8(model_name(common.model))}};
+  json.update(report.json);
+  json["notes"] = report.notes;
+  report.json = std::move(json);
+  if (!out.empty()) write_files(out, report);
+  if (common.json) {
+    std::cout << dump(report.json, 2) << "\n";
+  } else {
+    for (const std::string& line : probe_picture(report, {.width = output_width(), .colour = output_has_colour()}))
+      std::cout << line << "\n";
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Command probe_command() {
+  return {"probe", "look inside thoughts: readouts, frontiers, dimension, counterfactuals, ..", run_probe};
+}
+
+}  // namespace tacit

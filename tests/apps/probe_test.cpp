@@ -1,0 +1,132 @@
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include "apps/probe_picture.h"
+#include "tests/apps/checkpoint.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+std::vector<std::string> small(const std::string& name, const std::string& model) {
+  return {"probe",       name, "--model",     model, "--count",     "40", "--kind",      "random",
+          "--min-nodes", "6",  "--max-nodes", "8",   "--min-depth", "1",  "--max-depth", "2"};
+}
+
+std::string embedded(const std::string& name) {
+  return (std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name).string();
+}
+
+Json run_json(std::vector<std::string> command) {
+  command.emplace_back("--json");
+  const Finished result = run_tacit(command);
+  CAPTURE(result.err);
+  REQUIRE(result.code == 0);
+  return Json::parse(result.out);
+}
+
+const Json& thinker(const Json& json, const std::string& name) {
+  for (const Json& one : json.at("thinkers"))
+    if (one.at("name") == name) return one;
+  fail("test", "expected a thinker called ", name);
+}
+
+int64_t widest(const std::string& text) {
+  std::istringstream in(text);
+  std::string line;
+  int64_t out = 0;
+  while (std::getline(in, line)) out = std::max(out, display_width(line));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("probe: every probe of problems writes JSON and SVG, and a picture that fits the width") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  for (const std::string name : {"lens", "frontier", "separability", "counterfactual", "noise", "dimension", "goal"}) {
+    CAPTURE(name);
+    std::vector<std::string> command = small(name, scratch / "model");
+    command.insert(command.end(), {"--out", scratch / name});
+    const Finished result = run_tacit(command);
+    CAPTURE(result.err);
+    REQUIRE(result.code == 0);
+    CHECK(result.out.find("\x1b") == std::string::npos);  // no terminal, no colours
+    CHECK(widest(result.out) <= 100);
+    const Json json = read_json(std::filesystem::path(scratch / name) / (name + ".json"), "test");
+    CHECK(json.at("probe") == name);
+    CHECK(json.at("command")[2] == name);
+    int64_t pictures = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(scratch / name)) {
+      if (entry.path().extension() != ".svg") continue;
+      ++pictures;
+      CHECK(read_file(entry.path(), "test").starts_with("<svg "));
+    }
+    CHECK(pictures >= 1);
+  }
+}
+
+TEST_CASE("probe frontier: the embedded model's thoughts hold the frontier, a model of random weights holds none") {
+  const Json json = run_json({"probe", "frontier", "--model", embedded("frontier"), "--count", "20", "--seed", "3"});
+  for (const Json& step : thinker(json, "thoughts").at("explored").at("by_thought"))
+    CHECK(step.at("auc").at("mean").get<double>() > .9);
+  for (const Json& step : thinker(json, "random weights").at("explored").at("by_thought"))
+    CHECK(step.at("auc").at("mean").get<double>() < .7);
+  CHECK(json.at("notes").dump().find("logit lens") != std::string::npos);
+}
+
+TEST_CASE("probe compression: items come from a file, and without one it says so") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  std::ofstream(scratch / "items.csv")
+      << "item,category,typicality\n1,2,5\n3,2,4\n5,2,3\n7,2,1\n9,4,5\n11,4,3\n13,4,2\n15,4,1\nx,4,1\n";
+  const Json json = run_json({"probe", "compression", "--model", scratch / "model", "--items", scratch / "items.csv"});
+  CHECK(json.at("items") == 8);
+  CHECK(json.at("missing") == Json({"x"}));
+  CHECK(json.at("embeddings").size() == 2);
+  const Finished without = run_tacit({"probe", "compression", "--model", scratch / "model"});
+  CHECK(without.code == 2);
+  CHECK(without.err.find("--items") != std::string::npos);
+}
+
+TEST_CASE("probe: wrong usage is refused before a model is loaded") {
+  const auto refused = [](std::vector<std::string> command, const char* what) {
+    command.insert(command.begin(), "probe");
+    command.insert(command.end(), {"--model", "/nowhere"});
+    const Finished result = run_tacit(command);
+    CAPTURE(result.err);
+    CHECK(result.code == 2);
+    CHECK(result.err.find(what) != std::string::npos);
+  };
+  refused({"frontir"}, "did you mean 'frontier'");
+  refused({"lens", "--ridge", "1"}, "--ridge");
+  refused({"goal", "--sizes", "1"}, "--sizes");
+  refused({"lens", "--task", "nothing"}, "nothing");
+}
+
+TEST_CASE("chart picture: columns go into panels where the width does not hold them, bars say how high a value is") {
+  probe::Chart chart{"x", "Title", "place", "share"};
+  chart.least = 0, chart.most = 1, chart.chance = .5;
+  chart.series = {{"own", {}}, {"control", {}}};
+  for (int i = 0; i < 10; ++i) {
+    const std::string x = "p" + std::to_string(i);
+    chart.series[0].points.push_back({x, {.9, .8, 1, 50}});
+    chart.series[1].points.push_back({x, {.5, .5, .5, 50}});
+  }
+  for (const int64_t width : {30, 60, 100, 200}) {
+    const Lines lines = chart_picture(chart, {.width = width});
+    int64_t heads = 0;
+    for (const std::string& line : lines) {
+      CHECK(display_width(line) <= width);
+      heads += line.starts_with("place");
+    }
+    const int64_t fit = std::max<int64_t>((width - 9) / 13, 1);
+    CHECK(heads == (10 + fit - 1) / fit);
+  }
+  const Lines coloured = chart_picture(chart, {.width = 100, .colour = true});
+  CHECK(coloured[3].find("\x1b[32m") != std::string::npos);  // above chance
+  CHECK(coloured[4].find("0.80–1.00") != std::string::npos);
+  CHECK(coloured[5].find("\x1b[2m") != std::string::npos);  // at chance
+}

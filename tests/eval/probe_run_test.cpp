@@ -1,0 +1,203 @@
+#include <doctest/doctest.h>
+
+#include "datasets/graph.h"
+#include "eval/evaluation.h"
+#include "eval/probe/counterfactual.h"
+#include "eval/probe/dimension.h"
+#include "eval/probe/frontier.h"
+#include "eval/probe/lens.h"
+#include "eval/probe/linear_probe.h"
+#include "eval/probe/noise.h"
+#include "eval/probe/separability.h"
+#include "tests/eval/run_support.h"
+
+using namespace tacit;
+using namespace tacit::test;
+using namespace tacit::probe;
+
+namespace {
+
+const OrderedJson& thinker(const ProbeReport& report, const std::string& name) {
+  for (const OrderedJson& one : report.json.at("thinkers"))
+    if (one.at("name") == name) return one;
+  fail("test", "expected a thinker called ", name);
+}
+
+}  // namespace
+
+TEST_CASE("thinkers: what is seen is what was fed, and answers are those of an evaluation") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(17);
+  options.batch = 5;
+  const ProbeSet set = probe_set(model, options);
+  REQUIRE(set.size() == 17);
+  const Thinker own = own_thinker(model, options);
+  const Seen seen = think_all(own, set);
+  const Run run = evaluate(model, options);
+  for (int64_t i = 0; i < 17; ++i) {
+    CHECK(seen.answers[i] == run.samples[i].answer);
+    const bool correct = seen.correct[i] == 1;
+    CHECK(correct == run.samples[i].correct);
+    SolveOptions alone = set.solve;
+    alone.keep_trace = true;
+    const Solution solution = solve(model.model, own.procedure, {set.prompts[i]}, alone);
+    REQUIRE(seen.thoughts_KD[i].size(0) == 3);
+    CHECK(at::allclose(seen.thoughts_KD[i], solution.thoughts.trace_BKD[0], 1e-4, 1e-5));
+  }
+}
+
+TEST_CASE("thinkers: under noise and pauses the first thought is the model's own, later ones are not") {
+  const LoadedModel model = tiny_checkpoint();
+  const RunOptions options = small_run(9);
+  const ProbeSet set = probe_set(model, options);
+  const Seen own = think_all(own_thinker(model, options), set);
+  for (const Control control : {Control::noise, Control::pause}) {
+    const auto other = control_thinker(model, options, control);
+    REQUIRE(other);
+    const Seen seen = think_all(*other, set);
+    for (int64_t i = 0; i < 9; ++i) {
+      CHECK(at::allclose(seen.thoughts_KD[i][0], own.thoughts_KD[i][0], 1e-4, 1e-5));
+      CHECK_FALSE(at::allclose(seen.thoughts_KD[i][1], own.thoughts_KD[i][1], 1e-2, 1e-2));
+    }
+  }
+  const auto none = control_thinker(model, options, Control::none);
+  REQUIRE(none);
+  CHECK(most_thoughts(think_all(*none, set)) == 0);
+  LoadedModel plain = model;
+  plain.settings.markers.pause = "";
+  CHECK_FALSE(control_thinker(plain, options, Control::pause));
+}
+
+TEST_CASE("layers before the answer: the last block's state, normed, is the last tensor; blocks are told apart") {
+  const LoadedModel model = tiny_checkpoint();
+  const RunOptions options = small_run(7);
+  const ProbeSet set = probe_set(model, options);
+  const Thinker own = own_thinker(model, options);
+  const auto layers_ND = layers_before_answer(own, set);
+  REQUIRE(layers_ND.size() == 3);
+  CHECK(at::allclose(model.model->final_norm(layers_ND[1]), layers_ND[2], 1e-4, 1e-5));
+  CHECK_FALSE(at::allclose(layers_ND[0], layers_ND[1], 1e-2, 1e-2));
+  // The same as a session of its own, written out.
+  Session session(model.model, {.rows = 1, .capacity = 128, .keep_layers = true});
+  session.prefill({set.prompts[3]});
+  session.think(own.procedure.think);
+  session.feed(own.procedure.answer_marker);
+  CHECK(at::allclose(session.hidden_BD()[0], layers_ND[2][3], 1e-4, 1e-5));
+}
+
+TEST_CASE("an edge counterfactual changes one edge and the answer, and nothing else") {
+  for (const ReachStyle style : {ReachStyle::symbols, ReachStyle::english}) {
+    ReachOptions options;
+    options.style = style;
+    int64_t found = 0, same_depth = 0;
+    for (int64_t i = 0; i < 40; ++i) {
+      const Example example = reach_example(options, 3, i);
+      const auto changed = edge_counterfactual(example, 1, static_cast<uint64_t>(i));
+      if (!changed) continue;
+      ++found;
+      const GraphProblem before = graph_from_json(Json(example.meta.at("graph")), "test", "before");
+      // Fails unless the other candidate is the one that is reached now.
+      const GraphProblem after = graph_from_json(Json(changed->meta.at("graph")), "test", "after");
+      CHECK(after.target == before.neg_target);
+      CHECK(after.neg_target == before.target);
+      int64_t differ = 0;
+      REQUIRE(after.edges.size() == before.edges.size());
+      for (size_t e = 0; e < before.edges.size(); ++e) {
+        differ += before.edges[e] != after.edges[e];
+        CHECK(before.edges[e].first == after.edges[e].first);
+      }
+      CHECK(differ == 1);
+      CHECK(changed->answer != example.answer);
+      CHECK(changed->meta.at("candidates") == example.meta.at("candidates"));
+      CHECK(changed->meta.at("depth") == distances(after)[after.target]);
+      same_depth += changed->meta.at("depth") == example.meta.at("depth");
+      // The text says what the graph says: a word differs, and no more.
+      std::istringstream a(example.question), b(changed->question);
+      std::string x, y;
+      int64_t words = 0;
+      while (a >> x) {
+        REQUIRE(static_cast<bool>(b >> y));
+        words += x != y;
+      }
+      const bool more = static_cast<bool>(b >> y);
+      CHECK(more == false);
+      CHECK(words == 1);
+      CHECK(edge_counterfactual(example, 1, static_cast<uint64_t>(i))->question == changed->question);
+    }
+    CHECK(found > 30);
+    CHECK(same_depth > found / 2);
+  }
+  CHECK_THROWS_WITH_AS(edge_counterfactual({.id = "x"}, 0, 0), doctest::Contains("carry a graph"), Error);
+}
+
+TEST_CASE("thoughts fed from outside: its own change nothing, another problem's are what the model reads") {
+  const LoadedModel model = tiny_checkpoint();
+  const RunOptions options = small_run(13);
+  const ProbeSet set = probe_set(model, options);
+  const Thinker own = own_thinker(model, options);
+  const Seen clean = think_all(own, set);
+  Thinker again = own;
+  again.procedure = with_thoughts(own.procedure, clean.thoughts_KD);
+  const Seen same = think_all(again, set);
+  CHECK(same.answers == clean.answers);
+  Thinker swapped = own;
+  std::vector<at::Tensor> other = clean.thoughts_KD;
+  std::ranges::rotate(other, other.begin() + 1);
+  swapped.procedure = with_thoughts(own.procedure, other);
+  const auto before = layers_before_answer(own, set), after = layers_before_answer(swapped, set);
+  for (int64_t i = 0; i < 13; ++i) CHECK_FALSE(at::allclose(before[2][i], after[2][i], 1e-4, 1e-4));
+}
+
+TEST_CASE("probes of a model of random weights: nothing is there to find, and every number says so") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(120);
+  options.task_options.reach.graph.max_depth = 2;
+  const ProbeReport frontier = probe_frontier(model, options);
+  for (const OrderedJson& step : thinker(frontier, "thoughts").at("level").at("by_thought"))
+    CHECK(std::abs(step.at("auc").at("mean").get<double>() - .5) < .2);
+  const ProbeReport noise = probe_noise(model, small_run(23), {.sizes = {0, 1}});
+  REQUIRE(noise.json.at("curve").size() == 3);
+  CHECK(noise.json.at("curve")[0].at("accuracy").at("mean").get<double>() ==
+        evaluate(model, small_run(23)).metrics.accuracy);
+  const ProbeReport goal = probe_goal(model, options);
+  for (const OrderedJson& step : thinker(goal, "thoughts").at("properties").at("target"))
+    CHECK(step.at("choice").at("low").get<double>() < .75);
+  const ProbeReport counterfactual = probe_counterfactual(model, small_run(23));
+  CHECK(thinker(counterfactual, "thoughts").at("own_thoughts_again_same_answer") == 1);
+}
+
+TEST_CASE("every probe gives charts that are SVG, and finite numbers within their intervals") {
+  const LoadedModel model = tiny_checkpoint();
+  const RunOptions options = small_run(60);
+  for (const ProbeReport& report :
+       {probe_lens(model, options, {.hull_problems = 5}), probe_frontier(model, options),
+        probe_dimension(model, options), probe_separability(model, options, {.permutations = 5}),
+        probe_counterfactual(model, options), probe_noise(model, options, {.sizes = {.5}}),
+        probe_goal(model, options)}) {
+    CAPTURE(report.name);
+    REQUIRE_FALSE(report.charts.empty());
+    for (const Chart& chart : report.charts) {
+      const std::string picture = svg(chart);
+      CHECK(picture.starts_with("<svg "));
+      CHECK(picture.ends_with("</svg>\n"));
+      CHECK(picture.find("nan") == std::string::npos);
+      CHECK(picture.find("inf") == std::string::npos);
+      for (const ChartSeries& series : chart.series) {
+        for (const ChartPoint& point : series.points) {
+          CHECK(point.y.low <= point.y.mean);
+          CHECK(point.y.mean <= point.y.high);
+        }
+      }
+    }
+    CHECK(report.json.dump().find("nan") == std::string::npos);
+  }
+}
+
+TEST_CASE("probes refuse what they cannot look at") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions direct = small_run(5);
+  direct.method = "direct";
+  CHECK_THROWS_WITH_AS(probe_lens(model, direct), doctest::Contains("expected a method that takes thoughts"), Error);
+  CHECK_THROWS_WITH_AS(probe_noise(model, direct), doctest::Contains("expected a method that takes thoughts"), Error);
+  CHECK_THROWS_AS(probe_dimension(model, direct), Error);
+}
