@@ -134,7 +134,10 @@ std::string series_marks(const ChartSeries& series, const Frame& f, const std::m
 
 std::string svg(const Chart& chart, int width, int height) {
   const auto [low, high] = axis_range(chart);
-  const Frame f{64, width - 170.0, 40, height - 56.0, low, high};
+  size_t longest = chart.chance ? chart.chance_name.size() : 0;
+  for (const ChartSeries& series : chart.series) longest = std::max(longest, series.name.size());
+  const double legend = std::max(120.0, 44 + 6.6 * static_cast<double>(longest));  // a letter's width, about
+  const Frame f{64, width - legend, 40, height - 56.0, low, high};
   const std::vector<std::string> places = places_of(chart);
   std::map<std::string, size_t> place;
   for (size_t i = 0; i < places.size(); ++i) place[places[i]] = i;
