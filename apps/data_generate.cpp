@@ -49,6 +49,7 @@ int data_generate(const std::vector<std::string>& args) {
   int64_t count = 300;
   uint64_t seed = 0;
   std::filesystem::path out;
+  bool force = false;
   ReachFlags flags;
   Options options("data generate",
                   "Generated problems as JSON lines. The same seed gives the same bytes on every machine.",
@@ -58,11 +59,13 @@ int data_generate(const std::vector<std::string>& args) {
   options.add("count", "N", &count, "problems (default 300)", 1);
   options.add("seed", "N", &seed, "(default 0)");
   options.add("out", "FILE", &out, "file to write");
+  options.flag("force", &force, "write it anew where it exists");
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
   check_generated(options, name);
   options.require_option("out");
+  require(force || !std::filesystem::exists(out), "generate", "expected no file yet, or --force, at ", out.string());
 
   const Generator generator = generator_of(options, flags, name);
   const ProgressCallback progress = progress_bar();

@@ -109,8 +109,9 @@ class Demo {
     lines.emplace_back();
     for (const std::string& line : graph_picture(question_, drawing)) lines.push_back(line);
     lines.emplace_back();
-    const Lines replies = replies_side_by_side(models_[place(kWords)], in_words_, models_[place(kThoughts)],
-                                               in_thoughts_, &question_, drawing);
+    const Lines replies =
+        replies_side_by_side({"words", models_[place(kWords)], in_words_},
+                             {"thoughts", models_[place(kThoughts)], in_thoughts_}, Asked::about(&question_), drawing);
     lines.insert(lines.end(), replies.begin(), replies.end());
     for (const std::string& line : lines) std::cout << line << "\n";
     std::cout << std::flush;

@@ -10,6 +10,8 @@
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
+#include <deque>
 #include <filesystem>
 
 #include "apps/render.h"
@@ -23,8 +25,8 @@ class PlainLines : public LineReader {
  public:
   explicit PlainLines(std::string prompt) : prompt_(std::move(prompt)) {}
 
-  std::optional<std::string> next() override {
-    std::cout << prompt_ << std::flush;
+  std::optional<std::string> next(bool more) override {
+    if (!prompt_.empty()) std::cout << (more ? std::string(prompt_.size() - 2, '.') + "> " : prompt_) << std::flush;
     std::string line;
     if (!std::getline(std::cin, line)) return std::nullopt;
     if (line.ends_with('\r')) line.pop_back();
@@ -56,12 +58,15 @@ std::filesystem::path history_file() {
 
 class EditedLines : public LineReader {
  public:
-  EditedLines(std::string prompt, Completer completer) : prompt_(std::move(prompt)), completer_(std::move(completer)) {
+  explicit EditedLines(EditedLinesOptions options)
+      : first_prompt_(std::move(options.prompt)),
+        completer_(std::move(options.completer)),
+        file_(options.history ? history_file() : std::filesystem::path()) {
     std::setlocale(LC_CTYPE, "");  // libedit measures characters by it
     edit_ = el_init("tacit", stdin, stdout, stderr);
     history_ = history_init();
     HistEvent event;
-    history(history_, &event, H_SETSIZE, 1000);
+    history(history_, &event, H_SETSIZE, kMostHistory);
     history(history_, &event, H_SETUNIQUE, 1);
     if (!file_.empty()) history(history_, &event, H_LOAD, file_.c_str());
     el_set(edit_, EL_CLIENTDATA, this);
@@ -78,6 +83,8 @@ class EditedLines : public LineReader {
     el_set(edit_, EL_BIND, "^C", "tacit-cancel", nullptr);
     el_set(edit_, EL_ADDFN, "tacit-suspend", "back to the shell", &EditedLines::suspend);
     el_set(edit_, EL_BIND, "^Z", "tacit-suspend", nullptr);
+    el_set(edit_, EL_ADDFN, "tacit-paste", "insert what is pasted", &EditedLines::paste);
+    el_set(edit_, EL_BIND, "\\e[200~", "tacit-paste", nullptr);
     el_source(edit_, nullptr);  // the user's ~/.editrc
   }
 
@@ -91,8 +98,26 @@ class EditedLines : public LineReader {
   EditedLines(const EditedLines&) = delete;
   EditedLines& operator=(const EditedLines&) = delete;
 
-  std::optional<std::string> next() override {
+  bool abandoned() const override { return cancelled_; }
+
+  std::optional<std::string> next(bool more) override {
+    prompt_ = more ? std::string(first_prompt_.size() - 2, '.') + "> " : first_prompt_;
+    if (!pending_.empty()) return next_pending();
     cancelled_ = false;
+    std::fputs(kPasteOn, stdout);
+    std::fflush(stdout);
+    const std::optional<std::string> line = edited();
+    std::fputs(kPasteOff, stdout);
+    std::fflush(stdout);
+    return line;
+  }
+
+ private:
+  static constexpr int kMostHistory = 1000;
+  // Whether the terminal marks what is pasted (bracketed paste).
+  static constexpr const char *kPasteOn = "\x1b[?2004h", *kPasteOff = "\x1b[?2004l";
+
+  std::optional<std::string> edited() {
     // libedit shows the prompt before it takes the terminal out of line mode: a Ctrl-D typed in between would be lost.
     el_set(edit_, EL_PREP_TERM, 1);
     int count = 0;
@@ -104,12 +129,24 @@ class EditedLines : public LineReader {
     }
     std::string line(text, static_cast<size_t>(count));
     while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
-    HistEvent event;
-    if (line.find_first_not_of(" \t") != std::string::npos) history(history_, &event, H_ENTER, line.c_str());
+    remember(line);
     return line;
   }
 
- private:
+  void remember(const std::string& line) {
+    HistEvent event;
+    if (line.find_first_not_of(" \t") != std::string::npos) history(history_, &event, H_ENTER, line.c_str());
+  }
+
+  // A pasted line that waits for those before it, shown as if it were typed.
+  std::optional<std::string> next_pending() {
+    const std::string line = pending_.front();
+    pending_.pop_front();
+    std::cout << prompt_ << line << std::endl;
+    remember(line);
+    return line;
+  }
+
   static EditedLines& self(EditLine* edit) {
     void* data = nullptr;
     el_get(edit, EL_CLIENTDATA, &data);
@@ -129,6 +166,31 @@ class EditedLines : public LineReader {
     raise(SIGTSTP);
     el_set(edit, EL_PREP_TERM, 1);
     return CC_REDISPLAY;
+  }
+
+  static unsigned char paste(EditLine* edit, int) {
+    constexpr std::wstring_view kEnd = L"\x1b[201~";
+    std::wstring text;
+    for (wchar_t character; !text.ends_with(kEnd) && el_wgetc(edit, &character) > 0;) text += character;
+    if (text.ends_with(kEnd)) text.resize(text.size() - kEnd.size());
+    const std::vector<std::string> lines = pasted_lines(to_bytes(text));
+    if (lines.empty()) return CC_REFRESH;
+    el_insertstr(edit, lines[0].c_str());
+    if (lines.size() == 1) return CC_REFRESH;
+    self(edit).pending_.assign(lines.begin() + 1, lines.end());
+    std::fputs("\n", stdout);
+    return CC_NEWLINE;
+  }
+
+  static std::string to_bytes(const std::wstring& text) {
+    std::string out;
+    std::mbstate_t state{};
+    for (const wchar_t character : text) {
+      std::string bytes(MB_CUR_MAX, '\0');
+      const size_t count = std::wcrtomb(bytes.data(), character, &state);
+      if (count != static_cast<size_t>(-1)) out.append(bytes, 0, count);
+    }
+    return out;
   }
 
   static unsigned char complete(EditLine* edit, int) {
@@ -167,9 +229,10 @@ class EditedLines : public LineReader {
     std::fflush(stdout);
   }
 
-  std::string prompt_;
+  std::string first_prompt_, prompt_;
   Completer completer_;
-  std::filesystem::path file_ = history_file();
+  std::filesystem::path file_;  // of the history, empty = none is kept
+  std::deque<std::string> pending_;
   EditLine* edit_ = nullptr;
   History* history_ = nullptr;
   bool cancelled_ = false;
@@ -191,11 +254,40 @@ std::string common_prefix(const std::vector<std::string>& words) {
 
 std::unique_ptr<LineReader> plain_lines() { return std::make_unique<PlainLines>(""); }
 
-std::unique_ptr<LineReader> edited_lines(const std::string& prompt, Completer completer) {
+std::optional<std::string> next_entry(LineReader& lines) {
+  std::optional<std::string> entry = lines.next();
+  while (entry && entry->ends_with('\\')) {
+    entry->back() = '\n';
+    const std::optional<std::string> more = lines.next(/*more=*/true);
+    if (!more || lines.abandoned()) return more;
+    *entry += *more;
+  }
+  return entry;
+}
+
+std::vector<std::string> pasted_lines(const std::string& text) {
+  std::vector<std::string> lines = {""};
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' || text[i] == '\n') {
+      if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') ++i;
+      lines.emplace_back();
+    } else {
+      lines.back() += text[i];
+    }
+  }
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  const auto commands = [](const std::string& line) { return line.starts_with('/') || line.starts_with('#'); };
+  if (lines.size() < 2 || std::ranges::any_of(lines, commands)) return lines;
+  std::string joined = lines[0];
+  for (size_t i = 1; i < lines.size(); ++i) joined += "\n" + lines[i];
+  return {joined};
+}
+
+std::unique_ptr<LineReader> edited_lines(EditedLinesOptions options) {
 #if TACIT_HAS_LIBEDIT
-  return std::make_unique<EditedLines>(prompt, std::move(completer));
+  return std::make_unique<EditedLines>(std::move(options));
 #else
-  return std::make_unique<PlainLines>(prompt);
+  return std::make_unique<PlainLines>(options.prompt);
 #endif
 }
 

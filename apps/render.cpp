@@ -4,10 +4,10 @@
 #include <array>
 #include <cmath>
 
+#include "apps/character_width.h"
+
 namespace tacit {
 namespace {
-
-bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 // Bytes of the ANSI code that starts at `at`, 0 when none does.
 size_t escape_bytes(std::string_view text, size_t at) {
@@ -34,8 +34,9 @@ int64_t display_width(std::string_view text) {
       i += skip;
       continue;
     }
-    width += !continues_character(text[i]);
-    ++i;
+    const Utf8Character character = next_character(text, i);
+    width += character_width(character.code);
+    i += character.bytes;
   }
   return width;
 }
@@ -53,8 +54,11 @@ std::string clip(std::string_view text, int64_t width) {
       i += code;
       continue;
     }
-    if (!continues_character(text[i]) && ++used == width) break;
-    out += text[i++];
+    const Utf8Character character = next_character(text, i);
+    used += character_width(character.code);
+    if (used >= width) break;
+    out += text.substr(i, character.bytes);
+    i += character.bytes;
   }
   return out + "…" + (painted ? "\x1b[0m" : "");
 }

@@ -97,9 +97,14 @@ Lines graph_picture(const GraphQuestion& question, const RenderOptions& options)
   const bool colour = options.colour;
   Lines lines;
   lines.push_back("Which can be reached from " + paint(question.words[question.root], Tone::bold, colour) + ": " +
-                  question.words[question.candidates[0]] + " or " + question.words[question.candidates[1]] + "?   (" +
-                  counted(std::ssize(question.words), "node") + ", " + counted(std::ssize(question.edges), "edge") +
-                  ")");
+                  question.words[question.candidates[0]] + " or " + question.words[question.candidates[1]] + "?");
+  const std::string size =
+      "(" + counted(std::ssize(question.words), "node") + ", " + counted(std::ssize(question.edges), "edge") + ")";
+  if (display_width(lines[0]) + 3 + display_width(size) <= options.width) {
+    lines[0] += "   " + size;
+  } else {
+    lines.push_back(size);
+  }
   const int64_t deepest = *std::max_element(question.distance.begin(), question.distance.end());
   // One block a distance; the nodes without a path from the root come last.
   for (int64_t step = 0; step <= deepest + 1; ++step) {

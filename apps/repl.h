@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,57 +12,81 @@
 
 namespace tacit {
 
-// The state of `tacit repl` and what its commands do. Prints on standard output; a command that cannot be done throws
-// Error.
+struct ReplSettings {
+  std::filesystem::path words, thoughts;  // checkpoints
+  std::filesystem::path models;           // folder offered by completion and taken by /compare, may be empty
+  uint64_t seed = 0;
+  int64_t latents = -1;     // of the side of thoughts; -1 = the checkpoint's own
+  int64_t recurrences = 0;  // 0 = the checkpoint's own; of the sides that think in depth, one of which must be there
+  int64_t top = 8;          // tokens that /lens shows of a thought
+  int64_t width = 0;        // columns; 0 = the terminal's
+  std::string colour = "auto";  // on, off, auto: on a terminal
+  bool interactive = false;     // on a terminal: what is made is shown as it is made
+};
+
+// The state of `tacit repl` and what its commands (apps/repl_command.h) share. Prints on standard output; what cannot
+// be done throws Error and leaves the state as it was.
 class Repl {
  public:
-  struct Settings {
-    std::filesystem::path words, thoughts;  // checkpoints
-    std::filesystem::path models;           // folder offered by completion, may be empty
-    uint64_t seed = 0;
-    int64_t latents = -1;     // -1 = the checkpoint's own
-    int64_t recurrences = 0;  // 0 = the checkpoint's own; of the sides that think in depth, one of which must be there
-    bool colour = false;
-  };
-  explicit Repl(const Settings& settings);
-
-  // One line of input: a command, a question, or nothing. False: leave.
-  bool handle(const std::string& line);
-
-  void greet() const;
-  std::vector<std::string> completions(const std::string& line) const;
-
- private:
-  struct Entry;  // a command
-  static const std::vector<Entry>& entries();
   using Arguments = std::vector<std::string>;
 
-  void help(const Arguments&);
-  void fresh(const Arguments& args);
-  void show(const Arguments&);
-  void again(const Arguments&);
-  void set_latents(const Arguments& args);
-  void set_method(const Arguments& args);
-  void set_model(const Arguments& args);
-  void set_seed(const Arguments& args);
+  struct Question {
+    std::string text;                    // "" = none yet
+    std::optional<GraphQuestion> graph;  // where both sides are asked about graphs
+    std::string expected;                // the answer, where it is known
+    Asked asked() const { return Asked::about(graph ? &*graph : nullptr, expected); }
+  };
 
-  void command(const std::string& line);
-  void question(const std::string& text);
-  void reply();
+  explicit Repl(const ReplSettings& settings);
+
+  // One entry of input: a command, a question, or nothing. False: leave.
+  bool handle(const std::string& line);
+  void greet() const;
+  void greet_sides() const;
+  // What may stand in place of the last word of `line`.
+  std::vector<std::string> completions(const std::string& line) const;
+
+  // For commands.
+  ReplSettings settings;
+  Thinker words, thoughts;
+  Question question;
+  std::optional<std::array<Reply, 2>> replies;  // of words and thoughts to the question
+  int64_t next = 0;                             // index of the next fresh problem of the seed
+  bool leaving = false;
+
   void print(const Lines& lines) const;
   RenderOptions render_options() const;
-  Thinker& side(const std::string& name, const std::string& usage);
-  int64_t latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& name) const;
-  Thinker thinker(LoadedModel loaded, const std::string& method, int64_t latents) const;
-  int64_t labels() const;
   bool about_graphs() const;
+  int64_t labels() const;
+  void require_question() const;
+  // Side "words" or "thoughts"; `usage` stands in the error.
+  Thinker& side(const std::string& name, const std::string& usage);
+  // Takes a leading "words" or "thoughts" out of `args`; thoughts where there is none.
+  std::string take_side(Arguments& args) const;
+  // A side's model with another method or number of thoughts.
+  Thinker thinker(LoadedModel loaded, const std::string& method, int64_t latents,
+                  const Json& options = Json::object()) const;
+  int64_t latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& method) const;
+  // A problem of the task that both sides were trained for.
+  Example fresh_problem(uint64_t seed, int64_t index) const;
+  // Makes `text` the question, draws it and has both sides answer.
+  void ask_both(const std::string& text, const std::string& expected = "");
+  void answer_again();
+  // One side's answer; on a terminal its thoughts and words show as they are made.
+  Reply answer(const std::string& title, const Thinker& thinker, const std::string& text,
+               AskOptions options = {}) const;
+  void show_replies() const;
+  // A checkpoint that stays loaded for the next /compare.
+  const LoadedModel& loaded(const std::filesystem::path& directory);
 
-  Settings settings_;
-  Thinker words_, thoughts_;
-  int64_t next_ = 0;                    // index of the next fresh problem of the seed
-  std::string text_;                    // the current question, "" = none yet
-  std::optional<GraphQuestion> graph_;  // its graph
-  bool leaving_ = false;
+ private:
+  void command(const std::string& line);
+
+  std::map<std::filesystem::path, LoadedModel> cache_;
 };
+
+// Arguments of commands. Fail naming what was expected.
+int64_t parse_count(const std::string& text, std::string_view what, int64_t least, int64_t most = int64_t{1} << 40);
+uint64_t parse_seed(const std::string& text);
 
 }  // namespace tacit

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/render.h"
+#include "decoding/solve.h"
 #include "decoding/verbalise.h"
 #include "eval/run.h"
 
@@ -14,17 +17,35 @@ struct Thinker {
   LoadedModel loaded;
   std::string method;  // as bound
   Procedure procedure;
-  int64_t recurrences = 0;  // SessionOptions::recurrences
-  Strategy strategy = {};   // how answers are decoded
+  Strategy strategy = {};  // how answers are decoded
   uint64_t sample_seed = 0;
   std::optional<Verbaliser> verbaliser = {};
+  int64_t recurrences = 0;        // SessionOptions::recurrences
+  Json options = Json::object();  // of the method, those that were given over the checkpoint's own
 };
 // Fails where not even a question of one token would leave room for the thoughts and the answer.
 Thinker make_thinker(LoadedModel loaded, const std::string& method = "latent", int64_t latents = -1,
-                     int64_t recurrences = 0);
+                     int64_t recurrences = 0, const Json& options = Json::object());
 
 // True when questions are graphs in symbols (datasets/reach.h), so that a picture of them can be drawn.
 bool asks_about_graphs(const Thinker& thinker);
+
+// A thought about to be fed back.
+struct FedThought {
+  at::Tensor vector_D;
+  std::optional<int64_t> token = {};  // where it is a word
+};
+
+struct AskOptions {
+  // Called before each thought, from 0, is fed, where thoughts follow one another; what it costs is not counted.
+  std::function<void(int64_t index, const StepState& state, const NextInput& thought)> watch;
+  bool layers = false;  // StepState::layer_BD for `watch`
+  // Set: what `replacement` makes of thought `replaced`, from 0, is fed in its place. logits_V: the readout that it was
+  // taken from, of thoughts in parallel its own. Parallel thoughts are replaced in the last iteration, so that the
+  // others stay as they are.
+  int64_t replaced = -1;
+  std::function<FedThought(const FedThought& own, const at::Tensor& logits_V)> replacement;
+};
 
 // What a model did with one question, as text.
 struct Reply {
@@ -34,13 +55,32 @@ struct Reply {
   std::string answer;
   int64_t steps = 0;
   double ms = 0;
+  PhaseTimes phases;            // of ms
+  at::Tensor trace_KD;          // the vectors fed back
+  std::vector<int64_t> tokens;  // those of thoughts that are words
 };
 
 // Thinks and answers. Ctrl-C between two thoughts throws Interrupted.
-Reply ask(const Thinker& thinker, const std::string& question);
+Reply ask(const Thinker& thinker, const std::string& question, const AskOptions& options = {});
 
-// The replies of words and thoughts beside each other; `question` is null when it is not a graph.
-Lines replies_side_by_side(const Thinker& words, const Reply& in_words, const Thinker& thoughts,
-                           const Reply& in_thoughts, const GraphQuestion* question, const RenderOptions& options);
+// A reply under its title.
+struct Told {
+  std::string title;
+  const Thinker& thinker;
+  const Reply& reply;
+};
+
+// What was asked, as far as it is known.
+struct Asked {
+  const GraphQuestion* graph = nullptr;  // null when it is not a graph
+  std::string expected;                  // the right answer; "" = not known
+
+  static Asked about(const GraphQuestion* graph, std::string expected = "");  // a graph's answer is found in it
+};
+
+// Two replies beside each other, or one above the other.
+Lines replies_side_by_side(const Told& left, const Told& right, const Asked& asked, const RenderOptions& options);
+// "answer 4 ✓ right"
+std::string verdict(const Reply& reply, const Asked& asked, bool colour);
 
 }  // namespace tacit

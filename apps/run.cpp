@@ -123,7 +123,8 @@ int run_run(const std::vector<std::string>& args) {
   options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
   options.add("verbalise", "HOW", &verbalise, kVerbaliseHelp);
   options.add("bank", "FILE", &bank, "solved problems for '--verbalise nearest'; generated without it");
-  options.common(common, {"method", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
+  options.common(
+      common, {"method", "option", "latents", "recurrences", "device", "dtype", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
@@ -147,7 +148,8 @@ int run_run(const std::vector<std::string>& args) {
 
   LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
   check_model_options(options, common, model);
-  Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences);
+  Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences,
+                                 parse_method_options(common.method_options));
   if (rule) {
     thinker.procedure = with_halt(thinker.procedure, *rule, thinker.loaded.model->config(), common.recurrences,
                                   thinker.loaded.method_weights);

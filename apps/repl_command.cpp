@@ -1,0 +1,80 @@
+#include "apps/repl_command.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "lib/core/error.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+
+const std::vector<ReplCommand>& repl_commands() {
+  static const std::vector<ReplCommand> all = [] {
+    std::vector<ReplCommand> joined;
+    for (auto* group : {repl_problem_commands, repl_settings_commands, repl_look_commands, repl_change_commands,
+                        repl_measure_commands, repl_session_commands, repl_help_commands}) {
+      std::ranges::move(group(), std::back_inserter(joined));
+    }
+    return joined;
+  }();
+  return all;
+}
+
+const ReplCommand& find_repl_command(const std::string& name) {
+  std::vector<std::string> known;
+  for (const ReplCommand& command : repl_commands()) {
+    if (command.name == name) return command;
+    known.push_back(command.name);
+  }
+  fail("repl", "expected a command that /help lists but got '", name, "'", did_you_mean(name, known));
+}
+
+std::vector<std::string> file_choices(const std::string& word) {
+  const size_t slash = word.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : word.substr(0, slash + 1);
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.empty() ? "." : folder, ignored)) {
+    const bool inside = entry.is_directory(ignored);
+    found.push_back(folder + entry.path().filename().string() + (inside ? "/" : ""));
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<std::string> model_choices(const Repl& repl, const std::string& word) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(repl.settings.models, ignored)) {
+    if (entry.is_directory(ignored)) found.push_back(entry.path().string());
+  }
+  std::ranges::sort(found);
+  if (!word.empty()) std::ranges::move(file_choices(word), std::back_inserter(found));
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+std::vector<std::string> Repl::completions(const std::string& line) const {
+  Arguments before = split_words(line);
+  std::string word;
+  if (!line.empty() && line.back() != ' ' && !before.empty()) {
+    word = before.back();
+    before.pop_back();
+  }
+  std::vector<std::string> choices;
+  if (before.empty() && word.starts_with("/")) {
+    for (const ReplCommand& command : repl_commands()) choices.push_back(command.name);
+  } else if (!before.empty() && before[0].starts_with("/")) {
+    const std::string name = before[0];
+    before.erase(before.begin());
+    for (const ReplCommand& command : repl_commands()) {
+      if (command.name == name && command.complete) choices = command.complete(*this, before, word);
+    }
+  } else {
+    const Tokenizer& tokenizer = *thoughts.loaded.tokenizer;
+    for (int64_t id = 0; id < tokenizer.vocab_size(); ++id) choices.push_back(tokenizer.token(id));
+  }
+  return choices;
+}
+
+}  // namespace tacit

@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "apps/counted.h"
+#include "apps/interrupt.h"
+#include "apps/render_table.h"
+#include "apps/repl_command.h"
+#include "apps/thought_readout.h"
+#include "lib/core/error.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = Repl::Arguments;
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string fixed(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+struct Contestant {
+  std::string name;
+  Thinker thinker;
+};
+
+bool is_model(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "config.json", ignored);
+}
+
+// A method of a side, a folder, or a checkpoint of the models' folder, in this order of how it is spelled: SIDE:METHOD,
+// a folder's name, else a method on the checkpoint of the side of thoughts.
+Contestant contestant(Repl& repl, const std::string& name) {
+  for (const std::string side_name : {"words", "thoughts"}) {
+    if (!name.starts_with(side_name + ":")) continue;
+    const Thinker& side = repl.side(side_name, "");
+    const std::string method = name.substr(side_name.size() + 1);
+    return {name, repl.thinker(LoadedModel(side.loaded), method, repl.latents_for(side, side.loaded, method))};
+  }
+  for (const fs::path& folder : {repl.settings.models / name, fs::path(name)}) {
+    if (!is_model(folder)) continue;
+    return {name, repl.thinker(LoadedModel(repl.loaded(folder)), "latent", -1)};
+  }
+  std::vector<std::string> known = method_names();
+  require(std::ranges::count(known, name) > 0, "repl",
+          "expected a folder of a model, a method or SIDE:METHOD but got '", name, "'", did_you_mean(name, known));
+  const Thinker& side = repl.thoughts;
+  return {name, repl.thinker(LoadedModel(side.loaded), name, repl.latents_for(side, side.loaded, name))};
+}
+
+// All of the models' folder that can be asked what the side of thoughts can.
+std::vector<std::string> comparable_models(const Repl& repl) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(repl.settings.models, ignored)) {
+    if (!is_model(entry.path())) continue;
+    const Json config = read_json(entry.path() / "config.json", "repl");
+    if (!config.is_object() || !config.contains("tacit")) continue;
+    const MethodSettings of = read_method_settings(config, entry.path().string());
+    const MethodSettings& own = repl.thoughts.loaded.settings;
+    // What is trained on walks alone answers nothing.
+    if (of.task == own.task && of.style == own.style && of.labels >= own.labels && method(of.method, of).procedure)
+      names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// What it thought, in a line: its words, or the likeliest word of each thought.
+std::string gist(const Reply& reply) {
+  if (!reply.words.empty()) return join_words(reply.words);
+  std::vector<std::string> words;
+  for (const WordShares& thought : reply.grid.thoughts)
+    words.push_back(thought.empty() ? "?" : printable(thought[0].first));
+  return join_words(words);
+}
+
+void compare(Repl& repl, const Arguments& args) {
+  repl.require_question();
+  const Arguments names = args.empty() ? comparable_models(repl) : args;
+  require(!names.empty(), "repl", "expected models of task '", repl.thoughts.loaded.settings.task, "' in '",
+          repl.settings.models.string(), "' but got none; name folders or methods");
+  std::vector<Contestant> all;
+  for (const std::string& name : names) all.push_back(contestant(repl, name));
+  const RenderOptions options = repl.render_options();
+  const Asked asked = repl.question.asked();
+  Rows rows;
+  for (const Contestant& one : all) {
+    const Reply reply = repl.answer(one.name, one.thinker, repl.question.text);
+    const std::string words = one.thinker.procedure.in_words ? "words" : "thoughts";
+    std::string answer = reply.answer.empty() ? "(none)" : reply.answer;
+    const bool right = reply.answer == asked.expected;
+    if (!asked.expected.empty())
+      answer = paint(answer + (right ? " ✓" : " ✗"), right ? Tone::good : Tone::bad, options.colour);
+    rows.push_back({one.name, one.thinker.method, std::to_string(reply.steps) + " " + words, answer, fixed(reply.ms, 1),
+                    gist(reply)});
+  }
+  repl.print(table_lines({{"model"}, {"method"}, {"steps"}, {"answer"}, {"ms", true}, {"thought, likeliest first"}},
+                         rows, options, {.least_last = 16}));
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+void bench(Repl& repl, const Arguments& args) {
+  repl.require_question();
+  const int64_t rounds = args.empty() ? 10 : parse_count(args[0], "a number of rounds", 1, 100000);
+  const std::array<std::pair<std::string, const Thinker*>, 2> sides = {
+      {{"words", &repl.words}, {"thoughts", &repl.thoughts}}};
+  std::array<std::vector<double>, 2> prompt, thinking, answer;
+  std::array<int64_t, 2> steps{};
+  for (int64_t round = -1; round < rounds; ++round) {  // the first warms up; then the sides take turns
+    for (size_t s = 0; s < sides.size(); ++s) {
+      if (interrupted()) throw Interrupted("bench", "stopped");
+      const Reply reply = ask(*sides[s].second, repl.question.text);
+      if (round < 0) continue;
+      steps[s] = reply.steps;
+      prompt[s].push_back(reply.phases.prefill);
+      thinking[s].push_back(reply.phases.think);
+      answer[s].push_back(reply.phases.answer);
+    }
+  }
+  Rows rows;
+  for (size_t s = 0; s < sides.size(); ++s) {
+    const double a = median(prompt[s]), b = median(thinking[s]), c = median(answer[s]), total = a + b + c;
+    const auto share = [&](double ms) {
+      return fixed(ms, 2) + " (" + fixed(total > 0 ? 100 * ms / total : 0, 0) + " %)";
+    };
+    const bool in_words = sides[s].second->procedure.in_words;
+    rows.push_back({sides[s].first, std::to_string(steps[s]) + (in_words ? " words" : " thoughts"),
+                    steps[s] > 0 ? fixed(b / static_cast<double>(steps[s]), 3) : "–", share(a), share(b), share(c),
+                    fixed(total, 2)});
+  }
+  const RenderOptions options = repl.render_options();
+  repl.print(table_lines({{"side"},
+                          {"steps"},
+                          {"ms a step", true},
+                          {"prompt ms", true},
+                          {"thinking ms", true},
+                          {"answer ms", true},
+                          {"all ms", true}},
+                         rows, options, {.least_last = 0}));
+  repl.print(wrap_text("medians of " + counted(rounds, "round") +
+                           " on this question, the sides in turn; in brackets the share of the side's time",
+                       options.width));
+}
+
+std::vector<std::string> complete_compare(const Repl& repl, const Arguments&, const std::string& word) {
+  std::vector<std::string> choices = comparable_models(repl);
+  for (const std::string& method : method_names()) {
+    choices.push_back(method);
+    choices.push_back("words:" + method);
+    choices.push_back("thoughts:" + method);
+  }
+  if (!word.empty()) std::ranges::move(file_choices(word), std::back_inserter(choices));
+  std::ranges::sort(choices);
+  choices.erase(std::unique(choices.begin(), choices.end()), choices.end());
+  return choices;
+}
+
+}  // namespace
+
+std::vector<ReplCommand> repl_measure_commands() {
+  return {
+      {"/compare",
+       "[NAME..]",
+       "the current question to several models or methods, in a table",
+       {"NAME is a folder, one of the embedded models, a method for the checkpoint of the side of thoughts, or",
+        "SIDE:METHOD (words:direct). Without any: all embedded models of the task."},
+       0,
+       1000,
+       compare,
+       complete_compare},
+      {"/bench",
+       "[ROUNDS]",
+       "what a thought and a word cost here, in milliseconds",
+       {"Medians of 10 rounds, or of ROUNDS. Thoughts are taken one by one, as in a reply."},
+       0,
+       1,
+       bench},
+  };
+}
+
+}  // namespace tacit

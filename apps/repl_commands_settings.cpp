@@ -1,0 +1,109 @@
+#include "apps/render_table.h"
+#include "apps/repl_command.h"
+#include "apps/repl_settings.h"
+#include "lib/core/error.h"
+#include "lib/core/nearest.h"
+
+namespace tacit {
+namespace {
+
+using Arguments = Repl::Arguments;
+using Words = std::vector<std::string>;
+
+void latents(Repl& repl, const Arguments& args) {
+  set_latents(repl, args.empty() ? -1 : parse_count(args[0], "a number of thoughts", 0));
+  repl.print({"thoughts: up to " + std::to_string(repl.thoughts.procedure.max_thoughts())});
+}
+
+void set_method(Repl& repl, const Arguments& args) {
+  if (!args.empty()) {
+    require(args.size() == 2, "repl", "expected '/method words|thoughts NAME' but got no NAME");
+    Thinker& chosen = repl.side(args[0], "/method words|thoughts NAME");
+    chosen = repl.thinker(LoadedModel(chosen.loaded), args[1], repl.latents_for(chosen, chosen.loaded, args[1]));
+  }
+  repl.print({"words: " + repl.words.method + "   thoughts: " + repl.thoughts.method});
+}
+
+void set_model(Repl& repl, const Arguments& args) {
+  if (args.empty()) {
+    for (const auto& [name, side] : {std::pair("words", &repl.words), std::pair("thoughts", &repl.thoughts)})
+      repl.print({std::string(name) + ": " + side->loaded.directory.string() + " (" + side->method + ")"});
+    return;
+  }
+  require(args.size() == 2, "repl", "expected '/model words|thoughts DIR' but got no DIR");
+  Thinker& chosen = repl.side(args[0], "/model words|thoughts DIR");
+  LoadedModel loaded = open_model(args[1]);
+  const int64_t latents = repl.latents_for(chosen, loaded, "latent");
+  chosen = repl.thinker(std::move(loaded), "latent", latents);
+  repl.print({args[0] + ": " + args[1] + " (" + chosen.method + ")"});
+}
+
+void set(Repl& repl, const Arguments& args) {
+  const std::vector<ReplSetting> all = repl_settings(repl);
+  std::vector<std::vector<std::string>> rows;
+  Words names;
+  for (const ReplSetting& setting : all) {
+    names.push_back(setting.name);
+    if (args.empty() || args[0] == setting.name) rows.push_back({setting.name, setting.get(repl), setting.meaning});
+    if (args.size() == 2 && args[0] == setting.name) {
+      setting.set(repl, args[1]);
+      rows.back()[1] = args[1];
+    }
+  }
+  require(!rows.empty(), "repl", "expected a setting that /set lists but got '", args.empty() ? "" : args[0], "'",
+          did_you_mean(args.empty() ? "" : args[0], names));
+  if (args.empty()) {
+    repl.print(table_lines({{"setting"}, {"value"}, {"meaning"}}, rows, repl.render_options(),
+                           {.least_last = 20, .wrap = true}));
+  } else {
+    repl.print({rows[0][0] + " " + rows[0][1]});
+  }
+}
+
+Words complete_set(const Repl& repl, const Arguments& before, const std::string&) {
+  Words words;
+  for (const ReplSetting& setting : repl_settings(repl)) {
+    if (before.empty()) words.push_back(setting.name);
+    if (before.size() == 1 && before[0] == setting.name) words = setting.choices;
+  }
+  return words;
+}
+
+}  // namespace
+
+std::vector<ReplCommand> repl_settings_commands() {
+  const auto sides = [](const Arguments& before) { return before.empty() ? Words{"words", "thoughts"} : Words{}; };
+  return {
+      {"/model",
+       "[words|thoughts DIR]",
+       "the checkpoints in use, or another one for a side",
+       {},
+       0,
+       2,
+       set_model,
+       [sides](const Repl& repl, const Arguments& before, const std::string& word) {
+         return before.size() == 1 ? model_choices(repl, word) : sides(before);
+       }},
+      {"/method",
+       "[words|thoughts NAME]",
+       "the methods in use, or another one for a side",
+       {"The checkpoint stays: one that was trained for another method mostly answers worse. 'latent' is its own."},
+       0,
+       2,
+       set_method,
+       [sides](const Repl&, const Arguments& before, const std::string&) {
+         return before.size() == 1 ? method_names() : sides(before);
+       }},
+      {"/latents", "[N]", "thoughts to take; without N the checkpoint's own number", {}, 0, 1, latents},
+      {"/set",
+       "[NAME [VALUE]]",
+       "all settings, one, or another value for it",
+       {"Options of a side's method are called thoughts.NAME and words.NAME."},
+       0,
+       2,
+       set,
+       complete_set},
+  };
+}
+
+}  // namespace tacit

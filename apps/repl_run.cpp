@@ -1,0 +1,92 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "apps/commands.h"
+#include "apps/interrupt.h"
+#include "apps/line_reader.h"
+#include "apps/models.h"
+#include "apps/options.h"
+#include "apps/repl.h"
+#include "apps/runtime.h"
+#include "apps/terminal.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+struct Conversation {
+  bool interactive = false;
+  bool strict = false;  // the first command that fails ends it
+};
+
+// A failed command is told on stderr and the loop goes on; the exit status of a script remembers it.
+int converse(Repl& repl, LineReader& lines, const Conversation& how) {
+  int status = kDone;
+  while (true) {
+    std::optional<std::string> entry = next_entry(lines);
+    if (how.interactive) clear_interrupt();
+    if (!entry) break;
+    try {
+      if (!repl.handle(*entry)) break;
+      continue;
+    } catch (const Interrupted&) {
+      if (!how.interactive) throw;
+      clear_interrupt();
+      std::cout << "stopped" << std::endl;
+      continue;
+    } catch (const std::exception& error) {
+      const std::string text = error.what();
+      std::cout << std::flush;
+      std::cerr << text.substr(0, text.find('\n')) << std::endl;
+      status = kFailed;
+    }
+    if (how.strict) return status;
+  }
+  return how.interactive && !how.strict ? kDone : status;
+}
+
+int run_repl(const std::vector<std::string>& args) {
+  CommonOptions common;
+  ReplSettings settings;
+  Conversation how;
+  bool no_history = false;
+  Options options("repl",
+                  "The same question answered in words and in thoughts, side by side, every thought read out as bars. "
+                  "/help lists the commands.\nFrom a pipe or a file the lines are commands and questions alike; one "
+                  "that fails is told on stderr and makes the status 1.",
+                  "tacit repl\nprintf '/new 7\\n/latents 2\\n/again\\n' | tacit repl --strict");
+  options.common(common, {"seed", "threads", "latents", "recurrences"});
+  options.add("words", "DIR", &settings.words, "checkpoint that thinks in words (default: cot of the embedded models)");
+  options.add("thoughts", "DIR", &settings.thoughts,
+              "checkpoint that thinks in thoughts (default: frontier of the embedded models)");
+  options.add("models", "DIR", &settings.models, "folder of the embedded models (default: found beside the program)");
+  options.flag("strict", &how.strict, "stop at the first command that fails, with status 1");
+  options.flag("no-history", &no_history, "read and keep no history of lines");
+  if (!options.parse(args)) return kDone;
+  use_threads(common.threads);
+  settings.seed = common.seed;
+  settings.latents = common.latents;
+  settings.recurrences = common.recurrences;
+  if (settings.words.empty() || settings.thoughts.empty() || !settings.models.empty()) {
+    settings.models = models_folder(settings.models, "repl");
+  }
+  if (settings.words.empty()) settings.words = embedded_model(settings.models, "cot", "repl");
+  if (settings.thoughts.empty()) settings.thoughts = embedded_model(settings.models, "frontier", "repl");
+
+  how.interactive = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
+  settings.interactive = how.interactive;
+  Repl repl(settings);
+  const auto complete = [&](const std::string& line) { return repl.completions(line); };
+  const std::unique_ptr<LineReader> lines =
+      how.interactive ? edited_lines({.prompt = "tacit> ", .completer = complete, .history = !no_history})
+                      : plain_lines();
+  if (how.interactive) repl.greet();
+  return converse(repl, *lines, how);
+}
+
+}  // namespace
+
+Command repl_command() { return {"repl", "words and thoughts side by side, interactive or from a pipe", run_repl}; }
+
+}  // namespace tacit

@@ -1,0 +1,124 @@
+#include <doctest/doctest.h>
+
+#include "lib/core/files.h"
+#include "lib/core/json.h"
+#include "tests/apps/repl_support.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+std::string last_picture(const std::string& out) { return out.substr(out.rfind("Which can be reached")); }
+
+}  // namespace
+
+TEST_CASE("/save and /load: settings, question and replies come back, and go on from there") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string();
+  const Finished saved = script("/seed 5\n/new\n/latents 2\n/set top 3\n/method thoughts coconut\n" +
+                                std::string(kQuestion) + "\n/save " + file + "\n");
+  CAPTURE(saved.err);
+  REQUIRE(saved.code == 0);
+  const Json json = read_json(file, "test");
+  CHECK(json["format"] == "tacit repl session");
+  CHECK(json["question"]["text"] == kQuestion);
+  CHECK(json["replies"].size() == 2);
+  const Finished loaded = script("/load " + file + "\n/seed\n/method\n/set top\n/set latents\n");
+  CAPTURE(loaded.err);
+  CHECK(loaded.code == 0);
+  // The replies are those of then, to the millisecond.
+  const std::string then = last_picture(saved.out), now = last_picture(loaded.out);
+  CHECK(then.substr(0, then.find("saved ")) == now.substr(0, now.find("seed ")));
+  CHECK(holds(loaded.out, "seed 5, next problem 1"));
+  CHECK(holds(loaded.out, "words: cot   thoughts: coconut"));
+  CHECK(holds(loaded.out, "top 3\n"));
+  CHECK(holds(loaded.out, "latents 2\n"));
+  CHECK(holds(script("/load " + file + "\n/new\n").out, "reach-5/1"));
+  // A session's file is written anew, with the same content where nothing happened.
+  const std::string before = read_file(file, "test");
+  CHECK(script("/load " + file + "\n/save " + file + "\n").code == 0);
+  CHECK(read_file(file, "test") == before);
+}
+
+TEST_CASE("/save leaves files of others alone, /load refuses them and changes nothing") {
+  const ScratchFolder scratch;
+  const auto path = [&](const char* name) { return (scratch / name).string(); };
+  write_file_atomic(path("text"), "not JSON", "test");
+  write_file_atomic(path("other.json"), "{\"format\": \"something\"}", "test");
+  std::filesystem::create_directory(path("folder"));
+  for (const char* name : {"text", "other.json", "folder"}) {
+    const Finished done = script(std::string(kQuestion) + "\n/save " + path(name) + "\n");
+    CHECK(done.code == 1);
+    CHECK(holds(done.err, "is something else"));
+  }
+  CHECK(read_file(path("text"), "test") == "not JSON");
+  CHECK(script("/save " + path("nowhere/at/all") + "\n").code == 1);
+
+  REQUIRE(script("/seed 5\n" + std::string(kQuestion) + "\n/save " + path("good") + "\n").code == 0);
+  const Json good = read_json(path("good"), "test");
+  const auto broken = [&](const std::string& pointer, const Json& value) {
+    Json json = good;
+    json[Json::json_pointer(pointer)] = value;
+    write_file_atomic(path("broken"), json.dump(), "test");
+  };
+  const std::vector<std::tuple<std::string, Json, std::string>> table = {
+      {"/version", 2, "'version'"},
+      {"/settings/seed", -1, "'settings.seed'"},
+      {"/settings/top", 0, "'settings.top'"},
+      {"/settings/colour", "blue", "'settings.colour'"},
+      {"/settings/extra", 1, "extra"},
+      {"/words/model", "/nowhere/at/all", "/nowhere/at/all"},
+      {"/thoughts/method", "cocnut", "did you mean 'coconut'"},
+      {"/thoughts/options", Json{{"nothing", 1}}, "nothing"},
+      {"/question/text", "why", "one '[Q]' but got 0"},
+      {"/replies", 7, "'replies'"},
+      {"/replies/0/thoughts", Json{{1, 2}}, "[word, share] pairs"},
+  };
+  for (const auto& [pointer, value, expected] : table) {
+    CAPTURE(pointer);
+    broken(pointer, value);
+    const Finished done = script("/seed 3\n/load " + path("broken") + "\n/seed\n");
+    CAPTURE(done.err);
+    CHECK(done.code == 1);
+    CHECK(lines_in(done.err) == 1);
+    CHECK(holds(done.err, expected));
+    CHECK(done.out.ends_with("seed 3, next problem 0\n"));
+  }
+}
+
+TEST_CASE("--strict ends at the first command that fails, with status 1") {
+  const Finished done = script("/seed 1\n/nonsense\n/seed 2\n", {"--strict"});
+  CHECK(done.code == 1);
+  CHECK(lines_in(done.err) == 1);
+  CHECK(done.out == "seed 1, next problem 0\n");
+  CHECK(script("/seed 1\n/quit\n", {"--strict"}).code == 0);
+}
+
+TEST_CASE("a line that ends with a backslash goes on") {
+  const Finished done = script("# a comment\n5 12 | 5 7 |\\\n12 3 | 7 9 |\\\n9 22 | 1 31 | [Q] 22 31 [R] 5\n/show\n");
+  CHECK(done.code == 0);
+  CHECK(holds(done.out, "(8 nodes, 6 edges)"));
+  CHECK(done.out.ends_with(std::string(kQuestion) + "\n"));
+}
+
+TEST_CASE("a transcript gives the same text again, times aside") {
+  const std::string transcript =
+      "/new 7\n/trace\n/lens 2\n/swap\n/branch 1\n/edit 1 3\n/new\n/latents 0\n/again\n/set\n";
+  const auto without_times = [](std::string text) {
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+      const size_t dot = text.find(" ms", at);
+      size_t end = std::min(dot, text.size());
+      out.append(text, at, end - at);
+      while (dot != std::string::npos && !out.empty() && (std::isdigit(out.back()) || out.back() == '.'))
+        out.pop_back();
+      at = dot == std::string::npos ? text.size() : dot + 3;
+    }
+    std::erase(out, ' ');  // a shorter time leaves more of them
+    return out;
+  };
+  const Finished once = script(transcript, {"--threads", "1"}), again = script(transcript, {"--threads", "1"});
+  CHECK(once.code == 0);
+  CHECK(without_times(once.out) == without_times(again.out));
+}

@@ -1,0 +1,206 @@
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "tests/apps/repl_support.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+// The program on a terminal of its own, 110 columns wide.
+class Terminal {
+ public:
+  Terminal(const std::filesystem::path& models, const std::filesystem::path& state, const char* more = nullptr) {
+    const winsize size{.ws_row = 40, .ws_col = 110, .ws_xpixel = 0, .ws_ypixel = 0};
+    pid_ = forkpty(&screen_, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      ::setenv("TERM", "xterm", 1);
+      ::setenv("XDG_STATE_HOME", state.c_str(), 1);
+      ::setenv("LC_ALL", "C.UTF-8", 1);
+      ::execl(TACIT_BINARY, TACIT_BINARY, "repl", "--models", models.c_str(), more, static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  ~Terminal() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(screen_);
+  }
+
+  void type(const std::string& keys) {
+    seen_.clear();
+    shown_ = 0;
+    REQUIRE(::write(screen_, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
+  }
+
+  // Reads until `text` has appeared after what was last asked for, at most 60 seconds. The editor repeats the prompt
+  // whenever it redraws a line, so the prompt that takes the next line is the one after the answer. Once it shows, keys
+  // are the editor's: before it Ctrl-D would be lost.
+  bool shows(const std::string& text) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    size_t at;
+    while ((at = seen_.find(text, shown_)) == std::string::npos) {
+      pollfd ready{.fd = screen_, .events = POLLIN, .revents = 0};
+      if (std::chrono::steady_clock::now() > end) return false;
+      if (::poll(&ready, 1, 200) <= 0) continue;
+      char buffer[4096];
+      const ssize_t count = ::read(screen_, buffer, sizeof buffer);
+      if (count <= 0) return false;
+      seen_.append(buffer, static_cast<size_t>(count));
+    }
+    shown_ = at + text.size();
+    return true;
+  }
+
+  const std::string& seen() const { return seen_; }
+
+  // Exit code once it has left; reads what it still writes. -1 when it stays.
+  int leave() {
+    CHECK(!shows("\xff"));  // no text holds this byte: reads to the end
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == 0) {
+      ::usleep(1'000'000);
+      if (::waitpid(pid_, &status, WNOHANG) == 0) return -1;
+    }
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  int screen_ = -1;
+  pid_t pid_ = 0;
+  std::string seen_;
+  size_t shown_ = 0;  // end of the text last waited for
+};
+
+}  // namespace
+
+TEST_CASE("on a terminal: prompt, colour, completion, history, Ctrl-C for a line, Ctrl-D to leave") {
+  const ScratchFolder state;
+  {
+    Terminal terminal(models(), state.path());
+    REQUIRE(terminal.shows("tacit> "));
+    terminal.type("/sh\t\r");  // completes to /show, which has nothing to show yet
+    CHECK(terminal.shows("a question first"));
+    CHECK(terminal.shows("tacit> "));
+    terminal.type(std::string(kQuestion) + "\r");
+    CHECK(terminal.shows("thoughts · frontier"));
+    CHECK(terminal.shows("tacit> "));
+    CHECK(holds(terminal.seen(), "\x1b["));
+    terminal.type("/nonsense");
+    CHECK(terminal.shows("/nonsense"));  // echoed: the line editor is reading
+    terminal.type("\x03");
+    CHECK(terminal.shows("tacit> "));
+    CHECK(!holds(terminal.seen(), "expected a command"));
+    terminal.type("/method words c\t\t");  // several: the second Tab lists them
+    CHECK(terminal.shows("cot-frontier"));
+    terminal.type("\x03");
+    CHECK(terminal.shows("tacit> "));
+    terminal.type("\x03");  // on an empty line it does not leave either
+    CHECK(terminal.shows("tacit> "));
+    terminal.type("\x04");
+    CHECK(terminal.leave() == 0);
+  }
+  const std::string history = read_file(state / "tacit" / "history", "test");
+  CHECK(holds(history, "/show"));
+  CHECK(!holds(history, "nonsense"));
+}
+
+TEST_CASE("Ctrl-C stops a generation, not the program") {
+  const ScratchFolder state, folder;
+  write_tiny_checkpoint(folder.path() / "cot", "cot", 1);
+  write_tiny_checkpoint(folder.path() / "frontier", "frontier", 2, 32, 100'000);
+  Terminal terminal(folder.path(), state.path());
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type("/latents 90000\r");  // minutes
+  REQUIRE(terminal.shows("up to 90000"));
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type(std::string(kQuestion) + "\r");
+  REQUIRE(terminal.shows("3 steps"));  // of the picture, drawn before the thinking
+  ::usleep(500'000);
+  terminal.type("\x03");
+  CHECK(terminal.shows("stopped"));
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("/seed\r");
+  CHECK(terminal.shows("next problem"));
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("a question pasted over several lines is one question, pasted commands are several") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path());
+  REQUIRE(terminal.shows("\x1b[?2004h"));  // asks the terminal to mark what is pasted
+  terminal.type("\x1b[200~5 12 | 5 7 |\r12 3 | 7 9 |\r9 22 | 1 31 | [Q] 22 31 [R] 5\r\x1b[201~");
+  terminal.type("\r");
+  CHECK(terminal.shows("Which can be reached from"));
+  CHECK(terminal.shows("(8 nodes, 6 edges)"));
+  CHECK(terminal.shows("thoughts · frontier"));
+  CHECK(terminal.shows("\x1b[?2004h"));
+  CHECK(!holds(terminal.seen(), "expected"));
+  terminal.type("\x1b[200~/latents 2\r/seed 9\r/method\r\x1b[201~");
+  CHECK(terminal.shows("thoughts: up to 2"));
+  CHECK(terminal.shows("seed 9"));
+  CHECK(terminal.shows("words: cot   thoughts: frontier"));
+  CHECK(terminal.shows("\x1b[?2004h"));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("thoughts and words show as they are made, and the line that shows them is taken back") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path());
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type(std::string(kQuestion) + "\r");
+  CHECK(terminal.shows("words, word 1:"));
+  CHECK(terminal.shows("\r\x1b[2K"));
+  CHECK(terminal.shows("thoughts, thought 1:"));
+  CHECK(terminal.shows("\r\x1b[2K"));
+  CHECK(terminal.shows("words · cot"));
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("--no-history keeps none and reads none") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path(), "--no-history");
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type("/seed\r");
+  CHECK(terminal.shows("next problem"));
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+  CHECK(!std::filesystem::exists(state / "tacit" / "history"));
+}
+
+TEST_CASE("Tab completes methods, settings, models and files") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path());
+  REQUIRE(terminal.shows("tacit> "));
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {"/method thoughts pau\t\r", "thoughts: pause"},
+      {"/set thr\t\r", "threads "},
+      {"/set col\toff\r", "colour off"},
+      {"/model words " + (models() / "dir").string() + "\t\r", "/direct (direct)"},
+      {"/load " + (models() / "direct" / "conf").string() + "\t\r", "that /save wrote but got"},
+      {"/help /br\t\r", "The first STEP thoughts are the same."},
+  };
+  for (const auto& [keys, expected] : table) {
+    CAPTURE(keys);
+    terminal.type(keys);
+    CHECK(terminal.shows(expected));
+    CHECK(terminal.shows("tacit> "));
+  }
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
