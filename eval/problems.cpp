@@ -28,7 +28,9 @@ Task chosen_task(const LoadedModel& model, const RunOptions& options) {
           " names none");
   Task out = task(name);
   if (!options.scorers.empty()) out.scorers.clear();
-  for (const std::string& scorer_name : options.scorers) out.scorers.push_back(scorer(scorer_name));
+  for (const std::string& scorer_name : options.scorers) {
+    out.scorers.push_back(stopping_at(scorer(scorer_name), out.stop));
+  }
   return out;
 }
 
@@ -69,6 +71,8 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   require(one_chain || (!oracle(options) && !options.intervention), "decode",
           "expected greedy decoding or plain samples beside an intervention or an oracle but got '",
           to_text(options.strategy), "'");
+  require(!by_choice() || options.strategy.kind == StrategyKind::greedy, "decode",
+          "expected greedy decoding where answers are chosen by likelihood but got '", to_text(options.strategy), "'");
   solve_options_.strategy = options.strategy;
   solve_options_.seed = options.seed;
   examples_ = load_examples(task_, options.task_options, options.limit);
@@ -100,7 +104,7 @@ void Problems::tokenize() {
     const int64_t largest = *std::max_element(prompt.begin(), prompt.end());
     require(largest < vocabulary, "evaluate", "expected token ids below ", vocabulary,
             " (the model's vocabulary) but got ", largest, " in example '", example.id, "'");
-    if (by_choice()) tokenize_choices(example, prompt);
+    if (by_choice()) tokenize_choices(example, texts[i], prompt);
     const int64_t needed = by_choice() ? choice_positions_needed(procedure_, std::ssize(prompt), choices_.back())
                                        : positions_needed(procedure_, std::ssize(prompt), solve_options_);
     require(needed <= limit, "evaluate", "expected at most ", limit, " positions (the model's) but example '",
@@ -109,9 +113,10 @@ void Problems::tokenize() {
   }
 }
 
-// Where the choice follows the question itself, both are encoded as one text, which is then cut behind the question's
-// tokens, as lm-evaluation-harness does; behind thoughts or a marker the choice is encoded alone, as it was trained.
-void Problems::tokenize_choices(const Example& example, const std::vector<int64_t>& prompt) {
+// `text` is the prompt. Where the choice follows it, both are encoded as one text, which is then cut behind the
+// question's tokens, as lm-evaluation-harness does; behind thoughts or a marker the choice is encoded alone, as it was
+// trained.
+void Problems::tokenize_choices(const Example& example, const std::string& text, const std::vector<int64_t>& prompt) {
   require(!example.choices.empty(), "evaluate", "expected example '", example.id,
           "' with choices, whose likelihoods are compared, but it has none");
   require(!model_.model->config().bidirectional, "evaluate",
@@ -119,11 +124,10 @@ void Problems::tokenize_choices(const Example& example, const std::vector<int64_
           model_.model->config().family, " model");
   const bool alone =
       procedure_.max_thoughts() > 0 || !procedure_.prompt_suffix.empty() || !procedure_.answer_marker.empty();
-  const bool spaced = !example.question.empty() && std::isspace(static_cast<unsigned char>(example.question.back()));
+  const bool spaced = !text.empty() && std::isspace(static_cast<unsigned char>(text.back()));
   TokenRows rows;
   for (const std::string& choice : example.choices) {
-    std::vector<int64_t> ids =
-        model_.tokenizer->encode(alone ? choice : example.question + (spaced ? "" : " ") + choice);
+    std::vector<int64_t> ids = model_.tokenizer->encode(alone ? choice : text + (spaced ? "" : " ") + choice);
     if (!alone) ids.erase(ids.begin(), ids.begin() + std::min(std::ssize(prompt), std::ssize(ids)));
     require(!ids.empty(), "evaluate", "expected choices of at least one token but got '", choice, "' in example '",
             example.id, "'");

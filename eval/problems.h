@@ -37,7 +37,7 @@ class Problems {
  private:
   void tokenize();
   std::function<std::string(int64_t i, const std::vector<int64_t>& tokens)> extractor() const;
-  void tokenize_choices(const Example& example, const std::vector<int64_t>& prompt);
+  void tokenize_choices(const Example& example, const std::string& text, const std::vector<int64_t>& prompt);
   void describe_them();
   // Whether answers are chosen by likelihood: the task's first scorer asks for it.
   bool by_choice() const { return task_.scorers.at(0).score_choices != nullptr; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "datasets/generators.h"
+#include "eval/prompts.h"
 #include "eval/run_folder.h"
 #include "eval/scorers/scorers.h"
 #include "lib/core/error.h"
@@ -37,14 +38,15 @@ class Record {
   Task task(const RescoreOptions& options) const {
     Task out;
     if (!options.task.empty() || !has_own_examples()) {
-      out = tacit::task(options.task.empty() ? reader().string("task") : options.task);
+      const std::string own = reader().has("task_path") ? reader().string("task_path") : reader().string("task");
+      out = tacit::task(options.task.empty() ? own : options.task);
     } else {
       out.name = reader().string("task");
     }
     std::vector<std::string> names = options.scorers;
     if (names.empty() && options.task.empty() && reader().has("scorers")) names = reader().strings("scorers");
     if (!names.empty()) out.scorers.clear();
-    for (const std::string& name : names) out.scorers.push_back(scorer(name));
+    for (const std::string& name : names) out.scorers.push_back(stopping_at(scorer(name), out.stop));
     return out;
   }
 

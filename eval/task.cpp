@@ -4,7 +4,6 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <sstream>
 
 #include "datasets/coconut_file.h"
 #include "datasets/generated_task.h"
