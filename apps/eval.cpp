@@ -5,6 +5,7 @@
 #include "apps/eval_options.h"
 #include "apps/known_names.h"
 #include "apps/progress_bar.h"
+#include "apps/ranks.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "eval/compare.h"
@@ -41,6 +42,7 @@ int run_eval(const std::vector<std::string>& args) {
   if (halt) rule = halt_option(*halt);
   if (!intervene) options.reject_useless({"intervention-seed"}, "--intervene");
   flags.check(options);
+  check_ranks(options, !out.empty());
   use_threads(common.threads);
 
   const LoadedModel model = open_model(common.model, dtype, device);
@@ -51,8 +53,16 @@ int run_eval(const std::vector<std::string>& args) {
   run.halt = rule;
   run.intervention = intervention;
   run.out = out;
+  run.rank = read_ranks().rank;
+  run.ranks = read_ranks().ranks;
   run.command = command_line("eval", args);
   const Run result = evaluate(model, run, progress_bar());
+  if (!result.complete) {
+    std::cerr << "tacit: this process has solved its share; the last of them, or the same command in one process, "
+                 "finishes "
+              << out.string() << "\n";
+    return kDone;
+  }
   if (common.json) {
     std::cout << dump(to_json(result.metrics), 2) << "\n";
   } else {

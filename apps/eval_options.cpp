@@ -40,6 +40,7 @@ void EvalFlags::add(Options& options) {
               "in place of the task's; may repeat: the first says what is correct (docs/scoring.md)");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
+  options.add("repeats", "N", &repeats, "samples a problem, for methods that draw (default 1)", 1, 1 << 30);
   options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
   options.add("latency-problems", "N", &latency_problems,
               "problems solved alone for the latency (default 50; 0 = none)", 0);
@@ -68,6 +69,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.batch = common.batch;
   out.shuffle = shuffle;
   out.limit = limit;
+  out.repeats = repeats;
   out.latency_problems = latency_problems;
   if (decode) out.strategy = decode_option(*decode);
   out.seed = sample_seed;

@@ -30,7 +30,7 @@ struct EvalFlags {
   std::string task;  // "" = the checkpoint's own
   std::filesystem::path data;
   std::vector<std::string> scorers;
-  int64_t count = 300, limit = 0, latency_problems = 50;
+  int64_t count = 300, limit = 0, repeats = 1, latency_problems = 50;
   PromptFlags prompt;
   std::optional<uint64_t> shuffle;
   uint64_t intervention_seed = 0, sample_seed = 0;

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "apps/options.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -39,6 +38,20 @@ void join_ranks(DataParallelOptions& options, double timeout_s) {
   options.master_addr = variable("MASTER_ADDR", options.master_addr.c_str());
   options.master_port = number("MASTER_PORT", std::to_string(options.master_port).c_str(), 1, 65535);
   options.serves = variable("TORCHELASTIC_USE_AGENT_STORE", "False") != "True";
+}
+
+Ranks read_ranks() {
+  Ranks out;
+  out.ranks = number("WORLD_SIZE", "1", 1, 65536);
+  if (out.ranks > 1) out.rank = number("RANK", "", 0, out.ranks - 1);
+  return out;
+}
+
+void check_ranks(const Options& options, bool has_out) {
+  const Ranks ranks = read_ranks();
+  if (ranks.ranks > 1 && !has_out)
+    options.reject("expected '--out', the folder that " + std::to_string(ranks.ranks) +
+                   " processes (WORLD_SIZE) share, but got none");
 }
 
 }  // namespace tacit

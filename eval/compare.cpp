@@ -3,34 +3,44 @@
 #include <algorithm>
 #include <map>
 
+#include "eval/comparison_rows.h"
+#include "eval/paired_samples.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
 namespace {
 
-using Key = std::pair<std::string, int64_t>;  // id and repeat
 using NamedRun = std::pair<std::string, Run>;
 
-std::map<Key, const Sample*> by_key(const NamedRun& run) {
-  std::map<Key, const Sample*> out;
-  for (const Sample& s : run.second.samples) {
-    const bool fresh = out.emplace(Key{s.id, s.repeat}, &s).second;
-    require(fresh, "compare", "expected one sample an example but got '", s.id, "' twice in run '", run.first, "'");
-  }
+// Run k of every row, by the rows' names.
+std::vector<std::pair<std::string, OrderedJson>> records_of(const std::vector<ComparedRow>& rows, size_t k) {
+  std::vector<std::pair<std::string, OrderedJson>> out;
+  for (const ComparedRow& row : rows) out.emplace_back(row.name, row.runs[row.runs.size() == 1 ? 0 : k].record);
   return out;
 }
 
-void check_runs(const std::vector<NamedRun>& runs, const std::string& baseline) {
-  require(!runs.empty(), "compare", "expected at least one run");
+void check_rows(const std::vector<ComparedRow>& rows, const std::string& baseline) {
+  require(!rows.empty(), "compare", "expected at least one run");
   std::vector<std::string> names;
-  for (const auto& [name, run] : runs) {
-    require(std::find(names.begin(), names.end(), name) == names.end(), "compare",
-            "expected names that differ but got '", name, "' twice");
-    names.push_back(name);
-    require(run.metrics.task == runs[0].second.metrics.task, "compare", "expected runs of one task but got '",
-            runs[0].second.metrics.task, "' (", runs[0].first, ") and '", run.metrics.task, "' (", name, ")");
+  size_t most = 1;
+  for (const ComparedRow& row : rows) most = std::max(most, row.runs.size());
+  for (const ComparedRow& row : rows) {
+    require(std::find(names.begin(), names.end(), row.name) == names.end(), "compare",
+            "expected names that differ but got '", row.name, "' twice");
+    names.push_back(row.name);
+    require(!row.runs.empty(), "compare", "expected at least one run of row '", row.name, "'");
+    require(row.runs.size() == 1 || row.runs.size() == most, "compare", "expected one run or ", most, " of row '",
+            row.name, "', as another row has, but got ", row.runs.size());
+    const Metrics& first = rows[0].runs[0].metrics;
+    for (const Run& run : row.runs) {
+      require(run.metrics.task == first.task, "compare", "expected runs of one task but got '", first.task, "' (",
+              rows[0].name, ") and '", run.metrics.task, "' (", row.name, ")");
+      require(run.metrics.method == row.runs[0].metrics.method, "compare", "expected runs of one method in row '",
+              row.name, "' but got '", row.runs[0].metrics.method, "' and '", run.metrics.method, "'");
+    }
   }
+  for (size_t k = 0; k < most; ++k) require_same_problems(records_of(rows, k));
   require(baseline.empty() || std::find(names.begin(), names.end(), baseline) != names.end(), "compare",
           "expected the baseline to be one of the runs but got '", baseline, "'", did_you_mean(baseline, names));
 }
@@ -47,11 +57,25 @@ bool is_repetition(const std::string& name) {
   return std::find(all.begin(), all.end(), name) != all.end();
 }
 
-OrderedJson merge_records(const std::vector<NamedRun>& runs) {
+// Of a row: a field that its runs differ in is the list of what they say.
+OrderedJson record_of(const ComparedRow& row) {
+  OrderedJson merged = row.runs[0].record;
+  if (!merged.is_object()) return nullptr;
+  for (auto& [key, value] : merged.items()) {
+    const bool same = std::ranges::all_of(
+        row.runs, [&, name = key, first = value](const Run& r) { return field(r.record, name.c_str()) == first; });
+    if (same) continue;
+    value = OrderedJson::array();
+    for (const Run& run : row.runs) value.push_back(field(run.record, key.c_str()));
+  }
+  return merged;
+}
+
+OrderedJson merge_records(const std::vector<std::pair<std::string, OrderedJson>>& records) {
   OrderedJson merged = OrderedJson::object(), by_row = OrderedJson::object();
-  for (const auto& [name, run] : runs) {
-    if (!run.record.is_object()) return nullptr;
-    for (const auto& [key, value] : run.record.items()) {
+  for (const auto& [name, record] : records) {
+    if (!record.is_object()) return nullptr;
+    for (const auto& [key, value] : record.items()) {
       if (is_repetition(key)) continue;
       if (!merged.contains(key)) merged[key] = value;
       if (merged[key] != value) by_row[key] = nullptr;
@@ -59,14 +83,14 @@ OrderedJson merge_records(const std::vector<NamedRun>& runs) {
   }
   for (const auto& [key, none] : by_row.items()) {
     merged.erase(key);
-    for (const auto& [name, run] : runs) by_row[key][name] = field(run.record, key.c_str());
+    for (const auto& [name, record] : records) by_row[key][name] = field(record, key.c_str());
   }
   if (!by_row.empty()) merged["by_row"] = std::move(by_row);
   return merged;
 }
 
 // What lets accuracies differ by rounding and times by much.
-std::vector<std::string> find_notes(const std::vector<NamedRun>& runs) {
+std::vector<std::string> find_notes(const std::vector<std::pair<std::string, OrderedJson>>& records) {
   constexpr std::pair<const char*, const char*> kConditions[] = {
       {"dtype", "dtype differs"},    {"device", "device differs"}, {"cpu", "CPU differs"},
       {"threads", "threads differ"}, {"batch", "batch differs"},   {"versions", "versions differ"}};
@@ -74,10 +98,10 @@ std::vector<std::string> find_notes(const std::vector<NamedRun>& runs) {
   for (const auto& [what, title] : kConditions) {
     std::string each;
     bool same = true;
-    for (const auto& [name, run] : runs) {
-      if (run.record.is_null()) return {};
-      const OrderedJson value = field(run.record, what);
-      same = same && value == field(runs[0].second.record, what);
+    for (const auto& [name, record] : records) {
+      if (record.is_null()) return {};
+      const OrderedJson value = field(record, what);
+      same = same && value == field(records[0].second, what);
       each += (each.empty() ? "" : ", ") + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
     }
     if (!same) notes.push_back(std::string(title) + ": " + each);
@@ -85,40 +109,8 @@ std::vector<std::string> find_notes(const std::vector<NamedRun>& runs) {
   return notes;
 }
 
-void check_same_problem(const Sample& a, const std::string& name_a, const Sample& b, const std::string& name_b) {
-  require(a.expected == b.expected && a.depth == b.depth, "compare", "expected '", a.id,
-          "' to be the same problem in all runs but its "
-          "answer is '",
-          a.expected, "' (depth ", a.depth, ") in '", name_a, "' and '", b.expected, "' (depth ", b.depth, ") in '",
-          name_b, "'");
-}
-
-// Samples of the examples that every run has, by run, in the first run's order.
-std::vector<std::vector<Sample>> common_samples(const std::vector<NamedRun>& runs) {
-  std::vector<std::map<Key, const Sample*>> maps;
-  for (const NamedRun& run : runs) maps.push_back(by_key(run));
-  std::vector<std::vector<Sample>> out(runs.size());
-  for (const Sample& first : runs[0].second.samples) {
-    const Key key{first.id, first.repeat};
-    if (!std::all_of(maps.begin(), maps.end(), [&](const auto& m) { return m.contains(key); })) continue;
-    for (size_t r = 0; r < runs.size(); ++r) {
-      const Sample& sample = *maps[r].at(key);
-      check_same_problem(first, runs[0].first, sample, runs[r].first);
-      out[r].push_back(sample);
-    }
-  }
-  require(!out[0].empty(), "compare", "expected runs with common examples but they share none");
-  return out;
-}
-
-PairedTest paired(const std::string& against, const std::vector<Sample>& other, const std::vector<Sample>& samples) {
-  PairedTest out{.against = against};
-  for (size_t i = 0; i < samples.size(); ++i) {
-    out.only_this += samples[i].correct && !other[i].correct;
-    out.only_other += !samples[i].correct && other[i].correct;
-  }
-  out.p_value = mcnemar(out.only_this, out.only_other);
-  return out;
+size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
+  return static_cast<size_t>(std::ranges::find(rows, name, &ComparedRow::name) - rows.begin());
 }
 
 }  // namespace
@@ -143,66 +135,49 @@ void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>
 
 Comparison compare(const std::vector<NamedRun>& runs, const std::string& baseline,
                    const std::map<std::string, std::string>& clean) {
-  check_runs(runs, baseline);
-  std::vector<std::pair<std::string, OrderedJson>> records;
-  for (const auto& [name, run] : runs) records.emplace_back(name, run.record);
-  require_same_problems(records);
-  const std::vector<std::vector<Sample>> samples = common_samples(runs);
-  Comparison out;
-  out.task = out.title = runs[0].second.metrics.task;
-  out.baseline = baseline;
-  out.examples = std::ssize(samples[0]);
-  const auto base = std::find_if(runs.begin(), runs.end(), [&](const NamedRun& r) { return r.first == baseline; });
-  for (size_t r = 0; r < runs.size(); ++r) {
-    const auto& [name, run] = runs[r];
-    ComparisonRow row{.name = name, .metrics = score_samples(samples[r], run.metrics)};
-    if (base != runs.end()) {
-      const PairedTest test = paired(baseline, samples[base - runs.begin()], samples[r]);
-      row.only_this = test.only_this, row.only_baseline = test.only_other, row.p_value = test.p_value;
-    }
-    if (const auto changed = clean.find(name); changed != clean.end()) {
-      const auto other = std::ranges::find_if(runs, [&](const NamedRun& n) { return n.first == changed->second; });
-      require(other != runs.end(), "compare", "expected the row '", changed->second, "' beside '", name,
-              "' but got none");
-      row.clean = paired(changed->second, samples[other - runs.begin()], samples[r]);
-    }
-    // A run's heuristics are those of all its examples.
-    const bool whole = std::ssize(run.samples) == out.examples;
-    if (out.heuristics.empty() && whole) out.heuristics = run.metrics.heuristics;
-    if (!whole) row.metrics.heuristics.clear();
-    out.rows.push_back(std::move(row));
-  }
-  out.notes = find_notes(runs);
-  out.provenance = merge_records(runs);
-  return out;
+  std::vector<ComparedRow> rows;
+  for (const auto& [name, run] : runs) rows.push_back({.name = name, .runs = {run}});
+  return compare(rows, baseline, clean);
 }
 
-OrderedJson to_json(const Comparison& comparison) {
-  OrderedJson rows = OrderedJson::array();
-  for (const ComparisonRow& row : comparison.rows) {
-    OrderedJson json = {{"name", row.name}};
-    json.update(to_json(row.metrics));
-    json.erase("heuristics");  // once for all rows, below
-    const bool tested = !comparison.baseline.empty() && row.name != comparison.baseline;
-    json["only_this"] = row.only_this;
-    json["only_baseline"] = row.only_baseline;
-    json["p_value"] = tested ? OrderedJson(row.p_value) : OrderedJson();
-    if (row.clean) {
-      json["clean"] = {{"against", row.clean->against},
-                       {"only_this", row.clean->only_this},
-                       {"only_clean", row.clean->only_other},
-                       {"p_value", row.clean->p_value}};
+Comparison compare(const std::vector<ComparedRow>& rows, const std::string& baseline,
+                   const std::map<std::string, std::string>& clean) {
+  check_rows(rows, baseline);
+  const PairedSamples samples = pair_samples(rows);
+  Comparison out;
+  out.task = out.title = rows[0].runs[0].metrics.task;
+  out.baseline = baseline;
+  out.examples = samples.problems;
+  out.samples = std::ssize(samples.problem);
+  const size_t base = index_of(rows, baseline);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    ComparisonRow row{.name = rows[r].name, .metrics = pool_metrics(rows[r], samples, r)};
+    row.seeds = pool_seeds(rows[r], samples, r);
+    row.by_latents = pool_latents(rows[r], row.metrics);
+    if (base < rows.size() && r != base) {
+      const PairedTest test = paired_test(samples, r, base, baseline);
+      row.only_this = test.only_this, row.only_baseline = test.only_other, row.p_value = test.p_value;
+      row.difference = test.difference;
     }
-    rows.push_back(std::move(json));
+    if (const auto changed = clean.find(row.name); changed != clean.end()) {
+      const size_t other = index_of(rows, changed->second);
+      require(other < rows.size(), "compare", "expected the row '", changed->second, "' beside '", row.name,
+              "' but got none");
+      row.clean = paired_test(samples, r, other, changed->second);
+    }
+    if (out.heuristics.empty()) out.heuristics = row.metrics.heuristics;
+    out.rows.push_back(std::move(row));
   }
-  return {{"title", comparison.title},
-          {"task", comparison.task},
-          {"examples", comparison.examples},
-          {"baseline", comparison.baseline},
-          {"rows", rows},
-          {"heuristics", to_json(comparison.heuristics)},
-          {"notes", comparison.notes},
-          {"provenance", comparison.provenance}};
+  correct_for_many(out, samples);
+  mark_front(out.rows);
+  out.disagreements = find_disagreements(samples);
+  std::vector<std::pair<std::string, OrderedJson>> records;
+  for (const ComparedRow& row : rows) records.emplace_back(row.name, record_of(row));
+  out.notes = find_notes(records);
+  for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
+  for (std::string& note : notes_on_runs(rows)) out.notes.push_back(std::move(note));
+  out.provenance = merge_records(records);
+  return out;
 }
 
 }  // namespace tacit

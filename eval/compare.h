@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "eval/paired_statistics.h"
 #include "eval/run.h"
 
 namespace tacit {
@@ -16,12 +17,15 @@ struct PairedTest {
   std::string against;                    // the other row
   int64_t only_this = 0, only_other = 0;  // right where the other is wrong
   double p_value = 1;                     // exact McNemar
+  Difference difference;                  // of accuracies, this one's less the other's; problems drawn as a whole
+  double p_holm = 1;                      // as ComparisonRow::p_holm, over the rows that are something changed
 };
 
-// One of several runs of a row on problems of another seed.
+// One of several runs of a row: on problems of another seed, or of a model of another training seed.
 struct SeedScore {
   uint64_t seed = 0;
   int64_t examples = 0, correct = 0;
+  std::string model;  // where the row pools several
 };
 
 // A row with another number of thoughts.
@@ -41,20 +45,25 @@ struct Disagreement {
 // Runs side by side on their common examples.
 struct ComparisonRow {
   std::string name;
-  Metrics metrics;                           // of the common examples; the figures of single problems are the run's
+  Metrics metrics;                           // of the common samples; the figures of single problems are the runs'
   int64_t only_this = 0, only_baseline = 0;  // right where the other is wrong
   double p_value = 1;                        // exact McNemar against the baseline row
+  Difference difference;                     // of accuracies, less the baseline's; problems drawn as a whole
   std::optional<PairedTest> clean;           // where the row is another one with something changed
-  double p_holm = 1;                         // p_value after Holm's correction over the rows of the table
-  std::vector<SeedScore> seeds;              // where the row pools several
-  std::vector<LatentsScore> by_latents;      // where they were run, in rising order
-  bool on_front = false;                     // no other row is at least as accurate for fewer mean_flops
+  // After Holm's correction over the rows of the table: p_value, or where samples share problems, which McNemar's test
+  // takes for independent, difference.p_value.
+  double p_holm = 1;
+  std::vector<SeedScore> seeds;          // where the row pools several
+  std::vector<LatentsScore> by_latents;  // where they were run, in rising order
+  // No other row is at least as accurate for fewer mean_flops, or more so for as many.
+  bool on_front = false;
 };
 
 struct Comparison {
   std::string task, title;  // title: of the report; the task's name unless the caller sets it
   std::string baseline;     // name of the row the others are tested against, "" = no test
-  int64_t examples = 0;
+  int64_t examples = 0;     // problems
+  int64_t samples = 0;      // that every test pairs: more where rows pool several runs or hold repeats
   std::vector<ComparisonRow> rows;
   std::vector<Heuristic> heuristics;        // on the same examples; empty when no run has them
   std::vector<Disagreement> disagreements;  // the first few, where rows differ
@@ -67,10 +76,22 @@ struct Comparison {
 // Fails where runs, by name, record that they are of other tasks or other problems (Run::record; null = unknown).
 void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records);
 
-// `runs` must share their examples (compared by id; the common ones are used), their task and, as far as they record
-// it, their data. Fails when the same id is another problem in two runs. The baseline is the row called `baseline`;
-// empty = no test. `clean`, by name of a row: that of the row which it is with something changed, as by an
-// intervention; the two are tested as well.
+// One row of a table from its runs: one each on problems of several seeds, or of models of several training seeds.
+struct ComparedRow {
+  std::string name;
+  std::vector<Run> runs;  // rows with several have equally many; run k of one row is paired with run k of another
+  std::map<int64_t, std::vector<Run>> by_latents = {};  // the same with other numbers of thoughts
+  std::vector<uint64_t> seeds = {};  // by run, for ComparisonRow::seeds; empty = that of the problems
+};
+
+// Run k of all rows must share their examples (compared by id; the common ones are used), their task and, as far as
+// they record it, their data; a row of one run is paired with all runs of the others. Fails when the same id is another
+// problem in two runs. Samples of one problem, whichever run and repeat they are of, are drawn together for intervals
+// and differences. The baseline is the row called `baseline`; empty = no test. `clean`, by name of a row: that of the
+// row which it is with something changed, as by an intervention; the two are tested as well.
+Comparison compare(const std::vector<ComparedRow>& rows, const std::string& baseline,
+                   const std::map<std::string, std::string>& clean = {});
+// Rows of one run each.
 Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const std::string& baseline,
                    const std::map<std::string, std::string>& clean = {});
 

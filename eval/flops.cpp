@@ -44,4 +44,16 @@ int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Proc
   return sum;
 }
 
+int64_t problem_memory_bytes(const ModelConfig& config, int64_t recurrences, const Procedure& procedure,
+                             int64_t prompt_tokens, const Solution& solution, int64_t bytes_per_value) {
+  ModelConfig c = config;
+  if (recurrences > 0) c.depth.recurrences = recurrences;
+  const Decoded& answer = solution.answers[0];
+  const int64_t fed = std::max<int64_t>(std::ssize(answer.tokens) + answer.stopped - 1, 0);
+  const int64_t stored = prompt_tokens + solution.thoughts.steps[0] + std::ssize(procedure.answer_marker) + fed;
+  int64_t sum = 0;
+  for (const int64_t bytes : memory_bytes(c, stored, bytes_per_value)) sum += bytes;
+  return sum;
+}
+
 }  // namespace tacit

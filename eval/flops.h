@@ -16,4 +16,9 @@ namespace tacit {
 int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Procedure& procedure, int64_t prompt_tokens,
                       const Solution& solution);
 
+// What the row had stored at its end, all layers, in values of so many bytes (states are fp32): prompt, thoughts or
+// words, marker and the answer's tokens that were fed. 0 where nothing is stored, a grid being read at once.
+int64_t problem_memory_bytes(const ModelConfig& config, int64_t recurrences, const Procedure& procedure,
+                             int64_t prompt_tokens, const Solution& solution, int64_t bytes_per_value);
+
 }  // namespace tacit

@@ -2,13 +2,24 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <unordered_map>
 
 #include "lib/core/error.h"
 
 namespace tacit {
 
+// By sample: the number of its problem.
+static std::vector<int64_t> problems_of(const std::vector<Sample>& samples) {
+  std::unordered_map<std::string_view, int64_t> number;
+  std::vector<int64_t> out;
+  for (const Sample& s : samples) out.push_back(number.emplace(s.id, std::ssize(number)).first->second);
+  return out;
+}
+
 // By scorer, in the order of the first sample.
-static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& samples) {
+static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& samples,
+                                               const std::vector<int64_t>& problems) {
   std::vector<ScorerMetrics> out;
   for (size_t n = 0; n < samples[0].scores.size(); ++n) {
     ScorerMetrics m{.scorer = samples[0].scores[n].scorer};
@@ -22,7 +33,7 @@ static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& sample
       right.push_back(found->score.correct);
     }
     m.accuracy = static_cast<double>(m.correct) / static_cast<double>(samples.size());
-    m.accuracy_ci = share_interval(right);
+    m.accuracy_ci = share_interval(clusters_of(right, problems));
     out.push_back(std::move(m));
   }
   return out;
@@ -54,14 +65,15 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   }
   const double count = static_cast<double>(m.examples);
   m.accuracy = static_cast<double>(m.correct) / count;
-  m.accuracy_ci = share_interval(right);
+  const std::vector<int64_t> problems = problems_of(samples);
+  m.accuracy_ci = share_interval(clusters_of(right, problems));
   m.mean_steps = static_cast<double>(steps) / count;
   m.mean_tokens = static_cast<double>(tokens) / count;
   m.mean_flops = flops / count;
   m.mean_memory_bytes = memory / count;
   m.mean_recurrences = recurrences / count;
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
-  m.scorers = count_scores(samples);
+  m.scorers = count_scores(samples, problems);
   m.accuracy_by_depth.clear();
   for (const auto& [depth, n] : by_depth) {
     m.accuracy_by_depth.push_back({depth, n.second, static_cast<double>(n.first) / static_cast<double>(n.second)});

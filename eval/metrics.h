@@ -29,7 +29,7 @@ struct Metrics {
   std::string model, method, task;
   int64_t examples = 0, correct = 0, not_extracted = 0;
   double accuracy = 0;
-  Interval accuracy_ci;  // 95 %, share_interval() over examples
+  Interval accuracy_ci;  // 95 %, share_interval() over problems, repeats together
   double mean_steps = 0, mean_tokens = 0;
   double mean_flops = 0;               // a problem (eval/flops.h); 0 = unknown
   double mean_memory_bytes = 0;        // what the row had stored at its end, all layers; 0 = unknown

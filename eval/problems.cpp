@@ -58,6 +58,12 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
   procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
                            options.latents, model.method_weights, options.options);
+  if (options.seed != 0 && procedure_.options.contains("seed")) {
+    Json drawn = options.options;
+    drawn["seed"] = procedure_.options.at("seed").get<uint64_t>() + options.seed;
+    procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
+                             options.latents, model.method_weights, drawn);
+  }
   if (options.halt && options.halt->kind != HaltRule::Kind::oracle) {
     procedure_ = with_halt(procedure_, *options.halt, model.model->config(), options.recurrences, model.method_weights);
   }
@@ -158,10 +164,28 @@ void Problems::describe_them() {
 }
 
 std::string Problems::method_name() const {
-  std::string out = procedure_.method;
+  std::string out = procedure_.method + changed_text();
   if (options_.halt) out += ", " + to_text(*options_.halt);
   if (options_.intervention) out += " +" + to_text(*options_.intervention);
   if (options_.strategy.kind != StrategyKind::greedy) out += ", " + to_text(options_.strategy);
+  return out;
+}
+
+// ", 2 thoughts, temperature 0.5": what was asked for and is not the checkpoint's own.
+std::string Problems::changed_text() const {
+  std::string out;
+  if (options_.latents >= 0 && options_.latents != model_.settings.latents)
+    out += ", " + std::to_string(options_.latents) + (options_.latents == 1 ? " thought" : " thoughts");
+  const DepthConfig& depth = model_.model->config().depth;
+  if (options_.recurrences > 0 && options_.recurrences != depth.recurrences)
+    out += ", " + std::to_string(options_.recurrences) + (options_.recurrences == 1 ? " recurrence" : " recurrences");
+  if (options_.options.empty()) return out;
+  const Method& how = method(options_.method, model_.settings);
+  const bool own_method = model_.settings.method == how.name;
+  const Json own = method_options(how, own_method ? model_.settings.options : Json::object(), "the checkpoint");
+  for (const auto& [name, value] : options_.options.items()) {
+    if (own.at(name) != value) out += ", " + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
   return out;
 }
 
@@ -190,7 +214,11 @@ bool Problems::prepare(const std::function<bool(int64_t done, int64_t total)>& g
   if (oracle(options_) && !find_oracle(solved_one)) return false;
   auto bank = std::make_shared<ThoughtBank>();
   if (banked && !fill_bank(*bank, solved_one)) return false;
-  if (options_.intervention) procedure_ = intervene(procedure_, *options_.intervention, std::move(bank));
+  if (options_.intervention) {
+    Intervention what = *options_.intervention;
+    what.seed += options_.seed;
+    procedure_ = intervene(procedure_, what, std::move(bank));
+  }
   prepared_ = true;
   return true;
 }
@@ -276,6 +304,8 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
   s.depth = depth_of(example);
   s.flops = problem_flops(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt), solution);
+  s.memory_bytes = problem_memory_bytes(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt),
+                                        solution, static_cast<int64_t>(at::elementSize(model_.model->dtype())));
   if (!solution.mean_exits.empty()) s.recurrences = solution.mean_exits[0];
   s.ms_prefill = rounded_ms(solution.ms.prefill);
   s.ms_think = rounded_ms(solution.ms.think);

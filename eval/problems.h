@@ -41,6 +41,7 @@ class Problems {
   void describe_them();
   // Whether answers are chosen by likelihood: the task's first scorer asks for it.
   bool by_choice() const { return task_.scorers.at(0).score_choices != nullptr; }
+  std::string changed_text() const;
   Sample sample(int64_t i, const Solution& solution) const;
   using OnSolution = std::function<bool(int64_t i, const Solution& solution)>;
   bool solve_with(const Procedure& procedure, const std::vector<int64_t>& which, bool keep_trace,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
+#include <initializer_list>
 #include <map>
 
 namespace tacit {
@@ -29,6 +31,28 @@ std::string p_text(double p) {
   return text[0] == '0' ? text.substr(1) : text;
 }
 
+// Three digits and a unit: "12.3 M"; 0 = unknown.
+std::string with_unit(double value, std::initializer_list<const char*> units) {
+  if (value <= 0) return kNone;
+  auto unit = units.begin();
+  for (; value >= 999.5 && unit + 1 != units.end(); ++unit) value /= 1000;
+  return fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + *unit;
+}
+
+// "+3.1 [+0.9, +5.2]", in points
+std::string points(const Difference& d) {
+  const auto point = [](double share) {
+    const std::string text = fixed(100 * share, 1);
+    return text == "-0.0" ? "0.0" : (share > 0 && text != "0.0" ? "+" : "") + text;
+  };
+  return point(d.mean) + " [" + point(d.ci.low) + ", " + point(d.ci.high) + "]";
+}
+
+// "70.3 (n 64)"
+std::string share_of(double accuracy, int64_t examples) {
+  return percent(accuracy) + " (n " + std::to_string(examples) + ")";
+}
+
 }  // namespace
 
 std::vector<ReportColumn> report_columns(const Comparison& comparison) {
@@ -38,10 +62,11 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     for (const ComparisonRow& row : rows) out.cells.push_back(cell(row));
     return out;
   };
+  const auto any = [&](auto&& which) { return std::any_of(rows.begin(), rows.end(), which); };
   std::vector<ReportColumn> out;
   out.push_back(column("model", 10, [](const ComparisonRow& r) { return r.name; }));
   out.back().right = false;
-  if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.name != r.metrics.method; })) {
+  if (any([](const ComparisonRow& r) { return r.name != r.metrics.method; })) {
     out.push_back(column("method", 5, [](const ComparisonRow& r) { return r.metrics.method; }));
     out.back().right = false;
   }
@@ -53,20 +78,49 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     out.push_back(column("p vs " + comparison.baseline, 9, [&](const ComparisonRow& r) {
       return r.name == comparison.baseline ? kNone : p_text(r.p_value);
     }));
+    const bool pooled = comparison.samples > comparison.examples;
+    const auto tested = [&](auto&& cell) {
+      return [&, cell](const ComparisonRow& r) { return r.name == comparison.baseline ? kNone : cell(r); };
+    };
+    if (pooled) {
+      out.push_back(column("points vs " + comparison.baseline, 5,
+                           tested([](const ComparisonRow& r) { return points(r.difference); })));
+      out.push_back(
+          column("p bootstrap", 7, tested([](const ComparisonRow& r) { return p_text(r.difference.p_value); })));
+    }
+    if (rows.size() > 2) {
+      out.push_back(column("p Holm", 4, tested([](const ComparisonRow& r) { return p_text(r.p_holm); })));
+    }
   }
-  if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.clean.has_value(); })) {
+  if (any([](const ComparisonRow& r) { return r.clean.has_value(); })) {
     out.push_back(
         column("p vs clean", 9, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_value) : kNone; }));
   }
   out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed(r.metrics.mean_steps, 1); }));
-  if (std::any_of(rows.begin(), rows.end(), [](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
+  if (any([](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
     out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {
       return percent(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
     }));
   }
   out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed(r.metrics.mean_tokens, 1); }));
+  if (any([](const ComparisonRow& r) { return r.metrics.mean_flops > 0; })) {
+    out.push_back(column("FLOPs", 5, [](const ComparisonRow& r) {
+      return with_unit(r.metrics.mean_flops, {"", "k", "M", "G", "T", "P"});
+    }));
+    out.push_back(column("front", 1, [](const ComparisonRow& r) { return std::string(r.on_front ? "•" : ""); }));
+  }
+  if (any([](const ComparisonRow& r) { return r.metrics.mean_memory_bytes > 0; })) {
+    out.push_back(column("memory", 3, [](const ComparisonRow& r) {
+      return with_unit(r.metrics.mean_memory_bytes, {"B", "kB", "MB", "GB", "TB"});
+    }));
+  }
   out.push_back(column("ms/problem", 8, [](const ComparisonRow& r) { return measured(r.metrics.ms_median); }));
   out.push_back(column("p95", 2, [](const ComparisonRow& r) { return measured(r.metrics.ms_p95); }));
+  if (any([](const ComparisonRow& r) { return r.metrics.ms_prefill > 0; })) {
+    for (const auto& [head, field] :
+         {std::pair{"prefill", &Metrics::ms_prefill}, {"think", &Metrics::ms_think}, {"answer", &Metrics::ms_answer}})
+      out.push_back(column(head, 1, [field = field](const ComparisonRow& r) { return measured(r.metrics.*field); }));
+  }
   out.push_back(column("problems/s", 4, [](const ComparisonRow& r) { return measured(r.metrics.problems_per_s); }));
   return out;
 }
@@ -92,6 +146,69 @@ std::vector<ReportColumn> depth_columns(const Comparison& comparison) {
   return out;
 }
 
+// A table whose columns are what some rows have: `cells` gives a row's, by key.
+template <class Key>
+static std::vector<ReportColumn> keyed_columns(
+    const Comparison& comparison, const std::string& title,
+    const std::function<std::map<Key, std::string>(const ComparisonRow&)>& cells,
+    const std::function<std::string(const Key&)>& head) {
+  std::map<Key, size_t> keys;  // and their columns
+  std::vector<std::pair<std::string, std::map<Key, std::string>>> rows;
+  for (const ComparisonRow& row : comparison.rows) {
+    rows.emplace_back(row.name, cells(row));
+    if (rows.back().second.empty()) rows.pop_back();
+  }
+  for (const auto& [name, row] : rows) {
+    for (const auto& [key, cell] : row) keys[key] = 0;
+  }
+  if (keys.empty()) return {};
+  std::vector<ReportColumn> out{{.head = title, .cells = {}, .right = false}};
+  for (const auto& [name, row] : rows) out[0].cells.push_back(name);
+  for (const auto& [key, none] : keys) {
+    ReportColumn column{.head = head(key), .cells = {}};
+    for (const auto& [name, row] : rows) column.cells.push_back(row.contains(key) ? row.at(key) : kNone);
+    out.push_back(std::move(column));
+  }
+  return out;
+}
+
+std::vector<ReportColumn> seed_columns(const Comparison& comparison) {
+  using Key = std::pair<uint64_t, std::string>;
+  return keyed_columns<Key>(
+      comparison, "accuracy % by seed",
+      [](const ComparisonRow& row) {
+        std::map<Key, std::string> cells;
+        for (const SeedScore& s : row.seeds) {
+          const double accuracy = static_cast<double>(s.correct) / static_cast<double>(s.examples);
+          cells[{s.seed, s.model}] = share_of(accuracy, s.examples);
+        }
+        return cells;
+      },
+      [](const Key& key) { return (key.second.empty() ? "" : key.second + ", ") + std::to_string(key.first); });
+}
+
+std::vector<ReportColumn> latents_columns(const Comparison& comparison) {
+  return keyed_columns<int64_t>(
+      comparison, "accuracy % by thoughts",
+      [](const ComparisonRow& row) {
+        std::map<int64_t, std::string> cells;
+        for (const LatentsScore& l : row.by_latents) {
+          cells[l.latents] =
+              percent(l.accuracy) + " (" + percent(l.accuracy_ci.low) + "–" + percent(l.accuracy_ci.high) + ")";
+        }
+        return cells;
+      },
+      [](const int64_t& latents) { return std::to_string(latents); });
+}
+
+std::vector<std::vector<ReportColumn>> further_tables(const Comparison& comparison) {
+  std::vector<std::vector<ReportColumn>> out;
+  for (auto* columns : {depth_columns, seed_columns, latents_columns}) {
+    if (auto table = columns(comparison); !table.empty()) out.push_back(std::move(table));
+  }
+  return out;
+}
+
 std::string heuristics_text(const Comparison& comparison) {
   std::string text;
   for (const Heuristic& h : comparison.heuristics) {
@@ -102,8 +219,11 @@ std::string heuristics_text(const Comparison& comparison) {
 }
 
 std::string report_title(const Comparison& comparison) {
-  return comparison.title + ", " + std::to_string(comparison.examples) +
-         (comparison.examples == 1 ? " problem" : " problems");
+  const std::string problems =
+      std::to_string(comparison.examples) + (comparison.examples == 1 ? " problem" : " problems");
+  const bool several = comparison.samples > comparison.examples;
+  return comparison.title + ", " + problems +
+         (several ? ", " + std::to_string(comparison.samples) + " samples a row" : "");
 }
 
 }  // namespace tacit

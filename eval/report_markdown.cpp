@@ -30,7 +30,7 @@ std::string table(const std::vector<ReportColumn>& columns) {
 
 std::string markdown_table(const Comparison& comparison) {
   std::string out = escaped(report_title(comparison)) + "\n\n" + table(report_columns(comparison));
-  if (const auto depths = depth_columns(comparison); !depths.empty()) out += "\n" + table(depths);
+  for (const auto& further : further_tables(comparison)) out += "\n" + table(further);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + escaped(rules) + "\n";
   for (const std::string& note : comparison.notes) out += "\n" + escaped(note) + "\n";
   const std::vector<std::string> lines = provenance_lines(comparison);

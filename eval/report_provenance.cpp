@@ -3,9 +3,14 @@
 namespace tacit {
 namespace {
 
-// "prosqa", "7", or "tacit 0.1.0, torch 2.11.0"
-std::string plain(const OrderedJson& value) {
-  if (value.is_string()) return value.get<std::string>();
+// "prosqa", "7", "tacit 0.1.0, torch 2.11.0", or of several runs "0 1 2"; of a hash the beginning.
+std::string plain(const OrderedJson& value, bool hash = false) {
+  if (value.is_string()) return hash ? value.get<std::string>().substr(0, 16) : value.get<std::string>();
+  if (value.is_array()) {
+    std::string all;
+    for (const OrderedJson& one : value) all += (all.empty() ? "" : " ") + plain(one, hash);
+    return all;
+  }
   if (!value.is_object()) return value.dump();
   std::string out;
   for (const auto& [name, part] : value.items()) out += (out.empty() ? "" : ", ") + name + " " + plain(part);
@@ -54,7 +59,7 @@ std::vector<std::string> provenance_lines(const Comparison& comparison) {
   for (const OrderedJson& command : known.value("run_commands", OrderedJson::array()))
     lines.push_back(command_text(command));
   for (const Field& field : kFields) {
-    const auto text = [&](const OrderedJson& value) { return field.hash ? plain(value).substr(0, 16) : plain(value); };
+    const auto text = [&](const OrderedJson& value) { return plain(value, field.hash); };
     const std::string title = std::string(field.title) + ": ";
     if (known.contains(field.name) && !known.at(field.name).is_null())
       lines.push_back(title + text(known.at(field.name)));

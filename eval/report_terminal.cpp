@@ -140,7 +140,7 @@ std::string terminal_table(const Comparison& comparison, int64_t width, bool col
   std::vector<ReportColumn> columns = report_columns(comparison);
   fit(columns, comparison, width);
   std::string out = report_title(comparison) + "\n\n" + table(columns, painter);
-  if (const auto depths = depth_columns(comparison); !depths.empty()) out += "\n" + table(depths, painter);
+  for (const auto& further : further_tables(comparison)) out += "\n" + table(further, painter);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped(rules, width);
   for (const std::string& note : comparison.notes) out += "\n" + wrapped(note, width);
   return out;

@@ -31,9 +31,9 @@ struct RunOptions {
   int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example
   int64_t limit = 0;                         // first N examples; 0 = all
-  uint64_t seed = 0;                         // of whatever is drawn while solving: sampling, noise on thoughts
-  int64_t repeats = 1;                       // samples a problem; kept apart as Sample::repeat
-  int64_t rank = 0, ranks = 1;               // this process solves every ranks-th problem from rank on
+  uint64_t seed = 0;                         // added to the seeds of whatever is drawn while solving
+  int64_t repeats = 1;                       // samples a problem, below 2^31; kept apart as Sample::repeat
+  int64_t rank = 0, ranks = 1;               // this process solves every ranks-th wave of problems from rank on
   int64_t latency_problems = 50;             // problems solved alone for the latency columns; 0 = none
   std::filesystem::path out;                 // run folder; empty = keep in memory only
   OrderedJson command;                       // what to record as the command, e.g. argv
@@ -46,6 +46,7 @@ struct Run {
   Metrics metrics;
   std::vector<Sample> samples;  // in the task's order
   OrderedJson record;           // run.json: all that is needed to repeat it; null = unknown
+  bool complete = true;  // false: of several processes that share it, some are not done; these are the samples so far
 };
 
 // Evaluates. With options.out: writes run.json first, every options.batch finished samples to samples.jsonl,
@@ -54,6 +55,10 @@ struct Run {
 // an undisturbed one of the same command, apart from timings: the fields ms_* and, computed from them, problems_per_s.
 // A finished folder is returned as it is. When `progress` returns false, what is finished stays on disk and Interrupted
 // is thrown.
+//
+// Of several processes with the same options.out (rank, ranks) each solves its waves into a folder of its own within
+// it; the one that finds all done, or a later evaluate() in one process, makes of them the files that one process would
+// have left. Batch and shuffle must then be the same everywhere.
 Run evaluate(const LoadedModel& model, const RunOptions& options, const ProgressCallback& progress = {});
 
 // A finished run from its folder; no model is needed. Fails when metrics.json is missing (the run was not finished).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eval/shards.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -24,7 +25,21 @@ std::string field_path(std::string pointer) {
   return pointer;
 }
 
-void check_same_run(const OrderedJson& record, const std::filesystem::path& path) {
+// A kill may have left the folder empty or with a temporary file.
+void check_no_strangers(const std::filesystem::path& path) {
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    const bool results = name == "samples.jsonl" || name == "metrics.json";
+    require(!results, kOperation, "expected a new folder, or one with a run.json, but got ", path.string(),
+            ", which has results without one");
+    require(name.starts_with(".tacit-") || is_shard_folder(entry.path()), kOperation,
+            "expected a new folder, or one of a run, but got ", path.string(), ", which holds '", name, "'");
+  }
+}
+
+}  // namespace
+
+void require_same_run(const OrderedJson& record, const std::filesystem::path& path) {
   const Json stored = read_json(path, kOperation);
   require(stored.is_object(), kOperation, "expected a JSON object but got ", stored.type_name(), " in ", path.string());
   const Json there = stored.flatten();
@@ -42,8 +57,6 @@ void check_same_run(const OrderedJson& record, const std::filesystem::path& path
   }
 }
 
-}  // namespace
-
 RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : path_(std::move(path)) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
@@ -51,11 +64,9 @@ RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : pa
           "\" for ", path_.string());
   const auto run_file = path_ / "run.json", samples_file = path_ / "samples.jsonl";
   if (exists(run_file)) {
-    check_same_run(record, run_file);
+    require_same_run(record, run_file);
   } else {
-    require(!exists(samples_file) && !has_metrics(), kOperation,
-            "expected a new folder, or one with a run.json, but got ", path_.string(),
-            ", which has results without one");
+    check_no_strangers(path_);
     write_file_atomic(run_file, record.dump(2) + "\n", kOperation);
   }
   appender_ = std::make_unique<LineAppender>(samples_file, kOperation);

@@ -24,11 +24,15 @@ struct RunRecord {
 };
 OrderedJson to_json(const RunRecord& record);
 
+// Fails, naming the first field that differs and both values, unless run_file is the run.json of this run; command, the
+// folders of model and data, batch, order and CPU may differ.
+void require_same_run(const OrderedJson& record, const std::filesystem::path& run_file);
+
 // The files of one run on disk: run.json, samples.jsonl, metrics.json.
 class RunFolder {
  public:
-  // Makes the folder and its run.json, or opens that of the same run. Fails naming the first field that differs and
-  // both values.
+  // Makes the folder and its run.json, or opens that of the same run. Fails on another one's (require_same_run) and
+  // where other files lie than a run's.
   RunFolder(std::filesystem::path path, const OrderedJson& record);
 
   // Samples of earlier sessions; an unfinished last line is cut off.

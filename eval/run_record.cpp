@@ -95,6 +95,8 @@ OrderedJson to_json(const RunRecord& record) {
   json["style"] = told ? OrderedJson(symbols ? "symbols" : "english") : OrderedJson();
   json["labels"] = told && symbols ? OrderedJson(task.reach.labels) : OrderedJson();
   json["seed"] = data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
+  if (options.seed != 0) json["solve_seed"] = options.seed;
+  if (options.repeats != 1) json["repeats"] = options.repeats;
   json["limit"] = options.limit;
   json["dtype"] = at::toString(model.model->dtype());
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);

@@ -4,43 +4,33 @@
 #include <cmath>
 #include <numbers>
 
+#include "eval/resample.h"
 #include "lib/core/error.h"
-#include "lib/core/rng.h"
 
 namespace tacit {
-namespace {
 
-// Unbiased draws from [0, n) with one multiplication each [Lemire 2019, arXiv:1805.10941]. n < 2^32.
-class Index {
- public:
-  explicit Index(size_t n) : n_(n), rejected_((uint64_t{1} << 32) % n) {}
-  size_t draw(Rng& rng) const {
-    while (true) {
-      const uint64_t scaled = rng.next_u32() * n_;
-      if ((scaled & 0xffffffffu) >= rejected_) return scaled >> 32;
-    }
+std::vector<Cluster> clusters_of(std::span<const double> items, std::span<const int64_t> cluster_of) {
+  require(items.size() == cluster_of.size(), "clusters", "expected a cluster for each of ", items.size(),
+          " items but got ", cluster_of.size());
+  std::vector<Cluster> out;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (cluster_of[i] >= std::ssize(out)) out.resize(cluster_of[i] + 1);
+    out[cluster_of[i]].sum += items[i];
+    ++out[cluster_of[i]].count;
   }
-
- private:
-  uint64_t n_, rejected_;
-};
-
-}  // namespace
+  return out;
+}
 
 Interval bootstrap_mean(std::span<const double> values, double confidence, int64_t resamples, uint64_t seed) {
-  require(!values.empty() && values.size() <= UINT32_MAX, "bootstrap_mean", "expected 1 to 2^32 - 1 values but got ",
-          values.size());
+  std::vector<Cluster> clusters;
+  for (const double value : values) clusters.push_back({value, 1});
+  return bootstrap_mean(std::span<const Cluster>(clusters), confidence, resamples, seed);
+}
+
+Interval bootstrap_mean(std::span<const Cluster> clusters, double confidence, int64_t resamples, uint64_t seed) {
   require(confidence > 0 && confidence < 1, "bootstrap_mean", "expected a confidence between 0 and 1 but got ",
           confidence);
-  require(resamples >= 1, "bootstrap_mean", "expected at least 1 resample but got ", resamples);
-  Rng rng(seed);
-  const Index index(values.size());
-  std::vector<double> means(resamples);
-  for (double& mean : means) {
-    double sum = 0;
-    for (size_t i = 0; i < values.size(); ++i) sum += values[index.draw(rng)];
-    mean = sum / static_cast<double>(values.size());
-  }
+  const std::vector<double> means = resampled_means(clusters, resamples, seed);
   const double tail = (1 - confidence) / 2;
   return {quantile(means, tail), quantile(means, 1 - tail)};
 }
@@ -58,6 +48,14 @@ Interval wilson(int64_t hits, int64_t count) {
 Interval share_interval(std::span<const double> items) {
   const int64_t count = std::ssize(items), hits = std::count(items.begin(), items.end(), 1.0);
   return count > 0 && (hits == 0 || hits == count) ? wilson(hits, count) : bootstrap_mean(items);
+}
+
+Interval share_interval(std::span<const Cluster> clusters) {
+  const int64_t count = std::ssize(clusters);
+  const bool none = std::ranges::all_of(clusters, [](const Cluster& c) { return c.sum == 0; });
+  const bool all =
+      std::ranges::all_of(clusters, [](const Cluster& c) { return c.sum == static_cast<double>(c.count); });
+  return count > 0 && (none || all) ? wilson(none ? 0 : count, count) : bootstrap_mean(clusters);
 }
 
 // With k = min(a, b) and n = a + b: p = 2 P(X <= k) for X ~ Binomial(n, 1/2), at most 1. The log of C(n, k) / 2^n is

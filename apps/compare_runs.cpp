@@ -1,0 +1,70 @@
+#include <algorithm>
+
+#include "apps/compare_rows.h"
+#include "eval/shards.h"
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+// "seed-9" before "seed-10".
+bool in_order(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const std::string x = a.string(), y = b.string();
+  return x.size() != y.size() ? x.size() < y.size() : x < y;
+}
+
+// The folder itself, or the runs within it.
+std::vector<std::filesystem::path> run_folders(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> out;
+  if (!is_directory(folder) || exists(folder / "run.json")) return {folder};
+  for (auto it = std::filesystem::recursive_directory_iterator(folder); it != decltype(it)(); ++it) {
+    if (!it->is_directory()) continue;
+    if (is_shard_folder(it->path())) {
+      it.disable_recursion_pending();
+    } else if (exists(it->path() / "run.json")) {
+      out.push_back(it->path());
+    }
+  }
+  std::ranges::sort(out, in_order);
+  return out.empty() ? std::vector{folder} : out;
+}
+
+OrderedJson recorded(const ComparedRow& row, const char* name) {
+  const OrderedJson& record = row.runs[0].record;
+  return record.is_object() ? record.value(name, OrderedJson()) : OrderedJson();
+}
+
+// Rows that are another one with something changed, as far as the runs record it.
+std::map<std::string, std::string> clean_rows(const std::vector<ComparedRow>& rows) {
+  std::map<std::string, std::string> out;
+  for (const ComparedRow& row : rows) {
+    if (recorded(row, "intervention").is_null()) continue;
+    const auto own = std::ranges::find_if(rows, [&](const ComparedRow& other) {
+      const auto same = [&](const char* name) { return recorded(row, name) == recorded(other, name); };
+      return recorded(other, "intervention").is_null() && same("weights_sha256") && same("method") &&
+             same("method_options") && same("latents") && same("halt");
+    });
+    if (own != rows.end()) out[row.name] = own->name;
+  }
+  return out;
+}
+
+}  // namespace
+
+ComparedRows read_rows(const Options& options, const CompareFlags& flags) {
+  ComparedRows out;
+  std::vector<std::string> names;
+  for (const RowArgument& row : flags.runs) names.push_back(row.name);
+  flags.check_baseline(options, names);
+  for (const RowArgument& row : flags.runs) {
+    ComparedRow read{.name = row.name, .runs = {}};
+    for (const auto& folder : row.folders) {
+      for (const auto& run : run_folders(folder)) read.runs.push_back(read_run(run));
+    }
+    out.rows.push_back(std::move(read));
+  }
+  out.clean = clean_rows(out.rows);
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,93 @@
+#include "eval/compare.h"
+
+namespace tacit {
+namespace {
+
+OrderedJson interval_json(const Interval& interval) { return OrderedJson::array_t{interval.low, interval.high}; }
+
+void put_difference(OrderedJson& json, const Difference& difference) {
+  json["difference"] = difference.mean;
+  json["difference_ci"] = interval_json(difference.ci);
+  json["p_bootstrap"] = difference.p_value;
+}
+
+OrderedJson seeds_json(const std::vector<SeedScore>& seeds) {
+  OrderedJson out = OrderedJson::array();
+  for (const SeedScore& s : seeds) {
+    out.push_back({{"seed", s.seed}, {"examples", s.examples}, {"correct", s.correct}});
+    if (!s.model.empty()) out.back()["model"] = s.model;
+  }
+  return out;
+}
+
+OrderedJson latents_json(const std::vector<LatentsScore>& by_latents) {
+  OrderedJson out = OrderedJson::array();
+  for (const LatentsScore& l : by_latents) {
+    out.push_back({{"latents", l.latents},
+                   {"accuracy", l.accuracy},
+                   {"accuracy_ci", interval_json(l.accuracy_ci)},
+                   {"mean_flops", l.mean_flops},
+                   {"ms_median", l.ms_median > 0 ? OrderedJson(l.ms_median) : OrderedJson()}});
+  }
+  return out;
+}
+
+OrderedJson disagreements_json(const Comparison& comparison) {
+  OrderedJson out = OrderedJson::array();
+  for (const Disagreement& d : comparison.disagreements) {
+    OrderedJson rows = OrderedJson::array();
+    for (size_t r = 0; r < d.samples.size(); ++r) {
+      const Sample& s = d.samples[r];
+      rows.push_back({{"name", comparison.rows[r].name},
+                      {"correct", s.correct},
+                      {"answer", s.answer},
+                      {"text", s.text},
+                      {"thoughts", s.thoughts}});
+    }
+    out.push_back({{"id", d.id}, {"question", d.question}, {"expected", d.expected}, {"rows", rows}});
+  }
+  return out;
+}
+
+OrderedJson row_json(const ComparisonRow& row, bool tested) {
+  OrderedJson json = {{"name", row.name}};
+  json.update(to_json(row.metrics));
+  json.erase("heuristics");  // once for all rows
+  json["only_this"] = row.only_this;
+  json["only_baseline"] = row.only_baseline;
+  json["p_value"] = tested ? OrderedJson(row.p_value) : OrderedJson();
+  json["p_holm"] = tested ? OrderedJson(row.p_holm) : OrderedJson();
+  if (tested) put_difference(json, row.difference);
+  if (row.clean) {
+    OrderedJson& clean = json["clean"] = {{"against", row.clean->against},
+                                          {"only_this", row.clean->only_this},
+                                          {"only_clean", row.clean->only_other},
+                                          {"p_value", row.clean->p_value},
+                                          {"p_holm", row.clean->p_holm}};
+    put_difference(clean, row.clean->difference);
+  }
+  if (!row.seeds.empty()) json["seeds"] = seeds_json(row.seeds);
+  if (!row.by_latents.empty()) json["by_latents"] = latents_json(row.by_latents);
+  json["on_front"] = row.on_front;
+  return json;
+}
+
+}  // namespace
+
+OrderedJson to_json(const Comparison& comparison) {
+  OrderedJson rows = OrderedJson::array();
+  for (const ComparisonRow& row : comparison.rows)
+    rows.push_back(row_json(row, !comparison.baseline.empty() && row.name != comparison.baseline));
+  return {{"title", comparison.title},
+          {"task", comparison.task},
+          {"examples", comparison.examples},
+          {"samples", comparison.samples},
+          {"baseline", comparison.baseline},
+          {"rows", rows},
+          {"heuristics", to_json(comparison.heuristics)},
+          {"disagreements", disagreements_json(comparison)},
+          {"notes", comparison.notes},
+          {"provenance", comparison.provenance}};
+}
+
+}  // namespace tacit

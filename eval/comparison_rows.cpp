@@ -1,0 +1,208 @@
+#include "eval/comparison_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "lib/core/error.h"
+
+namespace tacit {
+namespace {
+
+// The mean of those that are known.
+double mean_known(const std::vector<Run>& runs, double Metrics::*field) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const Run& run : runs) {
+    if (run.metrics.*field <= 0) continue;
+    sum += run.metrics.*field;
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+// Rules on all examples of the runs, by name in the first run's order.
+std::vector<Heuristic> pool_heuristics(const std::vector<Run>& runs) {
+  std::vector<Heuristic> out = runs[0].metrics.heuristics;
+  for (Heuristic& h : out) {
+    double right = 0;
+    int64_t examples = 0;
+    h.decided = 0;
+    for (const Run& run : runs) {
+      const auto found = std::ranges::find(run.metrics.heuristics, h.name, &Heuristic::name);
+      if (found == run.metrics.heuristics.end()) return {};
+      right += found->accuracy * static_cast<double>(run.metrics.examples);
+      h.decided += found->decided;
+      examples += run.metrics.examples;
+    }
+    if (runs.size() > 1) h.accuracy = right / static_cast<double>(examples);
+  }
+  return out;
+}
+
+Metrics known_of(const std::vector<Run>& runs) {
+  Metrics known = runs[0].metrics;
+  for (const auto field :
+       {&Metrics::ms_median, &Metrics::ms_p95, &Metrics::ms_prefill, &Metrics::ms_think, &Metrics::ms_answer})
+    known.*field = mean_known(runs, field);
+  known.heuristics = pool_heuristics(runs);
+  return known;
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string listed(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out;
+}
+
+// "direct (5 and 4 of 300; about 25,000 problems at these rates, or a difference of 5.3 points)"
+std::string power_text(const ComparisonRow& row, const PairedSamples& samples) {
+  const int64_t pairs = std::ssize(samples.problem);
+  const double effect = samples.one_each() ? 1 : design_effect(row.difference, row.only_this, row.only_baseline, pairs);
+  const PairedPower power = mcnemar_power(row.only_this, row.only_baseline, pairs, effect);
+  std::string out = row.name + " (" + std::to_string(row.only_this) + " and " + std::to_string(row.only_baseline) +
+                    " of " + std::to_string(pairs);
+  const double pairs_a_problem = static_cast<double>(pairs) / static_cast<double>(samples.problems);
+  std::string wants;
+  if (power.pairs) wants = "about " + fixed(std::ceil(*power.pairs / pairs_a_problem), 0) + " problems at these rates";
+  if (power.smallest_difference) {
+    wants += (wants.empty() ? "" : ", or ") + std::string("a difference of ") +
+             fixed(100 * *power.smallest_difference, 1) + " points";
+  }
+  return out + (wants.empty() ? "" : "; " + wants) + ")";
+}
+
+}  // namespace
+
+Metrics pool_metrics(const ComparedRow& row, const PairedSamples& samples, size_t r) {
+  std::vector<Sample> once;
+  std::set<const Sample*> seen;
+  int64_t all = 0;
+  for (const Run& run : row.runs) all += std::ssize(run.samples);
+  for (const Sample* sample : samples.rows[r]) {
+    if (seen.insert(sample).second) once.push_back(*sample);
+  }
+  Metrics out = score_samples(once, known_of(row.runs));
+  if (std::ssize(once) != all) out.heuristics.clear();  // which are those of all examples
+  return out;
+}
+
+std::vector<SeedScore> pool_seeds(const ComparedRow& row, const PairedSamples& samples, size_t r) {
+  std::vector<SeedScore> out;
+  if (row.runs.size() == 1) return out;
+  const bool one_model =
+      std::ranges::all_of(row.runs, [&](const Run& run) { return run.metrics.model == row.runs[0].metrics.model; });
+  for (size_t k = 0; k < row.runs.size(); ++k) {
+    const OrderedJson& record = row.runs[k].record;
+    SeedScore score{.seed = k};
+    if (record.is_object() && record.contains("seed") && record.at("seed").is_number_unsigned())
+      score.seed = record.at("seed").get<uint64_t>();
+    if (!row.seeds.empty()) score.seed = row.seeds.at(k);
+    if (!one_model) score.model = row.runs[k].metrics.model;
+    for (const Sample* sample : samples.of_run(r, static_cast<int64_t>(k))) {
+      ++score.examples;
+      score.correct += sample->correct;
+    }
+    out.push_back(std::move(score));
+  }
+  return out;
+}
+
+std::vector<LatentsScore> pool_latents(const ComparedRow& row, const Metrics& own) {
+  std::vector<LatentsScore> out;
+  for (const auto& [latents, runs] : row.by_latents) {
+    Metrics metrics = own;
+    if (!runs.empty()) {
+      std::vector<Sample> all;
+      for (const Run& run : runs) all.insert(all.end(), run.samples.begin(), run.samples.end());
+      metrics = score_samples(all, known_of(runs));
+    }
+    out.push_back({latents, metrics.accuracy, metrics.accuracy_ci, metrics.mean_flops, metrics.ms_median});
+  }
+  return out;
+}
+
+void correct_for_many(Comparison& comparison, const PairedSamples& samples) {
+  std::vector<double> against_baseline, against_clean;
+  for (const ComparisonRow& row : comparison.rows) {
+    if (row.name != comparison.baseline) against_baseline.push_back(valid_p(samples, row.p_value, row.difference));
+    if (row.clean) against_clean.push_back(valid_p(samples, row.clean->p_value, row.clean->difference));
+  }
+  against_baseline = holm(against_baseline);
+  against_clean = holm(against_clean);
+  size_t b = 0, c = 0;
+  for (ComparisonRow& row : comparison.rows) {
+    if (row.name != comparison.baseline) row.p_holm = against_baseline[b++];
+    if (row.clean) row.clean->p_holm = against_clean[c++];
+  }
+}
+
+void mark_front(std::vector<ComparisonRow>& rows) {
+  const auto beats = [](const Metrics& a, const Metrics& b) {
+    return a.mean_flops > 0 && a.mean_flops <= b.mean_flops && a.accuracy >= b.accuracy &&
+           (a.mean_flops < b.mean_flops || a.accuracy > b.accuracy);
+  };
+  for (ComparisonRow& row : rows) {
+    row.on_front = row.metrics.mean_flops > 0 && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
+                     return beats(other.metrics, row.metrics);
+                   });
+  }
+}
+
+std::vector<Disagreement> find_disagreements(const PairedSamples& samples) {
+  constexpr size_t kMost = 8;
+  std::vector<Disagreement> out;
+  std::set<int64_t> shown;
+  for (size_t i = 0; i < samples.problem.size() && out.size() < kMost; ++i) {
+    const auto differs = [&](const auto& row) { return row[i]->correct != samples.rows[0][i]->correct; };
+    if (std::ranges::none_of(samples.rows, differs) || !shown.insert(samples.problem[i]).second) continue;
+    const Sample& first = *samples.rows[0][i];
+    Disagreement found{.id = first.id, .question = first.question, .expected = first.expected, .samples = {}};
+    for (const auto& row : samples.rows) found.samples.push_back(*row[i]);
+    out.push_back(std::move(found));
+  }
+  return out;
+}
+
+std::vector<std::string> notes_on_tests(const Comparison& comparison, const PairedSamples& samples) {
+  std::vector<std::string> notes;
+  if (!samples.one_each()) {
+    notes.push_back(std::to_string(samples.problem.size()) + " samples of " + std::to_string(samples.problems) +
+                    " problems: those of one problem are drawn together for intervals, differences and their p; "
+                    "McNemar's p takes them for independent");
+  }
+  if (comparison.baseline.empty()) return notes;
+  std::vector<std::string> open;
+  for (const ComparisonRow& row : comparison.rows) {
+    const bool tested = row.name != comparison.baseline && !row.clean && row.only_this + row.only_baseline > 0;
+    if (tested && row.p_holm >= .05) open.push_back(power_text(row, samples));
+  }
+  if (!open.empty()) {
+    notes.push_back("not told from " + comparison.baseline +
+                    " (right alone; what McNemar's test at 5 % finds with 80 % power): " + listed(open));
+  }
+  return notes;
+}
+
+std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows) {
+  std::string alike;
+  for (const ComparedRow& row : rows) {
+    const auto same = [&](const Run& run) {
+      return std::ranges::equal(run.samples, row.runs[0].samples, [](const Sample& a, const Sample& b) {
+        return a.id == b.id && a.repeat == b.repeat && a.question == b.question && a.text == b.text;
+      });
+    };
+    if (row.runs.size() > 1 && std::ranges::all_of(row.runs, same)) alike += (alike.empty() ? "" : ", ") + row.name;
+  }
+  if (alike.empty()) return {};
+  return {"the runs of these rows are all alike, so that several say no more than one: " + alike};
+}
+
+}  // namespace tacit

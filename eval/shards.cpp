@@ -1,0 +1,65 @@
+#include "eval/shards.h"
+
+#include <algorithm>
+
+#include "eval/run_folder.h"
+#include "lib/core/error.h"
+#include "lib/core/files.h"
+
+namespace tacit {
+namespace {
+
+constexpr const char* kOperation = "evaluate";
+
+// Whole lines; the last may be half written.
+std::vector<Sample> finished_samples(const std::filesystem::path& file) {
+  std::vector<Sample> out;
+  const std::string text = read_file(file, kOperation);
+  int64_t number = 0;
+  for (size_t begin = 0, end = 0; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
+    const std::string source = file.string() + ", line " + std::to_string(++number);
+    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), kOperation, source);
+    require(json.is_object(), kOperation, "expected a sample as a JSON object but got ", json.type_name(), " in ",
+            source);
+    out.push_back(sample_from_json(json, kOperation, source));
+  }
+  return out;
+}
+
+void require_same_waves(const OrderedJson& record, const std::filesystem::path& file) {
+  const Json stored = read_json(file, kOperation);
+  for (const char* name : {"batch", "shuffle"}) {
+    const std::string here = record.at(name).dump(), there = stored.value(name, Json()).dump();
+    require(here == there, kOperation, "expected '", name, "' of ", there,
+            ", as a process that shares this run has, but got ", here, " (", file.string(), ")");
+  }
+}
+
+}  // namespace
+
+std::filesystem::path shard_folder(const std::filesystem::path& run, int64_t rank, int64_t ranks) {
+  return run / ("shard-" + std::to_string(rank) + "-of-" + std::to_string(ranks));
+}
+
+bool is_shard_folder(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with("shard-") && name.find("-of-") != name.npos && is_directory(path);
+}
+
+std::vector<Sample> shard_samples(const std::filesystem::path& run, const OrderedJson& record) {
+  std::vector<std::filesystem::path> shards;
+  if (!is_directory(run)) return {};
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    if (is_shard_folder(entry.path()) && exists(entry.path() / "samples.jsonl")) shards.push_back(entry.path());
+  }
+  std::ranges::sort(shards);
+  std::vector<Sample> out;
+  for (const auto& shard : shards) {
+    require_same_run(record, shard / "run.json");
+    require_same_waves(record, shard / "run.json");
+    for (Sample& sample : finished_samples(shard / "samples.jsonl")) out.push_back(std::move(sample));
+  }
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,165 @@
+#include <doctest/doctest.h>
+
+#include "tests/apps/checkpoint.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const Words kSmall = {"--count", "6", "--seed", "3", "--latency-problems", "1", "--threads", "1", "--max-nodes", "18"};
+
+std::vector<std::string> names_of(const Json& rows) {
+  std::vector<std::string> out;
+  for (const Json& row : rows) out.push_back(row.at("name"));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("compare --seeds: rows pool seeds, with controls; a sweep of thoughts; the folders read back") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks");
+  write_checkpoint(scratch / "answers", "direct", 2);
+  const Words command = Words{"compare", "--model", scratch / "thinks", "--model", scratch / "answers",
+                              "--seeds", "2",       "--sweep-latents",  "0,3,1",   "--baseline",
+                              "answers", "--json"} +
+                        kSmall;
+  const Finished done = run_tacit(command + Words{"--out", scratch / "report"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json json = Json::parse(done.out);
+  const Json& rows = json.at("rows");
+  CHECK(names_of(rows) == Words{"thinks", "thinks +truncate:0", "thinks +swap", "thinks +noise", "answers"});
+  CHECK(json.at("examples") == 12);
+  CHECK(json.at("provenance").at("seed") == Json::array({3, 4}));
+  for (const Json& row : rows) {
+    CHECK(row.at("examples") == 12);
+    REQUIRE(row.at("seeds").size() == 2);
+    CHECK(row.at("seeds")[0].at("seed") == 3);
+    CHECK(row.at("seeds")[1].at("seed") == 4);
+    CHECK(row.at("mean_flops") > 0);
+    CHECK(row.at("mean_memory_bytes") > 0);
+  }
+  CHECK(rows[2].at("clean").at("against") == "thinks");
+  CHECK(json.at("heuristics").size() > 3);  // the label-blind rules
+  const Json& sweep = rows[0].at("by_latents");
+  REQUIRE(sweep.size() == 3);
+  CHECK(sweep[0].at("latents") == 0);
+  CHECK(sweep[2].at("latents") == 3);  // the row itself
+  CHECK(sweep[2].at("accuracy") == rows[0].at("accuracy"));
+  CHECK(sweep[0].at("accuracy") == rows[1].at("accuracy"));  // no thoughts, by another way
+  CHECK(sweep[0].at("mean_flops") < sweep[2].at("mean_flops"));
+  CHECK_FALSE(rows[1].contains("by_latents"));
+  for (const char* run : {"thinks/seed-3", "thinks/seed-4", "thinks+swap/seed-4", "thinks+latents-1/seed-3"})
+    CHECK(exists(scratch / "report/runs" / run / "metrics.json"));
+
+  // The same command again: nothing is solved, the report is the same.
+  const Finished again = run_tacit(command + Words{"--out", scratch / "report"});
+  CHECK(Json::parse(again.out) == json);
+  const Finished read = run_tacit({"compare", "--runs", scratch / "report/runs/thinks", "--runs",
+                                   "gone=" + (scratch / "report/runs/thinks+truncate-0/seed-3").string() + "," +
+                                       (scratch / "report/runs/thinks+truncate-0/seed-4").string(),
+                                   "--baseline", "gone", "--json"});
+  CAPTURE(read.err);
+  REQUIRE(read.code == 0);
+  const Json back = Json::parse(read.out).at("rows");
+  CHECK(names_of(back) == Words{"thinks", "gone"});
+  CHECK(back[0].at("accuracy_ci") == rows[0].at("accuracy_ci"));
+  CHECK(back[1].at("clean").at("p_value") == rows[1].at("clean").at("p_value"));
+
+  const Finished bare = run_tacit(command + Words{"--no-controls"});
+  CAPTURE(bare.err);
+  CHECK(names_of(Json::parse(bare.out).at("rows")) == Words{"thinks", "answers"});
+  CHECK(holds(bare.out, "controls were left out"));
+}
+
+TEST_CASE("compare --model NAME=DIR,DIR: one row of several training seeds, on the same problems") {
+  const ScratchFolder scratch;
+  const Words folders = {scratch / "a", scratch / "b", scratch / "c"};
+  for (size_t i = 0; i < 3; ++i) {
+    write_checkpoint(folders[i], "coconut", 1 + i);
+    put(folders[i] + "/train.json", "{\"seed\": " + std::to_string(70 + i) + "}");
+  }
+  write_checkpoint(scratch / "direct", "direct", 9);
+  const Finished done =
+      run_tacit(Words{"compare", "--model", "ours=" + folders[0] + "," + folders[1] + "," + folders[2], "--model",
+                      scratch / "direct", "--baseline", "direct", "--json", "--out", scratch / "report"} +
+                kSmall);
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json json = Json::parse(done.out);
+  CHECK(json.at("examples") == 6);
+  CHECK(json.at("samples") == 18);
+  const Json& row = json.at("rows")[0];
+  CHECK(row.at("name") == "ours");
+  CHECK(row.at("examples") == 18);
+  CHECK(json.at("rows")[1].at("examples") == 6);
+  REQUIRE(row.at("seeds").size() == 3);
+  CHECK(row.at("seeds")[2].at("seed") == 72);
+  CHECK(row.at("seeds")[2].at("model") == "c");
+  CHECK(row.at("p_holm") == row.at("p_bootstrap"));
+  CHECK(exists(scratch / "report/runs/ours/model-3/metrics.json"));
+}
+
+TEST_CASE("compare: --option and --halt reach the models that have them, and stand in the table") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks");
+  write_checkpoint(scratch / "soft", "soft-thinking", 2);
+  write_checkpoint(scratch / "answers", "direct", 3);
+  const Words all = {"compare",        "--model", scratch / "thinks", "--model",
+                     scratch / "soft", "--model", scratch / "answers"};
+  const Finished done = run_tacit(all + Words{"--option", "temperature=0.25", "--halt", "flops:0", "--json"} + kSmall);
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json rows = Json::parse(done.out).at("rows");
+  CHECK(rows[0].at("method") == "coconut, flops:0");
+  CHECK(rows[1].at("method") == "soft-thinking, temperature 0.25, flops:0");
+  CHECK(rows[2].at("method") == "direct");
+  const Finished latents = run_tacit(all + Words{"--latents", "1", "--json"} + kSmall);
+  REQUIRE(latents.code == 0);
+  CHECK(Json::parse(latents.out).at("rows")[0].at("method") == "coconut, 1 thought");
+}
+
+TEST_CASE("compare: what the new options refuse") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  write_checkpoint(scratch / "direct", "direct");
+  put(scratch / "notes.txt", "mine");
+  const std::string model = scratch / "model", direct = scratch / "direct";
+  struct Case {
+    Words args;
+    std::string message;
+    int code = 2;
+  };
+  const std::vector<Case> cases = {
+      {{"--model", model, "--no-controls"}, "'--no-controls' only with --seeds"},
+      {{"--model", model, "--seeds", "0"}, "at least 1"},
+      {{"--model", model, "--sweep-latents", "1,1"}, "expected different numbers of thoughts"},
+      {{"--model", model, "--sweep-latents", "x"}, "sweep-latents"},
+      {{"--model", direct, "--sweep-latents", "1"}, "beside --sweep-latents but none"},
+      {{"--model", direct, "--halt", "fixed"}, "beside '--halt' but none"},
+      {{"--model", model, "--option", "colour=1"}, "one of the methods for '--option' but got 'colour'"},
+      {{"--model", "two=" + model + ",,"}, "expected DIR or NAME=DIR,DIR"},
+      {{"--model", "two=" + model + "," + direct}, "one method in row 'two' but got 'coconut' and 'direct'", 1},
+      {{"--runs", model, "--seeds", "3"}, "'--seeds' without '--runs'"},
+      {{"--model", model, "--out", scratch.path()}, "expected a new folder, or one of a comparison, but got", 1},
+      {{"--model", model, "--out", scratch / "notes.txt"}, "but got the file", 1},
+  };
+  for (const Case& c : cases) {
+    const Finished result = run_tacit(Words{"compare"} + c.args + (c.args[0] == "--runs" ? Words{} : kSmall));
+    CAPTURE(c.message);
+    CAPTURE(result.err);
+    CHECK(result.code == c.code);
+    CHECK(holds(result.err, c.message));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
+  CHECK(read_file(scratch / "notes.txt", "test") == "mine");
+}
