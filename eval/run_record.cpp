@@ -72,10 +72,9 @@ OrderedJson to_json(const RunRecord& record) {
     json["intervention"] = to_text(*options.intervention);
     json["intervention_seed"] = options.intervention->seed;
   }
-  if (options.strategy.kind != StrategyKind::greedy) {
-    json["decode"] = to_text(options.strategy);
-    json["sample_seed"] = options.seed;
-  }
+  const bool greedy = options.strategy.kind == StrategyKind::greedy;
+  if (!greedy) json["decode"] = to_text(options.strategy);
+  if (!greedy || options.seed != 0) json["sample_seed"] = options.seed;
   const DepthConfig& depth = model.model->config().depth;
   const int64_t recurrences = options.recurrences > 0 ? options.recurrences : depth.recurrences;
   json["recurrences"] = depth.recurrent ? OrderedJson(recurrences) : OrderedJson();
@@ -95,7 +94,6 @@ OrderedJson to_json(const RunRecord& record) {
   json["style"] = told ? OrderedJson(symbols ? "symbols" : "english") : OrderedJson();
   json["labels"] = told && symbols ? OrderedJson(task.reach.labels) : OrderedJson();
   json["seed"] = data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
-  if (options.seed != 0) json["solve_seed"] = options.seed;
   if (options.repeats != 1) json["repeats"] = options.repeats;
   json["limit"] = options.limit;
   json["dtype"] = at::toString(model.model->dtype());

@@ -124,7 +124,7 @@ TEST_CASE("repeats are kept apart and draw anew, seeds draw anew, and what draws
   std::set<std::vector<std::string>> different = {thoughts(run, 0), thoughts(run, 1), thoughts(run, 2),
                                                   thoughts(other, 0)};
   CHECK(different.size() == 4);
-  CHECK(other.record.at("solve_seed") == 1);
+  CHECK(other.record.at("sample_seed") == 1);
   options.method = "coconut";
   options.options = Json::object();
   options.repeats = 2;
