@@ -103,8 +103,9 @@ TEST_CASE("a line that ends with a backslash goes on") {
 }
 
 TEST_CASE("a transcript gives the same text again, times aside") {
+  // At this width the sides stand above each other: beside each other their columns would depend on the times.
   const std::string transcript =
-      "/new 7\n/trace\n/lens 2\n/swap\n/branch 1\n/edit 1 3\n/new\n/latents 0\n/again\n/set\n";
+      "/set width 60\n/new 7\n/trace\n/lens 2\n/swap\n/branch 1\n/edit 1 3\n/new\n/latents 0\n/again\n/set\n";
   const auto without_times = [](std::string text) {
     std::string out;
     for (size_t at = 0; at < text.size();) {
