@@ -135,7 +135,7 @@ const std::vector<Task>& tasks() {
 }
 
 // What always giving the most frequent answer scores, where answers are so few that it says something.
-std::vector<Heuristic> majority(const std::vector<Example>& examples) {
+std::vector<Heuristic> majority_answer(const std::vector<Example>& examples) {
   constexpr size_t kFew = 10, kTimes = 5;  // different answers at most; how often each has to come in the mean
   std::set<std::string> answers;
   for (const Example& example : examples) answers.insert(example.answer);
@@ -182,7 +182,7 @@ Task make_task(const TaskSpec& spec) {
   for (const ScorerSpec& each : spec.scorers) {
     out.scorers.push_back(stopping_at(scorer(each.name, each.options), spec.stop));
   }
-  out.heuristics = majority;
+  out.heuristics = majority_answer;
   out.max_answer_tokens = out.max_sentence_tokens = spec.max_answer_tokens;
   out.prompt = spec.prompt;
   out.stop = spec.stop;
