@@ -91,7 +91,11 @@ Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latent
   require(needed <= limit, "open_model", "expected at most ", limit, " positions (the model's) but ",
           counted(procedure.max_thoughts(), procedure.in_words ? "word" : "thought"),
           " with a question and an answer need at least ", needed);
-  return {std::move(loaded), chosen.name, std::move(procedure), recurrences, options};
+  return {.loaded = std::move(loaded),
+          .method = chosen.name,
+          .procedure = std::move(procedure),
+          .recurrences = recurrences,
+          .options = options};
 }
 
 bool asks_about_graphs(const Thinker& thinker) {
