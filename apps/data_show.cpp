@@ -145,8 +145,8 @@ int data_show(const std::vector<std::string>& args) {
   ReachFlags flags;
   PromptFlags prompt;
   Options options("data show", "One example of a file as a model is asked it, with its graph drawn if it has one.",
-                  "tacit data generate reach --count 5 --seed 7 --out reach.jsonl\n"
-                  "tacit data show reach.jsonl --index 3");
+                  "tacit data generate reach --count 5 --seed 7 --out five.jsonl\n"
+                  "tacit data show five.jsonl --index 3");
   options.positional("FILE", &file, "JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file");
   options.add("task", "NAME", &name, "whose file it is: 'tacit data list', or a task file, NAME.json");
   options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
