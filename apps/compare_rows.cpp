@@ -98,7 +98,8 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
               "' and '", name, "'");
     }
   }
-  for (const auto& [name, value] : parsed_options(flags).items()) {
+  const Json given = parsed_options(flags);
+  for (const auto& [name, value] : given.items()) {
     bool known = false;
     for (size_t i = 0; i < models.size(); ++i)
       known = known || method(flags.method_of(i), models[i].first().settings).options.contains(name);
@@ -170,7 +171,8 @@ RunOptions run_options(const Options& options, const CompareFlags& flags, const 
   if (!checkpoint.model->config().depth.recurrent) out.recurrences = 0;
   out.method = flags.method_of(row.model);
   const Json& known = method(out.method, checkpoint.settings).options;
-  for (const auto& [name, value] : parsed_options(flags).items()) {
+  const Json given = parsed_options(flags);
+  for (const auto& [name, value] : given.items()) {
     if (known.contains(name)) out.options[name] = value;
   }
   if (model.thinks) out.halt = flags.halt;
