@@ -16,7 +16,7 @@ namespace {
 std::string embedded(const char* name) { return std::string(TACIT_SOURCE_DIR) + "/models/" + name; }
 
 // Waves of eight problems, so that kills fall between waves as well as within them.
-std::vector<std::string> evaluation(const std::filesystem::path& out, const char* count = "160") {
+std::vector<std::string> evaluation(const std::filesystem::path& out, const char* count = "80") {
   return {TACIT_BINARY,
           "eval",
           "--model",

@@ -29,14 +29,11 @@ TEST_CASE("batches of 1, 7 and 64 and any order give the texts of whole evaluati
     options.batch = 1;
     const std::vector<std::string> alone = texts(evaluate(model, options));
     REQUIRE(alone.size() == 70);
-    for (const int64_t batch : {7, 64}) {
-      for (const bool shuffled : {false, true}) {
-        CAPTURE(batch);
-        CAPTURE(shuffled);
-        options.batch = batch;
-        options.shuffle = shuffled ? std::optional<uint64_t>(2) : std::nullopt;
-        CHECK(texts(evaluate(model, options)) == alone);
-      }
+    for (const auto& [batch, shuffled] : {std::pair<int64_t, bool>{7, true}, {64, false}}) {
+      CAPTURE(batch);
+      options.batch = batch;
+      options.shuffle = shuffled ? std::optional<uint64_t>(2) : std::nullopt;
+      CHECK(texts(evaluate(model, options)) == alone);
     }
   }
 }

@@ -52,13 +52,15 @@ TEST_CASE("a problem's operations are those of its positions, and of the words t
   CHECK(problem_flops(looped, 5, direct, 10, solved(0, 1, true)) == sum(1, 12, 10) + 2 * kVocabulary);
 }
 
-TEST_CASE("what a row has stored is what a session that takes just its positions allocates") {
+TEST_CASE("what a row has stored is what a session allocates for as many positions") {
   for (const Json& json : {llama_json(), universal_json()}) {
     const ModelConfig config = model_config_from_json(json, "test");
     const Procedure procedure{.answer_marker = {5}};
     const auto model = std::make_shared<const Transformer>(Transformer(config, random_weights(config, 1, false)));
-    Session session(model, {.rows = 1, .capacity = 16});  // 10 tokens, 4 thoughts, the marker, a token of the answer
-    CHECK(problem_memory_bytes(config, 0, procedure, 10, solved(4, 1, true), 4) == session.memory_bytes_per_row());
+    // 10 tokens, 4 thoughts, the marker, a token of the answer; a session has a column of its own besides.
+    const Session session(model, {.rows = 1, .capacity = 16}), larger(model, {.rows = 1, .capacity = 32});
+    CHECK(problem_memory_bytes(config, 0, procedure, 10, solved(4, 1, true), 4) ==
+          larger.memory_bytes_per_row() - session.memory_bytes_per_row());
   }
   const ModelConfig looped = model_config_from_json(universal_json(), "test");
   CHECK(3 * problem_memory_bytes(looped, 5, {}, 10, solved(0, 1, true), 2) ==

@@ -118,18 +118,18 @@ TEST_CASE("p values are corrected by Holm over the table, those against clean ro
   };
   // p = 2 (1/2)^n: 1/16, 1/64, 1/512; the smallest times 3, the next times 2.
   const Comparison c = compare({row("base", 0), row("five", 5), row("ten", 10), row("seven", 7)}, "base",
-                               {{"five", "ten"}, {"seven", "ten"}});
+                               {{"seven", "base"}, {"ten", "seven"}});
   CHECK(c.rows[1].p_holm == doctest::Approx(1. / 16));
   CHECK(c.rows[2].p_holm == doctest::Approx(3. / 512));
   CHECK(c.rows[3].p_holm == doctest::Approx(2. / 64));
-  CHECK(c.rows[1].clean->p_holm == doctest::Approx(2. / 16));  // 5 apart: 1/16, and 3 apart: 1/4
-  CHECK(c.rows[3].clean->p_holm == doctest::Approx(1. / 4));
+  CHECK(c.rows[3].clean->p_holm == doctest::Approx(2. / 64));  // 7 apart: 1/64, and 3 apart: 1/4
+  CHECK(c.rows[2].clean->p_holm == doctest::Approx(1. / 4));
   const Json json = Json(to_json(c)).at("rows").at(2);
   CHECK(json.at("p_holm") == c.rows[2].p_holm);
   CHECK(json.at("difference") == .5);
   CHECK(json.at("difference_ci").at(0).get<double>() < .5);
   // Only `five` is not told from the base. With 5 of 20 discordant and all on one side: (1.96 sqrt(.25) + .8416
-  // sqrt(.25 - .0625))^2 / .0625 = 28.96.
+  // sqrt(.25 - .0625))^2 / .0625 = 28.92.
   REQUIRE(c.notes.size() == 1);
   CHECK(holds(c.notes[0], "not told from base"));
   CHECK(holds(c.notes[0], ": five (5 and 0 of 20; about 29 problems at these rates)"));
