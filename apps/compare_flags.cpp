@@ -66,7 +66,8 @@ void CompareFlags::add(Options& options) {
               "a checkpoint; repeat for each. NAME=DIR,DIR: one row of several, as of several training seeds");
   options.add("method", "NAME", &methods, "method of all models, or repeated of each in turn (default: their own)");
   options.common(eval.common, {"option"});
-  options.add("halt", "RULE", &halt_text, "when models that think stop, as for 'tacit eval'");
+  options.add("halt", "RULE", &halt_text,
+              "when models that think stop, as for 'tacit eval'; those that think in words are left alone");
   options.add(
       "runs", "DIR", &run_texts,
       "instead of models: a finished run folder, or one of several; repeat for each row. NAME=DIR,DIR: one row");

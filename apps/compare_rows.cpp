@@ -17,7 +17,7 @@ namespace {
 struct RowModels {
   std::string name;
   std::vector<LoadedModel> checkpoints;
-  bool counted = false, thinks = false;  // has a number of thoughts; takes any
+  bool counted = false, thinks = false, halts = false;  // has a number of thoughts; takes any; takes a halting rule
 
   const LoadedModel& first() const { return checkpoints.front(); }
 };
@@ -65,8 +65,9 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
     const Method& how = method(flags.method_of(i), model.settings);
     row.counted = how.counts_thoughts;
     const int64_t latents = row.counted ? flags.eval.common.latents : -1;
-    row.thinks =
-        bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights).max_thoughts() > 0;
+    const Procedure procedure = bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights);
+    row.thinks = procedure.max_thoughts() > 0;
+    row.halts = row.thinks && !procedure.in_words && !procedure.parallel;
     out.push_back(std::move(row));
   }
   return out;
@@ -82,14 +83,16 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
     options.reject("expected a model with recurrent depth beside --recurrences but none of these has it");
   const bool counted = any([](const RowModels& m) { return m.counted; });
   const bool thinks = any([](const RowModels& m) { return m.thinks; });
+  const bool halts = any([](const RowModels& m) { return m.halts; });
   if (common.latents >= 0 && !counted)
     options.reject("expected a method with a number of thoughts beside --latents but none of these has one");
   if (flags.sweep_text && !counted)
     options.reject("expected a method with a number of thoughts beside --sweep-latents but none of these has one");
   if (flags.interventions_text && !thinks)
     options.reject("expected a model that takes thoughts beside '--interventions' but none of these does");
-  if (flags.halt && !thinks)
-    options.reject("expected a model that takes thoughts beside '--halt' but none of these does");
+  if (flags.halt && !halts)
+    options.reject(
+        "expected a model that takes one thought after the other and no words beside '--halt' but none does");
   for (size_t i = 0; i < models.size(); ++i) {
     for (const LoadedModel& other : models[i].checkpoints) {
       const std::string& own = method(flags.method_of(i), models[i].first().settings).name;
@@ -175,7 +178,7 @@ RunOptions run_options(const Options& options, const CompareFlags& flags, const 
   for (const auto& [name, value] : given.items()) {
     if (known.contains(name)) out.options[name] = value;
   }
-  if (model.thinks) out.halt = flags.halt;
+  if (model.halts) out.halt = flags.halt;
   out.intervention = row.intervention;
   out.command = flags.command;
   out.task_options.seed += static_cast<uint64_t>(run.seed);
