@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <functional>
 #include <iostream>
 
 #include "apps/commands.h"
@@ -18,7 +19,8 @@ namespace {
 
 struct Question {
   std::string text;
-  std::string expected;  // "" when unknown
+  std::string expected;                                       // "" when unknown
+  std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
 };
 
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
@@ -31,7 +33,10 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
   const std::vector<Example> examples = load_examples(task(name), enough);
   require(index < std::ssize(examples), "run", "expected an index below ", examples.size(), " but got ", index,
           " in task '", name, "'");
-  return {render_prompts(task(name), {examples[index]}, options)[0], examples[index].answer};
+  const Task asked = task(name);
+  const Example& example = examples[index];
+  return {render_prompts(asked, {example}, options)[0], example.answer,
+          [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; }};
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -90,8 +95,8 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
   const std::string& expected = question.expected;
   std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
-  if (!expected.empty()) verdict += reply.answer == expected ? "  right" : "  wrong, it is " + expected;
-  const bool right = reply.answer == expected;
+  const bool right = question.right ? question.right(reply.answer) : reply.answer == expected;
+  if (!expected.empty()) verdict += right ? "  right" : "  wrong, it is " + expected;
   std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
   char ms[32];
   std::snprintf(ms, sizeof ms, "%.1f ms", reply.ms);

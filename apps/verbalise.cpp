@@ -9,6 +9,7 @@
 #include "apps/runtime.h"
 #include "apps/verbaliser.h"
 #include "decoding/faithfulness.h"
+#include "eval/prompts.h"
 #include "eval/statistics.h"
 #include "lib/core/error.h"
 
@@ -103,7 +104,8 @@ int run_verbalise(const std::vector<std::string>& args) {
 
   const std::vector<Example> examples = load_examples(task(task_name), of, count);
   TokenRows prompts;
-  for (const Example& example : examples) prompts.push_back(model.tokenizer->encode(example.question));
+  for (const std::string& text : render_prompts(task(task_name), examples, of))
+    prompts.push_back(model.tokenizer->encode(text));
   FaithfulnessOptions how{
       .max_answer_tokens = answer_tokens(task(task_name), examples), .as_words = as == "words", .seed = partner_seed};
   const ProgressCallback bar = progress_bar();

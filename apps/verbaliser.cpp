@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "eval/prompts.h"
 #include "latent/thought_decoder.h"
 #include "lib/core/error.h"
 
@@ -18,10 +19,12 @@ Verbaliser nearest_of(const Options& options, const LoadedModel& model, const Pr
   of.seed += 1;
   of.count = kBankProblems;
   std::vector<WrittenSteps> problems;
-  for (const Example& example : load_examples(tacit::task(task), of, kBankProblems)) {
-    WrittenSteps problem{.prompt = model.tokenizer->encode(example.question)};
+  const std::vector<Example> examples = load_examples(tacit::task(task), of, kBankProblems);
+  const std::vector<std::string> prompts = render_prompts(tacit::task(task), examples, of);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    WrittenSteps problem{.prompt = model.tokenizer->encode(prompts[i])};
     problem.prompt.insert(problem.prompt.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
-    for (const std::string& step : example.steps) problem.steps.push_back(model.tokenizer->encode(step));
+    for (const std::string& step : examples[i].steps) problem.steps.push_back(model.tokenizer->encode(step));
     problems.push_back(std::move(problem));
   }
   return verbaliser::nearest(model.tokenizer, step_bank(model.model, problems));

@@ -233,11 +233,18 @@ void require_strategy(const Strategy& strategy, const ModelConfig& config, const
           config.family, " model, which reads its input at once, but got '", text, "'");
   require(strategy.samples >= 1 && strategy.samples <= kMostSamples, kOperation, "expected 1 to ", kMostSamples,
           " samples but got ", strategy.samples);
+  const SamplingOptions& draws = strategy.sampling;
+  const bool cuts = draws.top_k > 0 || draws.top_p < 1 || draws.min_p > 0;
+  require(!cuts || draws.temperature > 0, kOperation,
+          "expected a temperature above 0 beside top-k, top-p or min-p but got '", text, "'");
   const bool vectors = !procedure.in_words && procedure.max_thoughts() > 0;
   require(strategy.noise == 0 || vectors, kOperation, "expected a method that thinks in vectors for '", text,
           "' but got '", procedure.method, "'");
   require(strategy.kind != StrategyKind::contrast || procedure.max_thoughts() > 0, kOperation,
           "expected a method that takes thoughts for '", text, "' but got '", procedure.method, "'");
+  require(strategy.kind != StrategyKind::contrast || strategy.contrast.thoughts < procedure.max_thoughts(), kOperation,
+          "expected fewer thoughts of the other side than the method's ", procedure.max_thoughts(), " but got '", text,
+          "'");
   if (strategy.kind != StrategyKind::tree) return;
   require(vectors && !procedure.parallel && !leaves_early(config, procedure.exit), kOperation,
           "expected a method that takes one vector after the other for '", text, "' but got '", procedure.method, "'");

@@ -1,10 +1,13 @@
 #include "eval/import_samples.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "eval/prompts.h"
 #include "eval/rescore.h"
 #include "eval/run_folder.h"
 #include "eval/scorers/choice.h"
@@ -18,6 +21,7 @@ namespace tacit {
 namespace {
 
 constexpr const char* kOperation = "import";
+constexpr const char* kExamplesAside = ".tacit-examples.jsonl";  // until the folder is found to be fit
 
 // One document of the file, all of its lines together.
 struct Document {
@@ -27,6 +31,10 @@ struct Document {
   std::vector<std::string> choices;       // of a multiple choice, without the space in front
   std::vector<double> log_probabilities;  // of the choices
   std::vector<OtherScore> verdicts;       // of the harness
+
+  bool same_as(const Document& other) const {
+    return texts == other.texts && choices == other.choices && log_probabilities == other.log_probabilities;
+  }
 };
 
 std::string text_of(const Json& json) { return json.is_string() ? json.get<std::string>() : json.dump(); }
@@ -134,7 +142,7 @@ class Line {
     const char* end = text.data() + text.size();
     char* read = nullptr;
     value = std::strtod(text.c_str(), &read);
-    if (text.empty() || read != end) in_.reject("resps", "to hold numbers");
+    if (text.empty() || read != end || std::isnan(value)) in_.reject("resps", "to hold numbers");
     return value;
   }
 
@@ -161,7 +169,7 @@ std::vector<Document> read_documents(const std::filesystem::path& file) {
     const auto [found, fresh] = place.emplace(line.id(), documents.size());
     if (fresh) documents.push_back(line.document());
     Document& document = documents[found->second];
-    require(fresh || document.texts == line.document().texts, kOperation, "expected the texts of document ",
+    require(fresh || document.same_as(line.document()), kOperation, "expected the texts and choices of document ",
             document.id, " to be those of its earlier line but they differ in ", source);
     for (OtherScore& verdict : line.verdicts()) {
       const bool again = std::ranges::count(document.verdicts, verdict.scorer, &OtherScore::scorer) > 0;
@@ -212,7 +220,9 @@ Example task_example(const Document& document, const std::vector<Example>& examp
           examples.size() - 1, ", the task's examples, but got ", document.id);
   const Example& example = examples[document.id];
   const std::string target = stripped(document.choices.empty() ? document.target : right_choice(document));
-  bool same = target.ends_with(stripped(example.answer));
+  const std::string answer = stripped(example.answer);
+  const std::string before = target.ends_with(answer) ? target.substr(0, target.size() - answer.size()) : "";
+  bool same = target == answer || (!before.empty() && std::isspace(static_cast<unsigned char>(before.back())) != 0);
   if (!same && !example.choices.empty()) same = target == stripped(example.choices[reference_choice(example)]);
   require(same, kOperation, "expected '", example.answer, "', the answer of '", example.id, "', but document ",
           document.id, " has '", target, "': it is another problem");
@@ -238,7 +248,8 @@ Sample sample_of(const Document& document, size_t repeat, const Example& example
   return out;
 }
 
-OrderedJson record_of(const ImportOptions& options, const std::string& task, const std::vector<Scorer>& scorers) {
+OrderedJson record_of(const ImportOptions& options, const std::string& task, const std::vector<Scorer>& scorers,
+                      bool chosen) {
   OrderedJson json = {{"command", options.command},
                       {"model", valid_utf8(options.file.parent_path().filename().string())},
                       {"method", "imported"},
@@ -247,13 +258,15 @@ OrderedJson record_of(const ImportOptions& options, const std::string& task, con
                       {"imported_sha256", sha256_hex(MappedFile::open(options.file, kOperation)->bytes())}};
   if (options.task.empty()) {
     json["examples"] = "examples.jsonl";
-    json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / "examples.jsonl", kOperation)->bytes());
+    json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / kExamplesAside, kOperation)->bytes());
   } else if (!options.data.empty()) {
     json["data"] = valid_utf8(options.data.filename().string());
     json["data_path"] = valid_utf8(options.data.string());
     json["data_sha256"] = sha256_hex(MappedFile::open(options.data, kOperation)->bytes());
   }
-  for (const Scorer& scorer : scorers) json["scorers"].push_back(scorer.name);
+  if (chosen) {  // those of a task have options of their own
+    for (const Scorer& scorer : scorers) json["scorers"].push_back(scorer.name);
+  }
   json["versions"] = {{"tacit", version}};
   return json;
 }
@@ -280,7 +293,7 @@ Run import_samples(const ImportOptions& options) {
                 : std::vector<std::string>{"choice_likelihood", "choice_likelihood_norm", "choice_likelihood_bytes"};
   }
   if (!names.empty()) task.scorers.clear();
-  for (const std::string& name : names) task.scorers.push_back(scorer(name));
+  for (const std::string& name : names) task.scorers.push_back(stopping_at(scorer(name), task.stop));
 
   std::vector<Example> examples;
   Run run;
@@ -293,10 +306,12 @@ Run import_samples(const ImportOptions& options) {
     }
   }
   std::filesystem::create_directories(options.out);
-  if (options.task.empty()) write_examples(options.out / "examples.jsonl", examples);
-  run.record = record_of(options, task.name, task.scorers);
+  const bool own = options.task.empty();
+  if (own) write_examples(options.out / kExamplesAside, examples);
+  run.record = record_of(options, task.name, task.scorers, !names.empty());
   run.metrics = score_samples(run.samples, {.model = run.record.at("model"), .method = "imported", .task = task.name});
   RunFolder folder(options.out, run.record);
+  if (own) std::filesystem::rename(options.out / kExamplesAside, options.out / "examples.jsonl");
   folder.store(run.samples);
   folder.store(run.metrics);
   return run;

@@ -99,8 +99,11 @@ void Problems::tokenize() {
   for (size_t i = 0; i < examples_.size(); ++i) {
     const Example& example = examples_[i];
     std::vector<int64_t> prompt;
+    // White space before a choice belongs to the choice, as in lm-evaluation-harness: a tokenizer may join them.
+    const bool joined = by_choice() && !choices_alone();
     try {
-      prompt = model_.tokenizer->encode(texts[i]);
+      prompt =
+          model_.tokenizer->encode(joined ? texts[i].substr(0, texts[i].find_last_not_of(" \t\r\n") + 1) : texts[i]);
     } catch (const Error& error) {
       fail("evaluate", "expected example '", example.id,
            "' in words of the checkpoint's tokenizer but got: ", error.what());
@@ -128,18 +131,22 @@ void Problems::tokenize_choices(const Example& example, const std::string& text,
   require(!model_.model->config().bidirectional, "evaluate",
           "expected a model that reads from left to right, to compare ", "the likelihoods of choices, but got a ",
           model_.model->config().family, " model");
-  const bool alone =
-      procedure_.max_thoughts() > 0 || !procedure_.prompt_suffix.empty() || !procedure_.answer_marker.empty();
-  const bool spaced = !text.empty() && std::isspace(static_cast<unsigned char>(text.back()));
+  const bool alone = choices_alone();
+  const size_t end = text.find_last_not_of(" \t\r\n") + 1;
+  const std::string before = text.substr(0, end), space = end < text.size() ? text.substr(end) : " ";
   TokenRows rows;
   for (const std::string& choice : example.choices) {
-    std::vector<int64_t> ids = model_.tokenizer->encode(alone ? choice : text + (spaced ? "" : " ") + choice);
+    std::vector<int64_t> ids = model_.tokenizer->encode(alone ? choice : before + space + choice);
     if (!alone) ids.erase(ids.begin(), ids.begin() + std::min(std::ssize(prompt), std::ssize(ids)));
     require(!ids.empty(), "evaluate", "expected choices of at least one token but got '", choice, "' in example '",
             example.id, "'");
     rows.push_back(std::move(ids));
   }
   choices_.push_back(std::move(rows));
+}
+
+bool Problems::choices_alone() const {
+  return procedure_.max_thoughts() > 0 || !procedure_.prompt_suffix.empty() || !procedure_.answer_marker.empty();
 }
 
 RunRecord Problems::record() const {
@@ -261,12 +268,10 @@ bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool
                     [&](int64_t i, const Solution& solution) { return on_sample(i, sample(i, solution)); });
 }
 
-// The answer as the task's first scorer finds it, which is not shown the right one.
+// The answer as the task's first scorer finds it; whether it is right is not looked at.
 std::function<std::string(int64_t, const std::vector<int64_t>&)> Problems::extractor() const {
   return [this](int64_t i, const std::vector<int64_t>& tokens) {
-    Example blind = examples_[i];
-    blind.answer.clear();
-    return task_.scorers.front().score(blind, valid_utf8(model_.tokenizer->decode(tokens))).answer;
+    return task_.scorers.front().score(examples_[i], valid_utf8(model_.tokenizer->decode(tokens))).answer;
   };
 }
 

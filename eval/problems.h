@@ -38,6 +38,7 @@ class Problems {
   void tokenize();
   std::function<std::string(int64_t i, const std::vector<int64_t>& tokens)> extractor() const;
   void tokenize_choices(const Example& example, const std::string& text, const std::vector<int64_t>& prompt);
+  bool choices_alone() const;  // encoded apart from the prompt: something stands between them
   void describe_them();
   // Whether answers are chosen by likelihood: the task's first scorer asks for it.
   bool by_choice() const { return task_.scorers.at(0).score_choices != nullptr; }

@@ -40,6 +40,9 @@ class Record {
     if (!options.task.empty() || !has_own_examples()) {
       const std::string own = reader().has("task_path") ? reader().string("task_path") : reader().string("task");
       out = tacit::task(options.task.empty() ? own : options.task);
+      const std::string hash = options.task.empty() ? reader().string("task_sha256", "") : "";
+      require(hash.empty() || hash == out.file_sha256, kOperation, "expected the task file that the run was made with ",
+              "(sha256 ", hash, ") but got ", out.file_sha256, " in ", own, "; --task takes another");
     } else {
       out.name = reader().string("task");
     }
@@ -114,6 +117,7 @@ class Record {
 
 OrderedJson note(const Task& task, const RescoreOptions& options) {
   OrderedJson out = {{"task", task.name}};
+  if (!task.file_sha256.empty()) out["task_sha256"] = task.file_sha256;
   for (const Scorer& scorer : task.scorers) out["scorers"].push_back(scorer.name);
   if (!options.data.empty()) {
     out["data"] = valid_utf8(options.data.filename().string());
@@ -170,9 +174,9 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   out.run.record = json;
   if (options.dry) return out;
   RunFolder files(folder, json);
-  write_file_atomic(folder / "run.json", json.dump(2) + "\n", kOperation);
   files.store(out.run.samples);
   files.store(out.run.metrics);
+  write_file_atomic(folder / "run.json", json.dump(2) + "\n", kOperation);
   return out;
 }
 

@@ -117,6 +117,18 @@ struct Reader {
     return out;
   }
 
+  // Cleaned; none may be empty, since a letter counts them.
+  std::vector<std::string> all_texts() const {
+    std::vector<std::string> out;
+    for (std::string& each : raw_texts()) {
+      std::optional<std::string> clean = cleaned(std::move(each));
+      if (!clean || clean->empty())
+        reject("to hold no empty text", "choice " + std::to_string(out.size() + 1) + " empty");
+      out.push_back(std::move(*clean));
+    }
+    return out;
+  }
+
   int64_t integer(const std::string& text) const {
     int64_t value = 0;
     const char* end = text.data() + text.size();
@@ -148,8 +160,8 @@ struct Reader {
   }
 };
 
-// The letter of the right choice.
-std::string letter_of(const Example& example, const Reader& answer, AnswerForm form) {
+// The place of the right choice, from 0.
+int64_t place_of(const Example& example, const Reader& answer, AnswerForm form) {
   const int64_t choices = std::ssize(example.choices);
   int64_t index = -1;
   if (form == AnswerForm::letter) {
@@ -163,7 +175,7 @@ std::string letter_of(const Example& example, const Reader& answer, AnswerForm f
   if (index < 0 || index >= choices) {
     answer.reject("to name one of " + std::to_string(choices) + " choices", excerpt(example.answer));
   }
-  return choice_letter(index);
+  return index;
 }
 
 Example example_of(const FormSpec& form, const FileRecord& record, bool empty_answers) {
@@ -174,8 +186,12 @@ Example example_of(const FormSpec& form, const FileRecord& record, bool empty_an
   out.answer = answer.text().value_or("");
   if (out.answer.empty() && !empty_answers) answer.reject("to hold an answer", "\"\"");
   if (form.steps) out.steps = Reader{*form.steps, "steps", record}.texts();
-  if (form.choices) out.choices = Reader{*form.choices, "choices", record}.texts();
-  if (form.answer_is != AnswerForm::text && !out.answer.empty()) out.answer = letter_of(out, answer, form.answer_is);
+  if (form.choices) out.choices = Reader{*form.choices, "choices", record}.all_texts();
+  if (form.answer_is != AnswerForm::text && !out.answer.empty()) {
+    const int64_t place = place_of(out, answer, form.answer_is);
+    out.answer = choice_letter(place);
+    out.meta["choice"] = place;
+  }
   for (const auto& [name, field] : form.meta) {
     OrderedJson value = Reader{field, name.c_str(), record}.meta();
     if (!value.is_null()) out.meta[name] = std::move(value);

@@ -156,6 +156,20 @@ std::vector<FormSpec> read_forms(const Value& root) {
   return out;
 }
 
+// A word in braces that nothing fills would stand in every prompt as it is.
+void check_words(const JsonReader& in, const char* field, const std::string& text,
+                 const std::vector<std::string>& known) {
+  for (size_t begin = text.find('{'); begin != text.npos; begin = text.find('{', begin + 1)) {
+    size_t end = begin + 1;
+    while (end < text.size() && (std::islower(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) ++end;
+    if (end == begin + 1 || end == text.size() || text[end] != '}') continue;
+    const std::string word = text.substr(begin + 1, end - begin - 1);
+    if (std::ranges::find(known, word) == known.end()) {
+      in.reject(field, "to hold no words in braces but " + Json(known).dump() + ", not {" + word + "},");
+    }
+  }
+}
+
 PromptSpec read_prompt(const Value& root) {
   const JsonReader in = root.object();
   PromptSpec out;
@@ -163,8 +177,11 @@ PromptSpec read_prompt(const Value& root) {
   if (!out.question.empty() && out.question.find("{question}") == std::string::npos) {
     in.reject("prompt", "to have {question} in it");
   }
+  check_words(in, "prompt", out.question, {"question", "choices"});
   out.choice = in.string("choice", out.choice);
   out.solution = in.string("solution", out.solution);
+  check_words(in, "choice", out.choice, {"letter", "text"});
+  check_words(in, "solution", out.solution, {"question", "choices", "steps", "answer"});
   out.step_separator = in.string("step_separator", out.step_separator);
   out.separator = in.string("separator", out.separator);
   return out;

@@ -132,6 +132,12 @@ double normalised(const ChoiceLikelihood& choice, const std::string& text, Choic
 
 int64_t reference_choice(const Example& example) {
   require(!example.choices.empty(), "score", "expected example '", example.id, "' with choices but it has none");
+  if (example.meta.is_object() && example.meta.contains("choice")) {  // where the answer is told by its place
+    const int64_t place = example.meta.at("choice").get<int64_t>();
+    require(place >= 0 && place < std::ssize(example.choices), "score", "expected meta.choice of '", example.id,
+            "' from 0 to ", example.choices.size() - 1, " but got ", place);
+    return place;
+  }
   const auto found = std::ranges::find(example.choices, example.answer);
   if (found != example.choices.end()) return found - example.choices.begin();
   const std::vector<std::string> bare = plain_choices(example.choices);
