@@ -92,8 +92,8 @@ void print_help(std::ostream& out) {
     out << "  " << action.name << std::string(10 - action.name.size(), ' ') << action.summary << "\n";
   }
   out << "\n'tacit data ACTION --help' lists an action's options.\n\nExample:\n"
-         "  tacit data generate reach --count 1000 --seed 7 --out reach.jsonl\n"
-         "  tacit data audit reach.jsonl\n";
+         "  tacit data generate reach --count 1000 --seed 7 --out problems.jsonl\n"
+         "  tacit data audit problems.jsonl\n";
 }
 
 int run_data(const std::vector<std::string>& args) {
