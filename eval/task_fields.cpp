@@ -117,10 +117,12 @@ struct Reader {
     return out;
   }
 
-  // Cleaned; none may be empty, since a letter counts them.
+  // Cleaned; a record may have fewer than another, but none is left out between two, since a letter counts them.
   std::vector<std::string> all_texts() const {
     std::vector<std::string> out;
-    for (std::string& each : raw_texts()) {
+    std::vector<std::string> raw = raw_texts();
+    while (!raw.empty() && cleaned(std::string(raw.back())).value_or("").empty()) raw.pop_back();
+    for (std::string& each : raw) {
       std::optional<std::string> clean = cleaned(std::move(each));
       if (!clean || clean->empty())
         reject("to hold no empty text", "choice " + std::to_string(out.size() + 1) + " empty");

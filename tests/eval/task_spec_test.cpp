@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "eval/public_tasks.h"
+#include "eval/scorers/choice.h"
 #include "eval/task.h"
 #include "tests/lib/core_support.h"
 
@@ -61,7 +62,18 @@ TEST_CASE("a task file says where everything stands") {
   CHECK(example.choices == std::vector<std::string>{"red", "white"});
   CHECK(example.answer == "B");
   CHECK(example.steps == std::vector<std::string>{"it is cold", "cold is white"});
-  CHECK(example.meta.dump() == R"({"body":"Snow, fresh.","ids":[3,14],"depth":1})");
+  CHECK(example.meta.dump() == R"({"choice":1,"body":"Snow, fresh.","ids":[3,14],"depth":1})");
+}
+
+TEST_CASE("a choice told by its place is that one, whatever the texts of the choices are") {
+  const ScratchFolder scratch;
+  const TaskSpec spec = spec_of(kColours);
+  const std::string head = "Body,Question,A,B,C,Label,Why,Ids\n", rest = ",why,1\n";
+  const Example letters = only(spec, scratch, head + "x,?,B,A,C,1" + rest);
+  CHECK(letters.answer == "A");
+  CHECK(reference_choice(letters) == 0);
+  CHECK(holds(error_of([&] { only(spec, scratch, head + "x,?,red,,white,3" + rest); }), "choice 2 empty"));
+  CHECK(holds(broken("/prompt", "{question} {choise}"), "{choise}"));
 }
 
 TEST_CASE("answers are found and cleaned by regular expressions") {
