@@ -23,6 +23,7 @@ void install_interrupt_handler() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;  // a write that Ctrl-C cut short would count as an output that failed
   sigaction(SIGINT, &action, nullptr);
 }
 

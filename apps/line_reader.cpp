@@ -104,8 +104,6 @@ class EditedLines : public LineReader {
     prompt_ = more ? std::string(first_prompt_.size() - 2, '.') + "> " : first_prompt_;
     if (!pending_.empty()) return next_pending();
     cancelled_ = false;
-    std::fputs(kPasteOn, stdout);
-    std::fflush(stdout);
     const std::optional<std::string> line = edited();
     std::fputs(kPasteOff, stdout);
     std::fflush(stdout);
@@ -120,6 +118,8 @@ class EditedLines : public LineReader {
   std::optional<std::string> edited() {
     // libedit shows the prompt before it takes the terminal out of line mode: a Ctrl-D typed in between would be lost.
     el_set(edit_, EL_PREP_TERM, 1);
+    std::fputs(kPasteOn, stdout);
+    std::fflush(stdout);
     int count = 0;
     const char* text = el_gets(edit_, &count);
     if (cancelled_) return "";

@@ -102,6 +102,7 @@ TEST_CASE("on a terminal: prompt, colour, completion, history, Ctrl-C for a line
     CHECK(!holds(terminal.seen(), "expected a command"));
     terminal.type("/method words c\t\t");  // several: the second Tab lists them
     CHECK(terminal.shows("cot-frontier"));
+    CHECK(terminal.shows("tacit> "));  // the line, drawn again below the list
     terminal.type("\x03");
     CHECK(terminal.shows("tacit> "));
     terminal.type("\x03");  // on an empty line it does not leave either
