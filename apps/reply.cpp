@@ -114,7 +114,8 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   const bool bare = thinker.loaded.settings.style == "lines" && !question.ends_with('\n');
   const std::string text = bare ? question_line(question) : question;
   const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(text)},
-                                  {.keep_trace = true,
+                                  {.max_answer_tokens = thinker.max_answer_tokens,
+                                   .keep_trace = true,
                                    .recurrences = thinker.recurrences,
                                    .strategy = thinker.strategy,
                                    .seed = thinker.sample_seed});

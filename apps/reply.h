@@ -17,6 +17,7 @@ struct Thinker {
   LoadedModel loaded;
   std::string method;  // as bound
   Procedure procedure;
+  int64_t max_answer_tokens = 8;
   Strategy strategy = {};  // how answers are decoded
   uint64_t sample_seed = 0;
   std::optional<Verbaliser> verbaliser = {};

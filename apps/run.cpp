@@ -21,6 +21,7 @@ struct Question {
   std::string text;
   std::string expected;                                       // "" when unknown
   std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
+  int64_t max_answer_tokens = 8;
 };
 
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
@@ -36,7 +37,8 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
   const Task asked = task(name);
   const Example& example = examples[index];
   return {render_prompts(asked, {example}, options)[0], example.answer,
-          [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; }};
+          [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
+          answer_tokens(asked, {example}, options)};
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -176,6 +178,7 @@ int run_run(const std::vector<std::string>& args) {
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
     asked = question_of_task(*task_name, of, index);
+    thinker.max_answer_tokens = asked.max_answer_tokens;
   }
   if (verbalise) {
     const std::string named = task_name.value_or(settings.task);

@@ -155,6 +155,10 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   std::unordered_map<std::string, const Example*> by_id;
   for (const Example& example : examples) by_id[example.id] = &example;
   for (Sample& sample : out.run.samples) {
+    for (const Scorer& scorer : task.scorers) {
+      require(!scorer.score_choices || !sample.choices.empty(), kOperation, "expected samples that were chosen by ",
+              "likelihood for '", scorer.name, "' but '", sample.id, "' has a text alone");
+    }
     const auto found = by_id.find(sample.id);
     require(found != by_id.end(), kOperation, "expected an example '", sample.id, "' of task '", task.name,
             "' but there is none among ", examples.size());
