@@ -82,7 +82,12 @@ void EvalFlags::check(const Options& options) const {
   if (!task.empty()) check_task(options, task);
   prompt.check(options);
   check_scorers(options, scorers);
-  if (data.empty()) return;
+  if (data.empty()) {
+    if (task.empty() || tacit::task(task).data.empty()) return;
+    options.reject_given({"count"}, "task");
+    ReachFlags::reject_generator(options, "task");
+    return;
+  }
   require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
           data.string());
   options.reject_given({"count"}, "data");

@@ -52,7 +52,7 @@ void Evaluation::open() {
   } else {
     if (exists(run / "run.json")) require_same_run(record_, run / "run.json");
     folder_.emplace(shard_folder(run, options_.rank, options_.ranks), record_);
-    if (exists(run / "samples.jsonl")) take_earlier(read_samples(run / "samples.jsonl", "evaluate"));
+    if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
   }
   take_shards();
   if (exists(run / "metrics.json") && complete()) finished_ = read_run(run);

@@ -248,24 +248,27 @@ Sample sample_of(const Document& document, size_t repeat, const Example& example
   return out;
 }
 
-OrderedJson record_of(const ImportOptions& options, const std::string& task, const std::vector<Scorer>& scorers,
-                      bool chosen) {
+OrderedJson record_of(const ImportOptions& options, const Task& task, bool chosen) {
   OrderedJson json = {{"command", options.command},
                       {"model", valid_utf8(options.file.parent_path().filename().string())},
                       {"method", "imported"},
-                      {"task", task},
+                      {"task", task.name},
                       {"imported", valid_utf8(options.file.filename().string())},
                       {"imported_sha256", sha256_hex(MappedFile::open(options.file, kOperation)->bytes())}};
   if (options.task.empty()) {
     json["examples"] = "examples.jsonl";
     json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / kExamplesAside, kOperation)->bytes());
-  } else if (!options.data.empty()) {
-    json["data"] = valid_utf8(options.data.filename().string());
-    json["data_path"] = valid_utf8(options.data.string());
-    json["data_sha256"] = sha256_hex(MappedFile::open(options.data, kOperation)->bytes());
+  } else if (const std::filesystem::path data = data_of(task, {.data = options.data}); !data.empty()) {
+    json["data"] = valid_utf8(data.filename().string());
+    json["data_path"] = valid_utf8(data.string());
+    json["data_sha256"] = sha256_hex(MappedFile::open(data, kOperation)->bytes());
+  }
+  if (!task.file_sha256.empty()) {
+    json["task_path"] = valid_utf8(options.task);
+    json["task_sha256"] = task.file_sha256;
   }
   if (chosen) {  // those of a task have options of their own
-    for (const Scorer& scorer : scorers) json["scorers"].push_back(scorer.name);
+    for (const Scorer& scorer : task.scorers) json["scorers"].push_back(scorer.name);
   }
   json["versions"] = {{"tacit", version}};
   return json;
@@ -308,7 +311,7 @@ Run import_samples(const ImportOptions& options) {
   std::filesystem::create_directories(options.out);
   const bool own = options.task.empty();
   if (own) write_examples(options.out / kExamplesAside, examples);
-  run.record = record_of(options, task.name, task.scorers, !names.empty());
+  run.record = record_of(options, task, !names.empty());
   run.metrics = score_samples(run.samples, {.model = run.record.at("model"), .method = "imported", .task = task.name});
   RunFolder folder(options.out, run.record);
   if (own) std::filesystem::rename(options.out / kExamplesAside, options.out / "examples.jsonl");

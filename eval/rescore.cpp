@@ -147,7 +147,7 @@ void score(Sample& sample, const Example& example, const Task& task) {
 
 Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& options) {
   Rescored out;
-  out.run = read_run(folder);
+  out.run = read_run_as_it_is(folder);
   out.before = out.run.metrics;
   const Record record(folder);
   const Task task = record.task(options);
@@ -178,9 +178,15 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   out.run.record = json;
   if (options.dry) return out;
   RunFolder files(folder, json);
+  const auto note_it = [&](const OrderedJson& record) {
+    write_file_atomic(folder / "run.json", record.dump(2) + "\n", kOperation);
+  };
+  OrderedJson begun = json;
+  begun["rescored"]["unfinished"] = true;
+  note_it(begun);
   files.store(out.run.samples);
   files.store(out.run.metrics);
-  write_file_atomic(folder / "run.json", json.dump(2) + "\n", kOperation);
+  note_it(json);
   return out;
 }
 

@@ -25,16 +25,13 @@ std::string field_path(std::string pointer) {
   return pointer;
 }
 
-// A kill may have left the folder empty or with a temporary file.
-void check_no_strangers(const std::filesystem::path& path) {
+// What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
+std::string find_stranger(const std::filesystem::path& path) {
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();
-    const bool results = name == "samples.jsonl" || name == "metrics.json";
-    require(!results, kOperation, "expected a new folder, or one with a run.json, but got ", path.string(),
-            ", which has results without one");
-    require(name.starts_with(".tacit-") || is_shard_folder(entry.path()), kOperation,
-            "expected a new folder, or one of a run, but got ", path.string(), ", which holds '", name, "'");
+    if (name != "run.json" && !name.starts_with(".tacit-") && !is_shard_folder(entry.path())) return name;
   }
+  return "";
 }
 
 }  // namespace
@@ -63,10 +60,15 @@ RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : pa
   require(!error && is_directory(path_), kOperation, "expected a folder for the run but got \"", error.message(),
           "\" for ", path_.string());
   const auto run_file = path_ / "run.json", samples_file = path_ / "samples.jsonl";
+  const std::string stranger = find_stranger(path_);  // before looking for the run that another process may begin
   if (exists(run_file)) {
     require_same_run(record, run_file);
   } else {
-    check_no_strangers(path_);
+    const bool results = stranger == "samples.jsonl" || stranger == "metrics.json";
+    require(!results, kOperation, "expected a new folder, or one with a run.json, but got ", path_.string(),
+            ", which has results without one");
+    require(stranger.empty(), kOperation, "expected a new folder, or one of a run, but got ", path_.string(),
+            ", which holds '", stranger, "'");
     write_file_atomic(run_file, record.dump(2) + "\n", kOperation);
   }
   appender_ = std::make_unique<LineAppender>(samples_file, kOperation);
@@ -94,6 +96,14 @@ void RunFolder::store(const Metrics& metrics) {
 }
 
 Run read_run(const std::filesystem::path& folder) {
+  Run run = read_run_as_it_is(folder);
+  const bool mixed = run.record.contains("rescored") && run.record.at("rescored").value("unfinished", false);
+  require(!mixed, "read_run", "expected a finished run but got one whose rescoring was stopped, so that its verdicts ",
+          "may be of two rules: ", folder.string(), "; `tacit rescore` makes them one");
+  return run;
+}
+
+Run read_run_as_it_is(const std::filesystem::path& folder) {
   const std::string operation = "read_run";
   const auto metrics_file = folder / "metrics.json";
   require(is_directory(folder), operation, "expected a run folder but got ", folder.string());

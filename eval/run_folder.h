@@ -28,6 +28,9 @@ OrderedJson to_json(const RunRecord& record);
 // folders of model and data, batch, order and CPU may differ.
 void require_same_run(const OrderedJson& record, const std::filesystem::path& run_file);
 
+// read_run() that also takes a run whose rescoring was stopped.
+Run read_run_as_it_is(const std::filesystem::path& folder);
+
 // The files of one run on disk: run.json, samples.jsonl, metrics.json.
 class RunFolder {
  public:

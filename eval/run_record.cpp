@@ -38,6 +38,13 @@ OrderedJson hash_of(const std::filesystem::path& file) {
   return sha256_hex(MappedFile::open(file, "evaluate")->bytes());
 }
 
+OrderedJson tokenizer_hash(const std::filesystem::path& checkpoint) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"}) {  // as load_tokenizer() looks for them
+    if (exists(checkpoint / name)) return hash_of(checkpoint / name);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 OrderedJson to_json(const RunRecord& record) {
@@ -53,7 +60,7 @@ OrderedJson to_json(const RunRecord& record) {
       {"weights_sha256", model.weights_sha256.empty() ? hash_weights(model.directory) : model.weights_sha256},
       {"method_weights_sha256", hash_of(model.directory / "method.safetensors")},
       {"config_sha256", hash_of(model.directory / "config.json")},
-      {"tokenizer_sha256", hash_of(model.directory / "tokenizer.json")},
+      {"tokenizer_sha256", tokenizer_hash(model.directory)},
       {"settings", to_json(model.settings)},
       {"method", record.method},
       {"method_options", record.method_options},

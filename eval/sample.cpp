@@ -103,6 +103,20 @@ std::vector<Sample> read_samples(const std::filesystem::path& path, const std::s
   return samples;
 }
 
+std::vector<Sample> finished_samples(const std::filesystem::path& path, const std::string& operation) {
+  std::vector<Sample> out;
+  const std::string text = read_file(path, operation);
+  int64_t number = 0;
+  for (size_t begin = 0, end = 0; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
+    const std::string source = path.string() + ", line " + std::to_string(++number);
+    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), operation, source);
+    require(json.is_object(), operation, "expected a sample as a JSON object but got ", json.type_name(), " in ",
+            source);
+    out.push_back(sample_from_json(json, operation, source));
+  }
+  return out;
+}
+
 std::string valid_utf8(const std::string& text) {
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }

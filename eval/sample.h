@@ -40,6 +40,8 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
 
 // Every line of a samples.jsonl. Fails naming the file and the line of a broken one.
 std::vector<Sample> read_samples(const std::filesystem::path& path, const std::string& operation);
+// The same of a file that is being written: its last line may be half there, and does not count.
+std::vector<Sample> finished_samples(const std::filesystem::path& path, const std::string& operation);
 
 // `text` with bytes that are no UTF-8 (half a character that a model left unfinished) replaced by U+FFFD.
 std::string valid_utf8(const std::string& text);

@@ -4,27 +4,11 @@
 
 #include "eval/run_folder.h"
 #include "lib/core/error.h"
-#include "lib/core/files.h"
 
 namespace tacit {
 namespace {
 
 constexpr const char* kOperation = "evaluate";
-
-// Whole lines; the last may be half written.
-std::vector<Sample> finished_samples(const std::filesystem::path& file) {
-  std::vector<Sample> out;
-  const std::string text = read_file(file, kOperation);
-  int64_t number = 0;
-  for (size_t begin = 0, end = 0; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
-    const std::string source = file.string() + ", line " + std::to_string(++number);
-    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), kOperation, source);
-    require(json.is_object(), kOperation, "expected a sample as a JSON object but got ", json.type_name(), " in ",
-            source);
-    out.push_back(sample_from_json(json, kOperation, source));
-  }
-  return out;
-}
 
 void require_same_waves(const OrderedJson& record, const std::filesystem::path& file) {
   const Json stored = read_json(file, kOperation);
@@ -57,7 +41,7 @@ std::vector<Sample> shard_samples(const std::filesystem::path& run, const Ordere
   for (const auto& shard : shards) {
     require_same_run(record, shard / "run.json");
     require_same_waves(record, shard / "run.json");
-    for (Sample& sample : finished_samples(shard / "samples.jsonl")) out.push_back(std::move(sample));
+    for (Sample& sample : finished_samples(shard / "samples.jsonl", kOperation)) out.push_back(std::move(sample));
   }
   return out;
 }

@@ -66,6 +66,9 @@ TEST_CASE("a task of one's own from a JSON file: shown, audited, evaluated, resu
   CHECK(record.at("prompt").at("stop") == Json::array({"|"}));
   CHECK(record.at("max_answer_tokens") == 4);
   CHECK(files.eval(run).out == first.out);
+  const Finished counted = files.eval({"--count", "2"});  // the file has its own problems
+  CHECK(counted.code == 2);
+  CHECK(holds(counted.err, "'--count'"));
   const Finished other = files.eval({"--shots", "2", "--out", files.scratch / "run"});
   CHECK(other.code == 1);
   CHECK(holds(other.err, "'prompt.shots' of 1"));

@@ -103,6 +103,20 @@ TEST_CASE("import: a task's own examples are held to the documents") {
   CHECK(run.metrics.task == "gsm8k_aug");
   CHECK(rescore(scratch / "run").changes.empty());
 
+  // A task file with data of its own: they are recorded, so that the run is rescored by itself.
+  put(scratch / "sums.json", R"({"name": "sums", "format": "tsv", "data": "sums.tsv",
+    "fields": {"question": "q", "answer": "a"}, "scorers": ["numeric"]})");
+  std::string rows = "q\ta\n";
+  for (int64_t i = 0; i < 16; ++i) rows += "What is it?\t18\n";
+  put(scratch / "sums.tsv", rows);
+  const Run sums = import_samples({.file = fixture("lm_eval_samples_own_gsm8k.jsonl"),
+                                   .task = (scratch / "sums.json").string(),
+                                   .out = scratch / "sums"});
+  CHECK(sums.record.at("data") == "sums.tsv");
+  CHECK(sums.record.at("task_path") == (scratch / "sums.json").string());
+  CHECK(sums.record.contains("task_sha256"));
+  CHECK(rescore(scratch / "sums").changes.empty());
+
   put(scratch / "few.txt", lines);
   const auto error = [&](const std::string& file) {
     return error_of([&] {

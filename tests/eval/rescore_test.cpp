@@ -86,6 +86,19 @@ TEST_CASE("other texts, other scores; measured figures stay; --dry writes nothin
   CHECK(rescore(scratch / "run", {.scorers = {"numeric", "first_word"}}).changes.empty());
 }
 
+TEST_CASE("a rescoring that was stopped leaves a folder that says so, and is done again") {
+  const ScratchFolder scratch;
+  make_run(scratch / "run");
+  rescore(scratch / "run", {.scorers = {"numeric"}});
+  Json record = json_of(scratch / "run/run.json");
+  CHECK_FALSE(record.at("rescored").contains("unfinished"));
+  record["rescored"]["unfinished"] = true;
+  put(scratch / "run/run.json", record.dump());
+  CHECK(holds(error_of([&] { read_run(scratch / "run"); }), "rescoring was stopped"));
+  rescore(scratch / "run");
+  CHECK(read_run(scratch / "run").record.at("rescored").at("task") == "reach");
+}
+
 TEST_CASE("a run on a file finds the file again, by its hash, or is told where it is") {
   const ScratchFolder scratch;
   RunOptions options = small_run(5);

@@ -74,6 +74,20 @@ TEST_CASE("one process completes what several have left, also when one was kille
   CHECK(folder_content(options.out) == expected);
 }
 
+TEST_CASE("several processes complete what one has left that was killed in the middle of a line") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = shared_run(scratch / "alone");
+  evaluate(model, options);
+  const auto expected = folder_content(options.out);
+  options.out = scratch / "run";
+  CHECK_THROWS_AS(evaluate(model, options, stop_at_call(3)), Interrupted);
+  std::filesystem::resize_file(options.out / "samples.jsonl", file_size(options.out / "samples.jsonl") - 9);
+  CHECK_FALSE(evaluate(model, shard(options, 1, 2)).complete);
+  CHECK(evaluate(model, shard(options, 0, 2)).complete);
+  CHECK(folder_content(options.out) == expected);
+}
+
 TEST_CASE("processes that do not share one run are refused") {
   const LoadedModel model = tiny_checkpoint();
   const ScratchFolder scratch;
