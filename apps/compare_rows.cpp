@@ -101,6 +101,14 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
               "' and '", name, "'");
     }
   }
+  for (const RowModels& row : models) {
+    for (const LoadedModel& other : row.checkpoints) {
+      const int64_t own = row.first().settings.latents;
+      if (row.counted && common.latents < 0 && other.settings.latents != own)
+        options.reject("expected models of as many thoughts in row '" + row.name + "', or '--latents', but got " +
+                       std::to_string(own) + " and " + std::to_string(other.settings.latents));
+    }
+  }
   const Json given = parsed_options(flags);
   for (const auto& [name, value] : given.items()) {
     bool known = false;
@@ -238,6 +246,24 @@ ComparedRows collect(const CompareFlags& flags, const std::vector<PlannedRow>& r
   return out;
 }
 
+// What compare() refuses of the runs, before they are solved: rows that do not pair, and of one row other ways to
+// think.
+void check_runs(const std::vector<PlannedRow>& rows, const std::vector<RowModels>& models,
+                const std::deque<Evaluation>& evaluations, const std::vector<PlannedRun>& planned) {
+  size_t most = 1;
+  for (const RowModels& model : models) most = std::max(most, model.checkpoints.size());
+  for (const RowModels& model : models) {
+    require(most % model.checkpoints.size() == 0, "compare", "expected a number of models that divides ", most,
+            ", as many as another row has, in row '", model.name, "' but got ", model.checkpoints.size());
+  }
+  std::map<std::pair<size_t, int64_t>, const OrderedJson*> first;  // by row and number of thoughts
+  for (size_t i = 0; i < planned.size(); ++i) {
+    const OrderedJson& here = evaluations[i].record();
+    const auto found = first.emplace(std::pair{planned[i].row, planned[i].sweep}, &here).first;
+    require_same_method(rows[planned[i].row].name, *found->second, here);
+  }
+}
+
 // Rows face the same problems, seed by seed.
 void check_same_problems(const std::vector<PlannedRow>& rows, const std::vector<PlannedRun>& planned,
                          const std::deque<Evaluation>& evaluations) {
@@ -264,6 +290,7 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
                              run_options(options, flags, row, model, planned[i]),
                              progress.of_run(i, run_text(flags, row, model, planned[i])));
   }
+  check_runs(rows, models, evaluations, planned);
   check_same_problems(rows, planned, evaluations);
   for (Evaluation& evaluation : evaluations) evaluation.open();
   for (size_t i = 0; i < planned.size(); ++i) progress.expect(i, evaluations[i]);

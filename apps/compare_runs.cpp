@@ -29,20 +29,27 @@ std::vector<std::filesystem::path> run_folders(const std::filesystem::path& fold
   return out.empty() ? std::vector{folder} : out;
 }
 
-OrderedJson recorded(const ComparedRow& row, const char* name) {
+bool is_changed(const ComparedRow& row) {
   const OrderedJson& record = row.runs[0].record;
-  return record.is_object() ? record.value(name, OrderedJson()) : OrderedJson();
+  return record.is_object() && record.contains("intervention");
 }
 
-// Rows that are another one with something changed, as far as the runs record it.
+// What a run records, without its intervention and what changes no answer. Names in order, as a record that was read.
+Json compared_record(const Run& run) {
+  Json record = run.record;
+  for (const char* name : {"intervention", "intervention_seed", "command", "model_path", "data_path", "task_path",
+                           "cpu", "threads", "batch", "shuffle", "latency_problems", "method"})
+    record.erase(name);
+  return record;
+}
+
+// Rows that are another one with nothing but the thoughts changed, as far as the runs record it.
 std::map<std::string, std::string> clean_rows(const std::vector<ComparedRow>& rows) {
   std::map<std::string, std::string> out;
   for (const ComparedRow& row : rows) {
-    if (recorded(row, "intervention").is_null()) continue;
+    if (!is_changed(row)) continue;
     const auto own = std::ranges::find_if(rows, [&](const ComparedRow& other) {
-      const auto same = [&](const char* name) { return recorded(row, name) == recorded(other, name); };
-      return recorded(other, "intervention").is_null() && same("weights_sha256") && same("method") &&
-             same("method_options") && same("latents") && same("halt");
+      return !is_changed(other) && std::ranges::equal(row.runs, other.runs, {}, compared_record, compared_record);
     });
     if (own != rows.end()) out[row.name] = own->name;
   }

@@ -16,8 +16,24 @@ using NamedRun = std::pair<std::string, Run>;
 // Run k of every row, by the rows' names.
 std::vector<std::pair<std::string, OrderedJson>> records_of(const std::vector<ComparedRow>& rows, size_t k) {
   std::vector<std::pair<std::string, OrderedJson>> out;
-  for (const ComparedRow& row : rows) out.emplace_back(row.name, row.runs[row.runs.size() == 1 ? 0 : k].record);
+  for (const ComparedRow& row : rows) out.emplace_back(row.name, row.run(k).record);
   return out;
+}
+
+OrderedJson field(const OrderedJson& record, const char* name) {
+  const auto found = record.is_object() ? record.find(name) : record.end();
+  return found == record.end() ? OrderedJson() : *found;
+}
+
+// By their records where both have one: a method's name says what is not its checkpoint's own, so that two names may
+// mean the same.
+void require_same_method(const std::string& row, const Run& a, const Run& b) {
+  if (a.record.is_object() && b.record.is_object() && a.record.contains("latents") && b.record.contains("latents")) {
+    tacit::require_same_method(row, a.record, b.record);
+  } else {
+    require(a.metrics.method == b.metrics.method, "compare", "expected runs of one method in row '", row, "' but got '",
+            a.metrics.method, "' and '", b.metrics.method, "'");
+  }
 }
 
 void check_rows(const std::vector<ComparedRow>& rows, const std::string& baseline) {
@@ -30,24 +46,18 @@ void check_rows(const std::vector<ComparedRow>& rows, const std::string& baselin
             "expected names that differ but got '", row.name, "' twice");
     names.push_back(row.name);
     require(!row.runs.empty(), "compare", "expected at least one run of row '", row.name, "'");
-    require(row.runs.size() == 1 || row.runs.size() == most, "compare", "expected one run or ", most, " of row '",
-            row.name, "', as another row has, but got ", row.runs.size());
+    require(most % row.runs.size() == 0, "compare", "expected a number of runs that divides ", most,
+            ", as many as another row has, of row '", row.name, "' but got ", row.runs.size());
     const Metrics& first = rows[0].runs[0].metrics;
     for (const Run& run : row.runs) {
       require(run.metrics.task == first.task, "compare", "expected runs of one task but got '", first.task, "' (",
               rows[0].name, ") and '", run.metrics.task, "' (", row.name, ")");
-      require(run.metrics.method == row.runs[0].metrics.method, "compare", "expected runs of one method in row '",
-              row.name, "' but got '", row.runs[0].metrics.method, "' and '", run.metrics.method, "'");
+      require_same_method(row.name, row.runs[0], run);
     }
   }
   for (size_t k = 0; k < most; ++k) require_same_problems(records_of(rows, k));
   require(baseline.empty() || std::find(names.begin(), names.end(), baseline) != names.end(), "compare",
           "expected the baseline to be one of the runs but got '", baseline, "'", did_you_mean(baseline, names));
-}
-
-OrderedJson field(const OrderedJson& record, const char* name) {
-  const auto found = record.is_object() ? record.find(name) : record.end();
-  return found == record.end() ? OrderedJson() : *found;
 }
 
 // Recorded fields that only say by another name what a report says anyhow.
@@ -78,7 +88,10 @@ OrderedJson merge_records(const std::vector<std::pair<std::string, OrderedJson>>
     for (const auto& [key, value] : record.items()) {
       if (is_repetition(key)) continue;
       if (!merged.contains(key)) merged[key] = value;
-      if (merged[key] != value) by_row[key] = nullptr;
+      const auto same = [&, name = key](const auto& other) {
+        return field(other.second, name.c_str()) == merged[name];
+      };
+      if (!std::ranges::all_of(records, same)) by_row[key] = nullptr;
     }
   }
   for (const auto& [key, none] : by_row.items()) {
@@ -89,11 +102,20 @@ OrderedJson merge_records(const std::vector<std::pair<std::string, OrderedJson>>
   return merged;
 }
 
-// What lets accuracies differ by rounding and times by much.
+// What lets accuracies differ by other rules of asking and scoring, or by rounding, and times by much.
 std::vector<std::string> find_notes(const std::vector<std::pair<std::string, OrderedJson>>& records) {
   constexpr std::pair<const char*, const char*> kConditions[] = {
-      {"dtype", "dtype differs"},    {"device", "device differs"}, {"cpu", "CPU differs"},
-      {"threads", "threads differ"}, {"batch", "batch differs"},   {"versions", "versions differ"}};
+      {"scorers", "scorers differ"},
+      {"rescored", "rescored by other rules"},
+      {"task_sha256", "task files differ"},
+      {"prompt", "prompts differ"},
+      {"max_answer_tokens", "most tokens of an answer differ"},
+      {"dtype", "dtype differs"},
+      {"device", "device differs"},
+      {"cpu", "CPU differs"},
+      {"threads", "threads differ"},
+      {"batch", "batch differs"},
+      {"versions", "versions differ"}};
   std::vector<std::string> notes;
   for (const auto& [what, title] : kConditions) {
     std::string each;
@@ -102,7 +124,8 @@ std::vector<std::string> find_notes(const std::vector<std::pair<std::string, Ord
       if (record.is_null()) return {};
       const OrderedJson value = field(record, what);
       same = same && value == field(records[0].second, what);
-      each += (each.empty() ? "" : ", ") + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+      const std::string text = value.is_null() ? "–" : value.is_string() ? value.get<std::string>() : value.dump();
+      each += (each.empty() ? "" : ", ") + name + " " + text;
     }
     if (!same) notes.push_back(std::string(title) + ": " + each);
   }
@@ -114,6 +137,14 @@ size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
 }
 
 }  // namespace
+
+void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b) {
+  for (const char* what : {"method", "latents", "method_options", "recurrences", "halt", "intervention", "decode"}) {
+    const OrderedJson here = field(a, what), there = field(b, what);
+    require(Json(here) == Json(there), "compare", "expected runs of one method in row '", row, "' but got '", what,
+            "' of ", here.dump(), " and ", there.dump());
+  }
+}
 
 // Task, data, seed and style; of a generator not how many problems it made.
 void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records) {
@@ -155,7 +186,8 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
     ComparisonRow row{.name = rows[r].name, .metrics = pool_metrics(rows[r], samples, r)};
     row.seeds = pool_seeds(rows[r], samples, r);
     row.by_latents = pool_latents(rows[r], row.metrics);
-    if (base < rows.size() && r != base) {
+    row.tested = base < rows.size() && r != base && !clean.contains(row.name);
+    if (row.tested) {
       const PairedTest test = paired_test(samples, r, base, baseline);
       row.only_this = test.only_this, row.only_baseline = test.only_other, row.p_value = test.p_value;
       row.difference = test.difference;
@@ -169,14 +201,14 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
     if (out.heuristics.empty()) out.heuristics = row.metrics.heuristics;
     out.rows.push_back(std::move(row));
   }
-  correct_for_many(out, samples);
+  correct_for_many(out);
   mark_front(out.rows);
-  out.disagreements = find_disagreements(samples);
+  out.disagreements = find_disagreements(out.rows, samples);
   std::vector<std::pair<std::string, OrderedJson>> records;
   for (const ComparedRow& row : rows) records.emplace_back(row.name, record_of(row));
   out.notes = find_notes(records);
   for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
-  for (std::string& note : notes_on_runs(rows)) out.notes.push_back(std::move(note));
+  for (std::string& note : notes_on_runs(rows, samples)) out.notes.push_back(std::move(note));
   out.provenance = merge_records(records);
   return out;
 }

@@ -16,9 +16,9 @@ namespace tacit {
 struct PairedTest {
   std::string against;                    // the other row
   int64_t only_this = 0, only_other = 0;  // right where the other is wrong
-  double p_value = 1;                     // exact McNemar
+  double p_value = 1;                     // sign_flip_test() over problems; of one sample a problem McNemar's
   Difference difference;                  // of accuracies, this one's less the other's; problems drawn as a whole
-  double p_holm = 1;                      // as ComparisonRow::p_holm, over the rows that are something changed
+  double p_holm = 1;                      // after Holm's correction over the rows that are something changed
 };
 
 // One of several runs of a row: on problems of another seed, or of a model of another training seed.
@@ -47,15 +47,15 @@ struct ComparisonRow {
   std::string name;
   Metrics metrics;                           // of the common samples; the figures of single problems are the runs'
   int64_t only_this = 0, only_baseline = 0;  // right where the other is wrong
-  double p_value = 1;                        // exact McNemar against the baseline row
-  Difference difference;                     // of accuracies, less the baseline's; problems drawn as a whole
-  std::optional<PairedTest> clean;           // where the row is another one with something changed
-  // After Holm's correction over the rows of the table: p_value, or where samples share problems, which McNemar's test
-  // takes for independent, difference.p_value.
-  double p_holm = 1;
+  double p_value = 1;                        // as PairedTest::p_value, against the baseline row
+  double p_holm = 1;                         // after Holm's correction over the tested rows
+  bool tested = false;                   // against the baseline: every other row that is not one with something changed
+  Difference difference;                 // of accuracies, less the baseline's; problems drawn as a whole
+  std::optional<PairedTest> clean;       // where the row is another one with something changed
   std::vector<SeedScore> seeds;          // where the row pools several
   std::vector<LatentsScore> by_latents;  // where they were run, in rising order
-  // No other row is at least as accurate for fewer mean_flops, or more so for as many.
+  // No other row is at least as accurate for fewer mean_flops, or more so for as many. Rows with something changed do
+  // not count.
   bool on_front = false;
 };
 
@@ -76,19 +76,27 @@ struct Comparison {
 // Fails where runs, by name, record that they are of other tasks or other problems (Run::record; null = unknown).
 void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records);
 
+// Fails where two records of one row's runs say that the thinking was another: method, options, thoughts, halt,
+// intervention, decoding.
+void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b);
+
 // One row of a table from its runs: one each on problems of several seeds, or of models of several training seeds.
 struct ComparedRow {
   std::string name;
-  std::vector<Run> runs;  // rows with several have equally many; run k of one row is paired with run k of another
+  // Run k of one row is paired with run k of another. A row of fewer has a number that divides the largest, and its
+  // runs stand for those of the others in turn: one model's runs on two seeds for each of three models'.
+  std::vector<Run> runs;
   std::map<int64_t, std::vector<Run>> by_latents = {};  // the same with other numbers of thoughts
   std::vector<uint64_t> seeds = {};  // by run, for ComparisonRow::seeds; empty = that of the problems
+
+  const Run& run(size_t k) const { return runs[k % runs.size()]; }
 };
 
 // Run k of all rows must share their examples (compared by id; the common ones are used), their task and, as far as
-// they record it, their data; a row of one run is paired with all runs of the others. Fails when the same id is another
-// problem in two runs. Samples of one problem, whichever run and repeat they are of, are drawn together for intervals
-// and differences. The baseline is the row called `baseline`; empty = no test. `clean`, by name of a row: that of the
-// row which it is with something changed, as by an intervention; the two are tested as well.
+// they record it, their data. Fails when the same id is another problem in two runs. Samples of one problem, whichever
+// run and repeat they are of, are drawn together for intervals and differences, and tested together. The baseline is
+// the row called `baseline`; empty = no test. `clean`, by name of a row: that of the row which it is with something
+// changed, as by an intervention; the two are tested as well.
 Comparison compare(const std::vector<ComparedRow>& rows, const std::string& baseline,
                    const std::map<std::string, std::string>& clean = {});
 // Rows of one run each.

@@ -8,7 +8,6 @@ OrderedJson interval_json(const Interval& interval) { return OrderedJson::array_
 void put_difference(OrderedJson& json, const Difference& difference) {
   json["difference"] = difference.mean;
   json["difference_ci"] = interval_json(difference.ci);
-  json["p_bootstrap"] = difference.p_value;
 }
 
 OrderedJson seeds_json(const std::vector<SeedScore>& seeds) {
@@ -49,15 +48,16 @@ OrderedJson disagreements_json(const Comparison& comparison) {
   return out;
 }
 
-OrderedJson row_json(const ComparisonRow& row, bool tested) {
+OrderedJson row_json(const ComparisonRow& row) {
   OrderedJson json = {{"name", row.name}};
   json.update(to_json(row.metrics));
   json.erase("heuristics");  // once for all rows
-  json["only_this"] = row.only_this;
-  json["only_baseline"] = row.only_baseline;
-  json["p_value"] = tested ? OrderedJson(row.p_value) : OrderedJson();
-  json["p_holm"] = tested ? OrderedJson(row.p_holm) : OrderedJson();
-  if (tested) put_difference(json, row.difference);
+  const auto if_tested = [&](auto value) { return row.tested ? OrderedJson(value) : OrderedJson(); };
+  json["only_this"] = if_tested(row.only_this);
+  json["only_baseline"] = if_tested(row.only_baseline);
+  json["p_value"] = if_tested(row.p_value);
+  json["p_holm"] = if_tested(row.p_holm);
+  if (row.tested) put_difference(json, row.difference);
   if (row.clean) {
     OrderedJson& clean = json["clean"] = {{"against", row.clean->against},
                                           {"only_this", row.clean->only_this},
@@ -76,8 +76,7 @@ OrderedJson row_json(const ComparisonRow& row, bool tested) {
 
 OrderedJson to_json(const Comparison& comparison) {
   OrderedJson rows = OrderedJson::array();
-  for (const ComparisonRow& row : comparison.rows)
-    rows.push_back(row_json(row, !comparison.baseline.empty() && row.name != comparison.baseline));
+  for (const ComparisonRow& row : comparison.rows) rows.push_back(row_json(row));
   return {{"title", comparison.title},
           {"task", comparison.task},
           {"examples", comparison.examples},

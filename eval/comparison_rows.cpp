@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "lib/core/error.h"
@@ -22,14 +23,17 @@ double mean_known(const std::vector<Run>& runs, double Metrics::*field) {
   return count > 0 ? sum / static_cast<double>(count) : 0;
 }
 
-// Rules on all examples of the runs, by name in the first run's order.
+// Rules on all examples of the runs, by name in the first run's order. Runs of several models share their problems,
+// whose rules count once.
 std::vector<Heuristic> pool_heuristics(const std::vector<Run>& runs) {
   std::vector<Heuristic> out = runs[0].metrics.heuristics;
   for (Heuristic& h : out) {
     double right = 0;
     int64_t examples = 0;
+    std::set<std::string> seen;
     h.decided = 0;
     for (const Run& run : runs) {
+      if (!run.samples.empty() && !seen.insert(run.samples[0].id).second) continue;
       const auto found = std::ranges::find(run.metrics.heuristics, h.name, &Heuristic::name);
       if (found == run.metrics.heuristics.end()) return {};
       right += found->accuracy * static_cast<double>(run.metrics.examples);
@@ -60,6 +64,16 @@ std::string listed(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
   return out;
+}
+
+// "final #2" of the second of several models that are called alike and faced the same problems.
+void number_namesakes(std::vector<SeedScore>& scores) {
+  std::map<std::pair<uint64_t, std::string>, std::vector<SeedScore*>> alike;
+  for (SeedScore& score : scores) alike[{score.seed, score.model}].push_back(&score);
+  for (const auto& [key, some] : alike) {
+    for (size_t n = 0; some.size() > 1 && n < some.size(); ++n)
+      some[n]->model += (key.second.empty() ? "#" : " #") + std::to_string(n + 1);
+  }
 }
 
 // "direct (5 and 4 of 300; about 25,000 problems at these rates, or a difference of 5.3 points)"
@@ -112,6 +126,7 @@ std::vector<SeedScore> pool_seeds(const ComparedRow& row, const PairedSamples& s
     }
     out.push_back(std::move(score));
   }
+  number_namesakes(out);
   return out;
 }
 
@@ -129,17 +144,17 @@ std::vector<LatentsScore> pool_latents(const ComparedRow& row, const Metrics& ow
   return out;
 }
 
-void correct_for_many(Comparison& comparison, const PairedSamples& samples) {
+void correct_for_many(Comparison& comparison) {
   std::vector<double> against_baseline, against_clean;
   for (const ComparisonRow& row : comparison.rows) {
-    if (row.name != comparison.baseline) against_baseline.push_back(valid_p(samples, row.p_value, row.difference));
-    if (row.clean) against_clean.push_back(valid_p(samples, row.clean->p_value, row.clean->difference));
+    if (row.tested) against_baseline.push_back(row.p_value);
+    if (row.clean) against_clean.push_back(row.clean->p_value);
   }
   against_baseline = holm(against_baseline);
   against_clean = holm(against_clean);
   size_t b = 0, c = 0;
   for (ComparisonRow& row : comparison.rows) {
-    if (row.name != comparison.baseline) row.p_holm = against_baseline[b++];
+    if (row.tested) row.p_holm = against_baseline[b++];
     if (row.clean) row.clean->p_holm = against_clean[c++];
   }
 }
@@ -150,23 +165,29 @@ void mark_front(std::vector<ComparisonRow>& rows) {
            (a.mean_flops < b.mean_flops || a.accuracy > b.accuracy);
   };
   for (ComparisonRow& row : rows) {
-    row.on_front = row.metrics.mean_flops > 0 && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
-                     return beats(other.metrics, row.metrics);
-                   });
+    row.on_front =
+        row.metrics.mean_flops > 0 && !row.clean && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
+          return !other.clean && beats(other.metrics, row.metrics);
+        });
   }
 }
 
-std::vector<Disagreement> find_disagreements(const PairedSamples& samples) {
+std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& rows, const PairedSamples& samples) {
   constexpr size_t kMost = 8;
   std::vector<Disagreement> out;
   std::set<int64_t> shown;
-  for (size_t i = 0; i < samples.problem.size() && out.size() < kMost; ++i) {
-    const auto differs = [&](const auto& row) { return row[i]->correct != samples.rows[0][i]->correct; };
-    if (std::ranges::none_of(samples.rows, differs) || !shown.insert(samples.problem[i]).second) continue;
-    const Sample& first = *samples.rows[0][i];
-    Disagreement found{.id = first.id, .question = first.question, .expected = first.expected, .samples = {}};
-    for (const auto& row : samples.rows) found.samples.push_back(*row[i]);
-    out.push_back(std::move(found));
+  for (const bool changed_rows_too : {false, true}) {
+    for (size_t i = 0; i < samples.problem.size() && out.size() < kMost; ++i) {
+      std::set<bool> verdicts;
+      for (size_t r = 0; r < rows.size(); ++r) {
+        if (!rows[r].clean || changed_rows_too) verdicts.insert(samples.rows[r][i]->correct);
+      }
+      if (verdicts.size() < 2 || !shown.insert(samples.problem[i]).second) continue;
+      const Sample& first = *samples.rows[0][i];
+      Disagreement found{.id = first.id, .question = first.question, .expected = first.expected, .samples = {}};
+      for (const auto& row : samples.rows) found.samples.push_back(*row[i]);
+      out.push_back(std::move(found));
+    }
   }
   return out;
 }
@@ -175,14 +196,14 @@ std::vector<std::string> notes_on_tests(const Comparison& comparison, const Pair
   std::vector<std::string> notes;
   if (!samples.one_each()) {
     notes.push_back(std::to_string(samples.problem.size()) + " samples of " + std::to_string(samples.problems) +
-                    " problems: those of one problem are drawn together for intervals, differences and their p; "
-                    "McNemar's p takes them for independent");
+                    " problems: those of one problem are drawn together for intervals and differences, and tested "
+                    "together");
   }
   if (comparison.baseline.empty()) return notes;
   std::vector<std::string> open;
   for (const ComparisonRow& row : comparison.rows) {
-    const bool tested = row.name != comparison.baseline && !row.clean && row.only_this + row.only_baseline > 0;
-    if (tested && row.p_holm >= .05) open.push_back(power_text(row, samples));
+    if (row.tested && row.only_this + row.only_baseline > 0 && row.p_holm >= .05)
+      open.push_back(power_text(row, samples));
   }
   if (!open.empty()) {
     notes.push_back("not told from " + comparison.baseline +
@@ -191,7 +212,8 @@ std::vector<std::string> notes_on_tests(const Comparison& comparison, const Pair
   return notes;
 }
 
-std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows) {
+std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, const PairedSamples& samples) {
+  std::vector<std::string> notes;
   std::string alike;
   for (const ComparedRow& row : rows) {
     const auto same = [&](const Run& run) {
@@ -201,8 +223,22 @@ std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows) {
     };
     if (row.runs.size() > 1 && std::ranges::all_of(row.runs, same)) alike += (alike.empty() ? "" : ", ") + row.name;
   }
-  if (alike.empty()) return {};
-  return {"the runs of these rows are all alike, so that several say no more than one: " + alike};
+  if (!alike.empty())
+    notes.push_back("the runs of these rows are all alike, so that several say no more than one: " + alike);
+  std::string more;
+  for (const ComparedRow& row : rows) {
+    std::set<std::string> problems;
+    for (const Run& run : row.runs) {
+      for (const Sample& sample : run.samples) problems.insert(sample.id);
+    }
+    if (std::ssize(problems) > samples.problems)
+      more += (more.empty() ? "" : ", ") + row.name + " " + std::to_string(problems.size());
+  }
+  if (!more.empty()) {
+    notes.push_back("compared on the " + std::to_string(samples.problems) + " problems that all rows have; there are " +
+                    more);
+  }
+  return notes;
 }
 
 }  // namespace tacit

@@ -17,15 +17,16 @@ std::vector<SeedScore> pool_seeds(const ComparedRow& row, const PairedSamples& s
 std::vector<LatentsScore> pool_latents(const ComparedRow& row, const Metrics& own);
 
 // Holm's correction of the tests against the baseline, and apart from them of those against clean rows.
-void correct_for_many(Comparison& comparison, const PairedSamples& samples);
+void correct_for_many(Comparison& comparison);
 void mark_front(std::vector<ComparisonRow>& rows);
-// The first eight samples, one a problem, that some rows get right and others wrong.
-std::vector<Disagreement> find_disagreements(const PairedSamples& samples);
+// The first eight samples, one a problem, that some rows get right and others wrong; those first in which rows with
+// nothing changed differ.
+std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& rows, const PairedSamples& samples);
 
 // Which rows, those with something changed aside, are not told from the baseline, and how many problems that would
 // take; what samples share problems.
 std::vector<std::string> notes_on_tests(const Comparison& comparison, const PairedSamples& samples);
-// Rows whose runs all answered alike, so that several say no more than one.
-std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows);
+// Rows whose runs all answered alike, so that several say no more than one; problems that not all rows have.
+std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, const PairedSamples& samples);
 
 }  // namespace tacit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <string_view>
 #include <unordered_map>
 
@@ -39,16 +40,29 @@ static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& sample
   return out;
 }
 
+static DepthAccuracy at_depth(int64_t depth, const std::vector<size_t>& places, const std::vector<Sample>& samples) {
+  std::vector<double> right;
+  std::vector<int64_t> problems;
+  std::unordered_map<std::string_view, int64_t> number;
+  for (const size_t i : places) {
+    right.push_back(samples[i].correct);
+    problems.push_back(number.emplace(samples[i].id, std::ssize(number)).first->second);
+  }
+  const double accuracy = std::accumulate(right.begin(), right.end(), 0.) / static_cast<double>(right.size());
+  return {depth, std::ssize(places), accuracy, share_interval(clusters_of(right, problems))};
+}
+
 Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   require(!samples.empty(), "score_samples", "expected at least one sample");
   Metrics m = std::move(known);
   m.examples = std::ssize(samples);
   m.correct = m.not_extracted = m.cut_off = 0;
   std::vector<double> right;
-  std::map<int64_t, std::pair<int64_t, int64_t>> by_depth;  // correct, all
+  std::map<int64_t, std::vector<size_t>> by_depth;  // places of the samples
   double ms = 0, recurrences = 0, flops = 0, memory = 0;
   int64_t steps = 0, tokens = 0;
-  for (const Sample& s : samples) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const Sample& s = samples[i];
     m.correct += s.correct;
     m.not_extracted += !s.extracted;
     right.push_back(s.correct);
@@ -59,9 +73,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     memory += static_cast<double>(s.memory_bytes);
     m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
-    if (s.depth == 0) continue;
-    by_depth[s.depth].first += s.correct;
-    ++by_depth[s.depth].second;
+    if (s.depth != 0) by_depth[s.depth].push_back(i);
   }
   const double count = static_cast<double>(m.examples);
   m.accuracy = static_cast<double>(m.correct) / count;
@@ -75,9 +87,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   m.problems_per_s = ms > 0 ? 1000 * count / ms : 0;
   m.scorers = count_scores(samples, problems);
   m.accuracy_by_depth.clear();
-  for (const auto& [depth, n] : by_depth) {
-    m.accuracy_by_depth.push_back({depth, n.second, static_cast<double>(n.first) / static_cast<double>(n.second)});
-  }
+  for (const auto& [depth, places] : by_depth) m.accuracy_by_depth.push_back(at_depth(depth, places, samples));
   return m;
 }
 
@@ -92,7 +102,10 @@ OrderedJson to_json(const std::vector<Heuristic>& heuristics) {
 OrderedJson to_json(const Metrics& m) {
   OrderedJson depths = OrderedJson::array();
   for (const DepthAccuracy& d : m.accuracy_by_depth)
-    depths.push_back({{"depth", d.depth}, {"examples", d.examples}, {"accuracy", d.accuracy}});
+    depths.push_back({{"depth", d.depth},
+                      {"examples", d.examples},
+                      {"accuracy", d.accuracy},
+                      {"accuracy_ci", OrderedJson::array_t{d.accuracy_ci.low, d.accuracy_ci.high}}});
   const auto ms = [&](double value) { return m.ms_median > 0 ? OrderedJson(value) : OrderedJson(); };
   OrderedJson json = {{"model", m.model},
                       {"method", m.method},
@@ -173,7 +186,8 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   m.ms_answer = in.number("ms_answer", 0);
   m.problems_per_s = in.number("problems_per_s", 0);
   for (const JsonReader& item : read_list(in, json, "accuracy_by_depth", operation, source)) {
-    m.accuracy_by_depth.push_back({item.integer("depth"), item.integer("examples"), item.number("accuracy")});
+    m.accuracy_by_depth.push_back(
+        {item.integer("depth"), item.integer("examples"), item.number("accuracy"), read_interval(item)});
   }
   for (const JsonReader& item : read_list(in, json, "scorers", operation, source)) {
     m.scorers.push_back({item.string("scorer"), item.integer("correct"), item.integer("not_extracted"),

@@ -15,6 +15,7 @@ namespace tacit {
 struct DepthAccuracy {
   int64_t depth = 0, examples = 0;
   double accuracy = 0;
+  Interval accuracy_ci;  // as Metrics::accuracy_ci
 };
 
 // What a scorer beside the first counted.

@@ -1,6 +1,7 @@
 #include "eval/paired_samples.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "lib/core/error.h"
@@ -25,8 +26,6 @@ void check_same_problem(const Sample& a, const std::string& name_a, const Sample
           name_a, "' and '", b.expected, "' (depth ", b.depth, ") in '", name_b, "'");
 }
 
-const Run& run_of(const ComparedRow& row, int64_t k) { return row.runs[row.runs.size() == 1 ? 0 : k]; }
-
 }  // namespace
 
 std::vector<const Sample*> PairedSamples::of_run(size_t row, int64_t run) const {
@@ -42,8 +41,8 @@ PairedSamples pair_samples(const std::vector<ComparedRow>& rows) {
   for (int64_t k = 0; k < out.runs; ++k) {
     out.run_begin.push_back(std::ssize(out.problem));
     std::vector<std::map<Key, const Sample*>> maps;
-    for (const ComparedRow& row : rows) maps.push_back(by_key(run_of(row, k), row.name));
-    for (const Sample& first : run_of(rows[0], k).samples) {
+    for (const ComparedRow& row : rows) maps.push_back(by_key(row.run(k), row.name));
+    for (const Sample& first : rows[0].run(k).samples) {
       const Key key{first.id, first.repeat};
       if (!std::ranges::all_of(maps, [&](const auto& m) { return m.contains(key); })) continue;
       for (size_t r = 0; r < rows.size(); ++r) {
@@ -70,8 +69,11 @@ PairedTest paired_test(const PairedSamples& samples, size_t row, size_t other, c
     out.only_other += !this_right && other_right;
     differences.push_back(static_cast<double>(this_right) - static_cast<double>(other_right));
   }
-  out.p_value = mcnemar(out.only_this, out.only_other);
-  out.difference = bootstrap_difference(clusters_of(differences, samples.problem));
+  const std::vector<Cluster> problems = clusters_of(differences, samples.problem);
+  std::vector<int64_t> sums;
+  for (const Cluster& problem : problems) sums.push_back(std::llround(problem.sum));
+  out.p_value = sign_flip_test(sums);
+  out.difference = bootstrap_difference(problems);
   return out;
 }
 

@@ -9,7 +9,7 @@
 namespace tacit {
 
 // The samples that all rows of a comparison have, lined up: sample i of every row answers the same problem in the same
-// run and repeat. Of a row of one run among rows of several, its samples stand once for each run.
+// run and repeat. Of a row of fewer runs than others have, its samples stand once for each of theirs.
 struct PairedSamples {
   std::vector<std::vector<const Sample*>> rows;  // by row, all of one length; they lie in the runs
   std::vector<int64_t> problem;                  // by sample: 0, 1, .. by id
@@ -17,7 +17,7 @@ struct PairedSamples {
   int64_t runs = 1;  // that the samples are of
 
   bool one_each() const { return problems == std::ssize(problem); }  // no two samples of one problem
-  // Row's samples of run k; of a row of one run its own, whatever k.
+  // Row's samples of run k, or of the one that stands for it.
   std::vector<const Sample*> of_run(size_t row, int64_t run) const;
   std::vector<int64_t> run_begin;  // by run, and behind the last
 };
@@ -27,10 +27,5 @@ PairedSamples pair_samples(const std::vector<ComparedRow>& rows);
 
 // A test of one row against another.
 PairedTest paired_test(const PairedSamples& samples, size_t row, size_t other, const std::string& name_of_other);
-
-// The p value that counts each problem once: McNemar's where there is one sample a problem, else the bootstrap's.
-inline double valid_p(const PairedSamples& samples, double mcnemar, const Difference& difference) {
-  return samples.one_each() ? mcnemar : difference.p_value;
-}
 
 }  // namespace tacit

@@ -35,11 +35,31 @@ Difference bootstrap_difference(std::span<const Cluster> differences, int64_t re
   out.mean = sum / static_cast<double>(count);
   out.standard_error = ratio_error(differences, out.mean);
   out.ci = {quantile(means, .025), quantile(means, .975)};
-  const auto below = std::ranges::count_if(means, [](double m) { return m <= 0; });
-  const auto above = std::ranges::count_if(means, [](double m) { return m >= 0; });
-  const double smaller = static_cast<double>(std::min(below, above));
-  out.p_value = std::min(1.0, 2 * (1 + smaller) / static_cast<double>(1 + resamples));
   return out;
+}
+
+// The distribution of the total, sum by sum: share[t + most] of the patterns give t.
+double sign_flip_test(std::span<const int64_t> sums) {
+  int64_t most = 0, found = 0;
+  for (const int64_t sum : sums) most += std::abs(sum), found += sum;
+  if (found == 0) return 1;
+  std::vector<double> share(2 * most + 1), next;
+  share[most] = 1;
+  int64_t reach = 0;
+  for (const int64_t sum : sums) {
+    const int64_t size = std::abs(sum);
+    if (size == 0) continue;
+    next.assign(share.size(), 0);
+    for (int64_t t = most - reach; t <= most + reach; ++t) {
+      next[t - size] += share[t] / 2;
+      next[t + size] += share[t] / 2;
+    }
+    reach += size;
+    share.swap(next);
+  }
+  double tail = 0;
+  for (int64_t t = 0; t <= most - std::abs(found); ++t) tail += share[t];  // the smallest first
+  return std::min(1.0, 2 * tail);
 }
 
 std::vector<double> holm(std::span<const double> p_values) {

@@ -13,14 +13,16 @@ namespace tacit {
 struct Difference {
   double mean = 0;
   Interval ci;                // 95 %, percentiles of the bootstrap
-  double p_value = 1;         // two-sided, see below
   double standard_error = 0;  // of a ratio of sums, clusters the units [Cochran 1977, "Sampling techniques", eq. 6.13]
 };
 
-// Paired bootstrap of the mean over all differences, whole clusters drawn. p is twice the smaller share of resampled
-// means on either side of 0, those at 0 on both, with one added to both counts: 2 (1 + #) / (1 + resamples), at most 1
-// [Davison & Hinkley 1997, "Bootstrap methods and their application", ch. 4].
+// Paired bootstrap of the mean over all differences, whole clusters drawn.
 Difference bootstrap_difference(std::span<const Cluster> differences, int64_t resamples = 10000, uint64_t seed = 0);
+
+// Exact two-sided randomisation test of paired differences, each cluster's sum the unit [Fisher 1935, "The design of
+// experiments", 21]: if the two sides were alike, each sum would as likely have the other sign. p is the share of all
+// sign patterns whose total is at least as far from 0 as the one found. Of sums of -1, 0 and 1 it is McNemar's.
+double sign_flip_test(std::span<const int64_t> sums);
 
 // Adjusted p values of a family of tests, in the order given: of the k-th smallest of m, the largest of (m - j + 1) p_j
 // over j <= k, at most 1 [Holm 1979, "A simple sequentially rejective multiple test procedure"].

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <set>
 
 namespace tacit {
 namespace {
@@ -75,26 +76,26 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     return percent(r.metrics.accuracy_ci.low) + "–" + percent(r.metrics.accuracy_ci.high);
   }));
   if (!comparison.baseline.empty()) {
-    out.push_back(column("p vs " + comparison.baseline, 9, [&](const ComparisonRow& r) {
-      return r.name == comparison.baseline ? kNone : p_text(r.p_value);
-    }));
-    const bool pooled = comparison.samples > comparison.examples;
     const auto tested = [&](auto&& cell) {
-      return [&, cell](const ComparisonRow& r) { return r.name == comparison.baseline ? kNone : cell(r); };
+      return [&, cell](const ComparisonRow& r) { return r.tested ? cell(r) : kNone; };
     };
-    if (pooled) {
+    out.push_back(
+        column("p vs " + comparison.baseline, 9, tested([](const ComparisonRow& r) { return p_text(r.p_value); })));
+    if (std::ranges::count_if(rows, &ComparisonRow::tested) > 1)
+      out.push_back(column("p Holm", 6, tested([](const ComparisonRow& r) { return p_text(r.p_holm); })));
+    if (comparison.samples > comparison.examples) {
       out.push_back(column("points vs " + comparison.baseline, 5,
                            tested([](const ComparisonRow& r) { return points(r.difference); })));
-      out.push_back(
-          column("p bootstrap", 7, tested([](const ComparisonRow& r) { return p_text(r.difference.p_value); })));
-    }
-    if (rows.size() > 2) {
-      out.push_back(column("p Holm", 4, tested([](const ComparisonRow& r) { return p_text(r.p_holm); })));
     }
   }
-  if (any([](const ComparisonRow& r) { return r.clean.has_value(); })) {
+  const auto changed = std::ranges::count_if(rows, [](const ComparisonRow& r) { return r.clean.has_value(); });
+  if (changed > 0) {
     out.push_back(
         column("p vs clean", 9, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_value) : kNone; }));
+  }
+  if (changed > 1) {
+    out.push_back(
+        column("clean, Holm", 6, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_holm) : kNone; }));
   }
   out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed(r.metrics.mean_steps, 1); }));
   if (any([](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
@@ -114,8 +115,10 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
       return with_unit(r.metrics.mean_memory_bytes, {"B", "kB", "MB", "GB", "TB"});
     }));
   }
-  out.push_back(column("ms/problem", 8, [](const ComparisonRow& r) { return measured(r.metrics.ms_median); }));
-  out.push_back(column("p95", 2, [](const ComparisonRow& r) { return measured(r.metrics.ms_p95); }));
+  if (any([](const ComparisonRow& r) { return r.metrics.ms_median > 0; })) {
+    out.push_back(column("ms/problem", 8, [](const ComparisonRow& r) { return measured(r.metrics.ms_median); }));
+    out.push_back(column("p95", 2, [](const ComparisonRow& r) { return measured(r.metrics.ms_p95); }));
+  }
   if (any([](const ComparisonRow& r) { return r.metrics.ms_prefill > 0; })) {
     for (const auto& [head, field] :
          {std::pair{"prefill", &Metrics::ms_prefill}, {"think", &Metrics::ms_think}, {"answer", &Metrics::ms_answer}})
@@ -126,20 +129,24 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
 }
 
 std::vector<ReportColumn> depth_columns(const Comparison& comparison) {
-  std::map<int64_t, int64_t> depths;  // and their problems, the same ones in every row
+  std::map<int64_t, std::set<int64_t>> depths;  // and how many samples the rows have of it
   for (const ComparisonRow& row : comparison.rows) {
-    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth] = d.examples;
+    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth].insert(d.examples);
   }
   if (depths.empty()) return {};
   std::vector<ReportColumn> out{{.head = "accuracy % by depth", .cells = {}, .right = false}};
   for (const ComparisonRow& row : comparison.rows) out[0].cells.push_back(row.name);
   for (const auto& [depth, examples] : depths) {
-    ReportColumn column{.head = std::to_string(depth) + " (n " + std::to_string(examples) + ")", .cells = {}};
+    const bool alike = examples.size() == 1;
+    ReportColumn column{.head = std::to_string(depth), .cells = {}};
+    if (alike) column.head += " (n " + std::to_string(*examples.begin()) + ")";
     for (const ComparisonRow& row : comparison.rows) {
       const auto& by_depth = row.metrics.accuracy_by_depth;
       const auto found = std::find_if(by_depth.begin(), by_depth.end(),
                                       [depth = depth](const DepthAccuracy& d) { return d.depth == depth; });
-      column.cells.push_back(found == by_depth.end() ? kNone : percent(found->accuracy));
+      column.cells.push_back(found == by_depth.end() ? kNone
+                             : alike                 ? percent(found->accuracy)
+                                                     : share_of(found->accuracy, found->examples));
     }
     out.push_back(std::move(column));
   }

@@ -32,20 +32,21 @@ std::string thoughts_without_effect(const Comparison& comparison) {
   for (const ComparisonRow* clean : plain_rows(comparison)) {
     std::string changes;
     for (const ComparisonRow& row : comparison.rows) {
-      if (!row.clean || row.clean->against != clean->name || row.clean->p_value < kLevel) continue;
-      join(changes, change_of(row) + " (p " + p_value_text(row.clean->p_value) + ")");
+      if (!row.clean || row.clean->against != clean->name || row.clean->p_holm < kLevel) continue;
+      join(changes, change_of(row) + " (p " + p_value_text(row.clean->p_holm) + ")");
     }
     if (!changes.empty()) rows += (rows.empty() ? "" : "; ") + clean->name + " with " + changes;
   }
-  return rows.empty() ? "" : "Replacing the thoughts changes the accuracy by nothing that can be told: " + rows + ".";
+  return rows.empty()
+             ? ""
+             : "Replacing the thoughts changes the accuracy by nothing that can be told, after Holm's correction: " +
+                   rows + ".";
 }
 
 std::string lost_to_holm(const Comparison& comparison) {
-  const bool corrected = std::ranges::any_of(comparison.rows, [](const ComparisonRow& r) { return r.p_holm != 1; });
   std::string rows;
   for (const ComparisonRow& row : comparison.rows) {
-    if (!corrected || comparison.baseline.empty() || row.name == comparison.baseline) continue;
-    if (row.p_value < kLevel && row.p_holm >= kLevel) {
+    if (row.tested && row.p_value < kLevel && row.p_holm >= kLevel) {
       join(rows, row.name + " (p " + p_value_text(row.p_value) + ", Holm " + p_value_text(row.p_holm) + ")");
     }
   }

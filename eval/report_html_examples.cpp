@@ -32,15 +32,6 @@ std::vector<Shown> recorded(const Comparison& comparison) {
   return out;
 }
 
-bool differ(const Comparison& comparison, const Shown& shown, bool changed_rows_too) {
-  bool right = false, wrong = false;
-  for (size_t r = 0; r < shown.samples.size(); ++r) {
-    if (shown.samples[r] == nullptr || (comparison.rows[r].clean && !changed_rows_too)) continue;
-    (shown.samples[r]->correct ? right : wrong) = true;
-  }
-  return right && wrong;
-}
-
 // Problems that all rows have, by id and repeat, in the first row's order.
 std::vector<Shown> common(const Comparison& comparison, const std::vector<NamedRun>& runs) {
   using Key = std::pair<std::string, int64_t>;
@@ -67,18 +58,12 @@ std::vector<Shown> common(const Comparison& comparison, const std::vector<NamedR
   return out;
 }
 
-// Where clean rows differ; else where any do; else the first few. `agree`: no row differs from another.
+// The recorded disagreements; else, where no row differs from another (`agree`), the first few.
 std::vector<Shown> choose(const Comparison& comparison, const std::vector<NamedRun>& runs, bool* agree) {
   *agree = false;
   std::vector<Shown> out = recorded(comparison);
   if (!out.empty()) return out;
   const std::vector<Shown> all = common(comparison, runs);
-  for (const bool changed_rows_too : {false, true}) {
-    for (const Shown& shown : all) {
-      if (out.size() < kMostExamples && differ(comparison, shown, changed_rows_too)) out.push_back(shown);
-    }
-    if (!out.empty()) return out;
-  }
   *agree = true;
   out.assign(all.begin(), all.begin() + std::min(all.size(), kWhenAllAgree));
   return out;

@@ -97,19 +97,19 @@ std::string controls_table(const Comparison& comparison) {
       changed += "<tr><th scope=\"row\" class=\"in\">" + escape_markup(change_of(row)) + "</th>" + accuracy_cells(row) +
                  cell(points(row.metrics.accuracy - clean.metrics.accuracy), true) +
                  cell(std::to_string(row.clean->only_other), true) + cell(std::to_string(row.clean->only_this), true) +
-                 cell(p_value_text(row.clean->p_value), true) + "</tr>\n";
+                 cell(p_value_text(row.clean->p_value), true) + cell(p_value_text(row.clean->p_holm), true) + "</tr>\n";
     }
     if (changed.empty()) continue;
     body += "<tbody><tr class=\"clean\"><th scope=\"row\">" + key(comparison, clean.name) + "<span>" +
             escape_markup(clean.name) + "</span></th>" + accuracy_cells(clean) +
-            "<td></td><td></td><td></td><td></td></tr>\n" + changed + "</tbody>\n";
+            "<td></td><td></td><td></td><td></td><td></td></tr>\n" + changed + "</tbody>\n";
   }
   if (body.empty()) return "";
   return "<div class=\"wide\"><table class=\"controls\"><thead><tr><th scope=\"col\">thoughts</th><th scope=\"col\" "
          "class=\"n\">accuracy %</th><td class=\"scale\"><span>0</span><span>50</span><span>100</span></td><th "
          "scope=\"col\" class=\"n\">95 % CI</th><th scope=\"col\" class=\"n\">difference</th><th scope=\"col\" "
          "class=\"n\">only clean right</th><th scope=\"col\" class=\"n\">only this right</th><th scope=\"col\" "
-         "class=\"n\">p vs clean</th></tr></thead>\n" +
+         "class=\"n\">p vs clean</th><th scope=\"col\" class=\"n\">p Holm</th></tr></thead>\n" +
          body + "</table></div>\n";
 }
 

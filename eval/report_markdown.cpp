@@ -1,13 +1,37 @@
+#include <algorithm>
+#include <cctype>
+
 #include "eval/report_columns.h"
 
 namespace tacit {
 namespace {
 
-std::string escaped(const std::string& cell) {
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+
+// Whether GitHub's Markdown would read the character for more than itself: "<" opens a tag before a letter, "_" is
+// emphasis at a word's end only, "]" ends a link before "(".
+bool is_markup(const std::string& text, size_t i) {
+  const char before = i > 0 ? text[i - 1] : ' ', next = i + 1 < text.size() ? text[i + 1] : ' ';
+  switch (text[i]) {
+    case '|':
+    case '\\':
+    case '`':
+    case '*':
+    case '~': return true;
+    case '<':
+    case '&': return is_word(next) || next == '/' || next == '!' || next == '?' || next == '#';
+    case '_': return !is_word(before) || !is_word(next);
+    case ']': return next == '(' || next == '[' || next == ':';
+    default: return false;
+  }
+}
+
+// Names are a user's: they stand as they are.
+std::string escaped(const std::string& text) {
   std::string out;
-  for (char c : cell) {
-    if (c == '|') out += '\\';
-    out += c == '\n' ? ' ' : c;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (is_markup(text, i)) out += '\\';
+    out += text[i] == '\n' || text[i] == '\r' ? ' ' : text[i];
   }
   return out;
 }
@@ -35,7 +59,11 @@ std::string markdown_table(const Comparison& comparison) {
   for (const std::string& note : comparison.notes) out += "\n" + escaped(note) + "\n";
   const std::vector<std::string> lines = provenance_lines(comparison);
   if (!lines.empty()) out += "\n";
-  for (const std::string& line : lines) out += "    " + line + "\n";  // indented: a block of code
+  for (std::string line : lines) {
+    std::ranges::replace_if(
+        line, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    out += "    " + line + "\n";  // indented: a block of code
+  }
   return out;
 }
 

@@ -1,7 +1,6 @@
 #include "eval/report_plots.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "eval/plot/markup.h"
@@ -87,10 +86,9 @@ std::vector<XyPlot> depth_plot(const Comparison& comparison) {
   for (const ComparisonRow* row : plain_rows(comparison)) {
     PlotSeries series{row->name, style_of(comparison, row->name), {}};
     for (const DepthAccuracy& d : row->metrics.accuracy_by_depth) {
-      const Interval ci = wilson(std::llround(d.accuracy * static_cast<double>(d.examples)), d.examples);
-      series.points.push_back({static_cast<double>(d.depth), 100 * d.accuracy, in_percent(ci),
+      series.points.push_back({static_cast<double>(d.depth), 100 * d.accuracy, in_percent(d.accuracy_ci),
                                row->name + ", depth " + std::to_string(d.depth) + " (n " + std::to_string(d.examples) +
-                                   "): " + accuracy_text(d.accuracy, ci)});
+                                   "): " + accuracy_text(d.accuracy, d.accuracy_ci)});
     }
     if (!series.points.empty()) plot.series.push_back(std::move(series));
   }

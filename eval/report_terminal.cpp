@@ -41,21 +41,25 @@ std::string bar(double share, int64_t width) {
   return out + parts[eighths % 8];
 }
 
-// Drops columns until the table fits, then gives what is left to bars beside the accuracy.
-void fit(std::vector<ReportColumn>& columns, const Comparison& comparison, int64_t width) {
+// Drops columns until the table fits, then gives what is left to bars beside the accuracy. Returns the heads of the
+// dropped ones.
+std::string fit(std::vector<ReportColumn>& columns, const Comparison& comparison, int64_t width) {
+  std::string dropped;
   while (table_width(columns) > width) {
     const auto least = std::min_element(columns.begin(), columns.end(),
                                         [](const auto& a, const auto& b) { return a.importance < b.importance; });
     if (least->importance >= 9) break;
+    dropped += (dropped.empty() ? "" : ", ") + least->head;
     columns.erase(least);
   }
   const int64_t space = std::min(kWidestBar, width - table_width(columns) - kGap);
-  if (space < kNarrowestBar) return;
+  if (space < kNarrowestBar) return dropped;
   ReportColumn bars{.head = std::string(space, ' '), .cells = {}, .right = false};
   for (const ComparisonRow& row : comparison.rows) bars.cells.push_back(bar(row.metrics.accuracy, space));
   const auto accuracy =
       std::find_if(columns.begin(), columns.end(), [](const auto& c) { return c.head == "accuracy %"; });
   columns.insert(accuracy + 1, std::move(bars));
+  return dropped;
 }
 
 class Painter {
@@ -72,14 +76,14 @@ class Painter {
       return row.metrics.accuracy == best_ ? paint(kBold, padded) : padded;
     if (column.head.find_first_not_of(' ') == std::string::npos) return paint(kCyan, padded);  // bars
     if (column.head == "p vs clean" && row.clean)
-      return judged(row.clean->only_this, row.clean->only_other, row.clean->p_value, padded);
-    if (column.head.starts_with("p vs ")) return judged(row.only_this, row.only_baseline, row.p_value, padded);
+      return judged(row.clean->only_this, row.clean->only_other, row.clean->p_holm, padded);
+    if (column.head.starts_with("p vs ")) return judged(row.only_this, row.only_baseline, row.p_holm, padded);
     return padded;
   }
 
  private:
-  std::string judged(int64_t only_this, int64_t only_other, double p_value, const std::string& padded) const {
-    if (p_value >= .05 || only_this == only_other) return padded;
+  std::string judged(int64_t only_this, int64_t only_other, double p_holm, const std::string& padded) const {
+    if (p_holm >= .05 || only_this == only_other) return padded;
     return paint(only_this > only_other ? kGreen : kRed, padded);
   }
   std::string paint(const char* code, const std::string& text) const { return colour_ ? code + text + kPlain : text; }
@@ -138,8 +142,9 @@ std::string wrapped(const std::string& text, int64_t width) {
 std::string terminal_table(const Comparison& comparison, int64_t width, bool colour) {
   const Painter painter(comparison, colour);
   std::vector<ReportColumn> columns = report_columns(comparison);
-  fit(columns, comparison, width);
+  const std::string dropped = fit(columns, comparison, width);
   std::string out = report_title(comparison) + "\n\n" + table(columns, painter);
+  if (!dropped.empty()) out += wrapped("(a wider terminal also shows " + dropped + ")", width);
   for (const auto& further : further_tables(comparison)) out += "\n" + table(further, painter);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped(rules, width);
   for (const std::string& note : comparison.notes) out += "\n" + wrapped(note, width);

@@ -74,6 +74,12 @@ TEST_CASE("compare --seeds: rows pool seeds, with controls; a sweep of thoughts;
   CHECK(names_of(back) == Words{"thinks", "gone"});
   CHECK(back[0].at("accuracy_ci") == rows[0].at("accuracy_ci"));
   CHECK(back[1].at("clean").at("p_value") == rows[1].at("clean").at("p_value"));
+  // A run with other thoughts than its own number is no clean row of one that has its own.
+  const Finished other = run_tacit({"compare", "--runs", "short=" + (scratch / "report/runs/thinks+latents-1").string(),
+                                    "--runs", scratch / "report/runs/thinks+swap", "--baseline", "short", "--json"});
+  CAPTURE(other.err);
+  REQUIRE(other.code == 0);
+  CHECK_FALSE(Json::parse(other.out).at("rows")[1].contains("clean"));
 
   const Finished bare = run_tacit(command + Words{"--no-controls"});
   CAPTURE(bare.err);
@@ -105,8 +111,45 @@ TEST_CASE("compare --model NAME=DIR,DIR: one row of several training seeds, on t
   REQUIRE(row.at("seeds").size() == 3);
   CHECK(row.at("seeds")[2].at("seed") == 72);
   CHECK(row.at("seeds")[2].at("model") == "c");
-  CHECK(row.at("p_holm") == row.at("p_bootstrap"));
+  CHECK(row.at("p_holm") == row.at("p_value"));
   CHECK(exists(scratch / "report/runs/ours/model-3/metrics.json"));
+}
+
+TEST_CASE("compare: a row of two checkpoints beside a single one, seed by seed; rows that do not pair are not run") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "a/final");
+  write_checkpoint(scratch / "b/final", "coconut", 2);
+  write_checkpoint(scratch / "c", "coconut", 3);
+  write_checkpoint(scratch / "direct", "direct", 4);
+  const std::string a = scratch / "a/final", b = scratch / "b/final", c = scratch / "c";
+  const Words command =
+      Words{"compare", "--model", "two=" + a + "," + b, "--model", scratch / "direct", "--json"} + kSmall;
+  const Finished done = run_tacit(command + Words{"--seeds", "2", "--no-controls", "--baseline", "direct"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json json = Json::parse(done.out), rows = json.at("rows");
+  CHECK(json.at("examples") == 12);
+  CHECK(json.at("samples") == 24);
+  CHECK(rows[1].at("examples") == 12);
+  std::vector<std::pair<int64_t, std::string>> seeds;
+  for (const Json& seed : rows[0].at("seeds")) seeds.emplace_back(seed.at("seed"), seed.value("model", ""));
+  CHECK(seeds == std::vector<std::pair<int64_t, std::string>>{{3, "#1"}, {4, "#1"}, {3, "#2"}, {4, "#2"}});
+
+  const Finished odd = run_tacit(Words{"compare", "--model", "two=" + a + "," + b, "--model",
+                                       "three=" + a + "," + b + "," + c, "--out", scratch / "report"} +
+                                 kSmall);
+  CHECK(odd.code == 1);
+  CHECK(holds(odd.err, "divides 3, as many as another row has, in row 'two' but got 2"));
+  Json config = read_json(b + "/config.json", "test");
+  config["tacit"]["latents"] = 1;
+  put(b + "/config.json", config.dump());
+  const Finished mixed = run_tacit(command + Words{"--sweep-latents", "0,1,3"});
+  CHECK(mixed.code == 2);
+  CHECK(holds(mixed.err, "models of as many thoughts in row 'two', or '--latents', but got 3 and 1"));
+  const Finished told = run_tacit(command + Words{"--latents", "3"});
+  CAPTURE(told.err);
+  REQUIRE(told.code == 0);
+  CHECK(Json::parse(told.out).at("rows")[0].at("examples") == 12);
 }
 
 TEST_CASE("compare: --option and --halt reach the models that have them, and stand in the table") {

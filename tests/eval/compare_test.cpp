@@ -79,6 +79,7 @@ TEST_CASE("runs are compared on their common examples, whatever their order") {
   CHECK(c.rows[0].only_baseline == 1);          // 4
   CHECK(c.rows[0].metrics.heuristics.empty());  // they were those of eight examples
   CHECK(c.rows[0].metrics.ms_median == 12.5);
+  CHECK(c.notes.back() == "compared on the 4 problems that all rows have; there are all 8");
   CHECK(c.heuristics.size() == 2);  // of `some`, whose examples are the common ones
 }
 
@@ -138,6 +139,8 @@ model     accuracy %     95 % CI  p vs cot  ms/problem
 frontier        93.8  81.2–100.0     .0078        12.5
 cot             43.8   18.8–68.8         –        12.5
 direct          50.0   25.0–75.0     1.000        12.5
+(a wider terminal also shows p95, tokens, problems/s, p
+  Holm, steps)
 
 accuracy % by depth  3 (n 8)  4 (n 8)
 frontier                87.5    100.0

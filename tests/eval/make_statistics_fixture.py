@@ -54,13 +54,11 @@ def bootstrap(sums, counts, resamples, seed):
         means.append(sums[drawn].sum() / counts[drawn].sum())
     means = np.array(means)
     low, high = np.quantile(means, [0.025, 0.975])
-    smaller = min((means <= 0).sum(), (means >= 0).sum())
     mean = sums.sum() / counts.sum()
     rest = sums - mean * counts
     error = math.sqrt(n / (n - 1) * (rest**2).sum()) / counts.sum()
     return {"sums": sums.tolist(), "counts": counts.astype(int).tolist(), "resamples": resamples, "seed": seed,
-            "mean": mean, "low": low, "high": high, "p": min(1.0, 2 * (1 + int(smaller)) / (1 + resamples)),
-            "standard_error": error}
+            "mean": mean, "low": low, "high": high, "standard_error": error}
 
 
 def connor(only_a, only_b, pairs, effect):
@@ -118,6 +116,11 @@ def main():
         bootstrap(rng.integers(-2, 3, size=23).tolist(), rng.integers(2, 6, size=23).tolist(), 400, 2**33 + 7),
         bootstrap([2, 3, 1, 2], [4, 4, 4, 4], 300, 1),
     ]
+    out["sign_flip"] = []
+    for sums in ([1, 1, 1, 1, 1], [3, -1, 2, 2, 0, 1, -2, 3], [5, -5, 1], [2, 2, -1, 0, 0], rng.integers(-3, 4, size=16).tolist(),
+                 rng.integers(-1, 5, size=15).tolist()):
+        p = st.permutation_test((np.array(sums, float),), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+        out["sign_flip"].append({"sums": sums, "p": float(p)})
     out["power"] = [connor(*case) for case in [(30, 10, 300, 1), (10, 30, 300, 1), (5, 4, 16, 1), (8, 0, 16, 1),
                                                (3, 3, 40, 1), (121, 59, 900, 1.7), (1, 0, 5, 1), (0, 0, 50, 1)]]
     for case in [(30, 10, 300), (121, 59, 900), (20, 14, 100)]:

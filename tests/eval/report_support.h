@@ -60,7 +60,6 @@ inline NamedRuns page_runs() {
 // With everything that a page may show.
 inline Comparison page_comparison(const NamedRuns& runs = page_runs()) {
   Comparison c = compare(runs, "cot", {{"frontier +swap", "frontier"}});
-  c.disagreements.clear();
   for (ComparisonRow& row : c.rows) {
     row.by_latents.clear();
     row.on_front = row.name == "frontier" || row.name == "direct";
