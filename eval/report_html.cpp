@@ -151,7 +151,7 @@ std::string html_report(const Comparison& comparison, const std::vector<std::pai
            ? ""
            : section("controls", "Thoughts replaced",
                      "<p class=\"lead\">The same model with something else in place of its thoughts, tested "
-                     "against its own clean row (exact McNemar).</p>\n" +
+                     "against its own clean row (exact; with one sample a problem McNemar’s test).</p>\n" +
                          controls)},
       {"examples", "Examples", examples(comparison, runs)},
       {"rules", "Label-blind rules",
