@@ -7,19 +7,10 @@
 #include "eval/open_model.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
+#include "lib/core/split.h"
 
 namespace tacit {
 namespace {
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
 
 // What a report of several seeds holds unless it is told not to: no thoughts, another problem's, noise of their size.
 constexpr const char* kControls = "truncate:0,swap,noise";
@@ -27,7 +18,7 @@ constexpr const char* kControls = "truncate:0,swap,noise";
 // "zero,swap" -> both; "all" = every one that needs no number, and no thoughts at all.
 std::vector<Intervention> parse_interventions(const Options& options, const std::string& text, uint64_t seed) {
   std::vector<Intervention> out;
-  for (const std::string& name : split(text == "all" ? "truncate:0,zero,mean,noise,swap,permute" : text))
+  for (const std::string& name : split(text == "all" ? "truncate:0,zero,mean,noise,swap,permute" : text, ','))
     out.push_back(intervention_option(name, seed));
   for (size_t i = 0; i < out.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
@@ -54,7 +45,7 @@ RowArgument parse_row(const Options& options, const std::string& option, const s
   const bool named = equals != text.npos && text.find('/') > equals && !std::filesystem::exists(text);
   if (!named) return {model_name(text), {text}};
   RowArgument out{.name = text.substr(0, equals), .folders = {}};
-  for (const std::string& folder : split(text.substr(equals + 1))) out.folders.emplace_back(folder);
+  for (const std::string& folder : split(text.substr(equals + 1), ',')) out.folders.emplace_back(folder);
   const bool empty = std::ranges::any_of(out.folders, [](const auto& folder) { return folder.empty(); });
   if (out.name.empty() || empty)
     options.reject("expected DIR or NAME=DIR,DIR for '--" + option + "' but got '" + text + "'");

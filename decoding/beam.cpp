@@ -40,7 +40,7 @@ double score_of(double log_prob, int64_t length, double penalty) {
 }  // namespace
 
 std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, int64_t max_tokens,
-                              std::optional<int64_t> stop_token, WorkDone* work) {
+                              std::optional<int64_t> stop_token, WorkDone* work, const AnswerComplete& complete) {
   require(start.rows() == 1, "beam_search", "expected a session of one row but got ", start.rows());
   require(!start.model().config().bidirectional, "beam_search", "expected a model that reads from left to right");
   require(options.width >= 1 && max_tokens >= 0 && std::isfinite(options.length_penalty), "beam_search",
@@ -60,7 +60,7 @@ std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, 
       Beam beam{running[parent].tokens, stop_token && token == *stop_token, log_prob,
                 score_of(log_prob, length, options.length_penalty)};
       if (!beam.stopped) beam.tokens.push_back(token);
-      if (beam.stopped || length == max_tokens) {
+      if (beam.stopped || length == max_tokens || (complete && complete(beam.tokens))) {
         if (i < width) finished.push_back(std::move(beam));
       } else if (std::ssize(next) < width) {
         next.push_back(std::move(beam));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "decoding/decode.h"
 #include "decoding/work.h"
 #include "latent/session.h"
 
@@ -26,7 +27,9 @@ struct Beam {
 // continuations the first `width` may finish, by the stop token or at max_tokens, and the likeliest `width` others go
 // on; it ends when `width` have finished and the likeliest that goes on would, at its present length, not beat the
 // worst of them. Of equal continuations the earlier beam's, then the lower token. `work`, if given, gains what was run.
+// A beam that `complete` calls so may finish as by the stop token; its last token counts to its length.
 std::vector<Beam> beam_search(const Session& session, const BeamOptions& options, int64_t max_tokens,
-                              std::optional<int64_t> stop_token, WorkDone* work = nullptr);
+                              std::optional<int64_t> stop_token, WorkDone* work = nullptr,
+                              const AnswerComplete& complete = {});
 
 }  // namespace tacit

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "decoding/stopwatch.h"
+#include "decoding/solve_strategy.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -101,35 +101,22 @@ Solution choose(const std::shared_ptr<const Transformer>& model, const Procedure
   const at::NoGradGuard no_grad;
   Solution solution;
   Stopwatch watch;
-  Session session(model, session_options(procedure, options, std::ssize(rows), capacity));
-  if (!options.ids.empty()) session.name_rows(options.ids);
-  session.prefill(rows);
-  solution.ms.prefill = watch.lap(session);
-  solution.thoughts = think_of(session, procedure, options.keep_trace);
-  solution.ms.think = watch.lap(session);
-  session.feed(procedure.answer_marker);
+  Session session = begin_answers(model, procedure, rows, capacity, options, solution, watch);
   const at::Tensor logits_BV = session.logits_BV();
   for (int64_t b = 0; b < session.rows(); ++b) {
     solution.choices.push_back(score_choices(session, b, logits_BV[b], choices[b]));
     solution.answers.push_back({.tokens = choices[b][likeliest_choice(solution.choices[b])]});
   }
   solution.ms.answer = watch.lap(session);
-  if (leaves_early(model->config(), procedure.exit)) {
-    for (int64_t b = 0; b < session.rows(); ++b) solution.mean_exits.push_back(mean_exit(session, b));
-  }
+  solution.mean_exits = mean_exits(session, procedure);
   return solution;
 }
 
 // Row `b` of a batch's solution as a solution of its own.
-static Solution row_of(const Solution& batch, int64_t b) {
+static Solution solution_of(const Solution& batch, int64_t b) {
   const double rows = static_cast<double>(batch.choices.size());
   Solution one;
-  one.thoughts.steps = {batch.thoughts.steps[b]};
-  one.thoughts.tokens = {batch.thoughts.tokens[b]};
-  one.thoughts.halted = {batch.thoughts.halted[b]};
-  if (batch.thoughts.trace_BKD.defined()) {
-    one.thoughts.trace_BKD = batch.thoughts.trace_BKD.narrow(0, b, 1).narrow(1, 0, batch.thoughts.steps[b]);
-  }
+  one.thoughts = row_of(batch.thoughts, b);
   one.answers = {batch.answers[b]};
   one.choices = {batch.choices[b]};
   if (!batch.mean_exits.empty()) one.mean_exits = {batch.mean_exits[b]};
@@ -151,7 +138,7 @@ bool choose_all(const std::shared_ptr<const Transformer>& model, const Procedure
     const Solution batch = choose(model, procedure, {prompts.begin() + begin, prompts.begin() + end},
                                   {choices.begin() + begin, choices.begin() + end}, solve);
     for (int64_t i = begin; i < end; ++i) {
-      if (!on_solved(i, row_of(batch, i - begin))) return false;
+      if (!on_solved(i, solution_of(batch, i - begin))) return false;
     }
   }
   return true;

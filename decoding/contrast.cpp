@@ -35,10 +35,12 @@ std::vector<Decoded> decode_contrast(Session& session, Session& other, const Con
       if (done[b]) continue;
       next[b] = {ids[b]};
       out[b].tokens.push_back(ids[b]);
+      done[b] = options.complete && options.complete(out[b].tokens);
     }
-    if (std::ranges::all_of(done, [](char d) { return d != 0; })) break;
+    if (std::ranges::all_of(next, [](const auto& fed) { return fed.empty(); })) break;
     session.feed(next);
     other.feed(next);
+    if (std::ranges::all_of(done, [](char d) { return d != 0; })) break;
   }
   return out;
 }

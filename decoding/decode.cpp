@@ -37,10 +37,12 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
       if (done[b]) continue;
       next[b] = {choice.token};
       out[b].tokens.push_back(choice.token);
+      done[b] = options.complete && options.complete(out[b].tokens);
     }
-    if (std::all_of(done.begin(), done.end(), [](char d) { return d != 0; })) break;
+    if (std::ranges::all_of(next, [](const auto& fed) { return fed.empty(); })) break;
     if (session.model().config().bidirectional) break;  // read at once: nothing can follow
     session.feed(next);
+    if (std::ranges::all_of(done, [](char d) { return d != 0; })) break;
   }
   return out;
 }

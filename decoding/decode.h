@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -9,12 +10,17 @@
 
 namespace tacit {
 
+// Whether an answer's tokens hold all that will be read of it, so that none need follow; empty = never. Asked after
+// every token.
+using AnswerComplete = std::function<bool(const std::vector<int64_t>& tokens)>;
+
 struct DecodeOptions {
   int64_t max_tokens = 16;                 // upper bound on tokens a row; 0 decodes nothing
   std::optional<int64_t> stop_token = {};  // ends a row; neither returned nor fed; empty = only max_tokens ends it
   SamplingOptions sampling = {.temperature = 0};  // temperature 0 = greedy
   uint64_t seed = 0;                              // of what is drawn (answer_rng)
   bool keep_log_probs = false;
+  AnswerComplete complete = {};  // ends a row behind the token that completes it
 };
 
 struct Decoded {

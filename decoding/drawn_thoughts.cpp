@@ -6,6 +6,7 @@
 namespace tacit {
 
 static constexpr uint32_t kWordDraws = 0x776f'7264;  // "word"
+static const std::string kDrawn = "embed_sampled";
 static const std::string kLogProb = "decoding.word_log_prob", kWords = "decoding.words";
 
 Procedure with_thought_noise(const Procedure& procedure, double size, uint64_t seed) {
@@ -17,11 +18,16 @@ Procedure with_thought_noise(const Procedure& procedure, double size, uint64_t s
   return intervene(procedure, {.kind = InterventionKind::perturb, .size = size, .seed = seed});
 }
 
+bool words_can_be_drawn(const Procedure& procedure) {
+  const std::string& name = procedure.think.feedback.name;
+  return procedure.in_words && (name == feedback::embed_argmax().name || name.starts_with(kDrawn));
+}
+
 Procedure with_sampled_words(const Procedure& procedure, const SamplingOptions& sampling, uint64_t seed) {
   require_sampling(sampling, "sample");
   if (!procedure.in_words || procedure.think.feedback.name != feedback::embed_argmax().name) return procedure;
   Procedure out = procedure;
-  out.think.feedback = {"embed_sampled", [sampling, seed](const StepState& state) {
+  out.think.feedback = {kDrawn, [sampling, seed](const StepState& state) {
                           std::vector<Rng> rngs;
                           for (int64_t b = 0; b < state.rows(); ++b) rngs.push_back(state.rng(b, seed, kWordDraws));
                           std::vector<int64_t> ids;

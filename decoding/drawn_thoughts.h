@@ -14,6 +14,9 @@ namespace tacit {
 // Fails where the procedure thinks in words or not at all.
 Procedure with_thought_noise(const Procedure& procedure, double size, uint64_t seed);
 
+// Whether the procedure writes the likeliest word each time, or words that are drawn already, whatever was done to it
+// since.
+bool words_can_be_drawn(const Procedure& procedure);
 // Written chains of thought with drawn words in place of the likeliest; procedures that do not write, or by a rule of
 // their own, stay as they are. The log-probabilities of a row's words are summed up in its notes.
 Procedure with_sampled_words(const Procedure& procedure, const SamplingOptions& sampling, uint64_t seed);

@@ -188,7 +188,9 @@ class Scheduler {
       answer.stopped = procedure_.stop_token && ids[i] == *procedure_.stop_token;
       if (!answer.stopped) answer.tokens.push_back(ids[i]);
       // The last token needs no step: nothing follows it.
-      if (answer.stopped || std::ssize(answer.tokens) == max_answer_tokens()) row.phase = Phase::solved;
+      const auto& complete = options_.solve.complete;
+      const bool last = std::ssize(answer.tokens) == max_answer_tokens() || (complete && complete(answer.tokens));
+      if (answer.stopped || last) row.phase = Phase::solved;
       inputs[which[i]].token = ids[i];
     }
   }

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "decoding/solve_strategy.h"
-#include "decoding/stopwatch.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -82,18 +81,10 @@ Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure&
   const Procedure drawn = drawing(procedure, options);
   Solution solution;
   Stopwatch watch;
-  Session session(model, session_options(procedure, options, std::ssize(rows), capacity));
-  if (!options.ids.empty()) session.name_rows(options.ids);
-  session.prefill(rows);
-  solution.ms.prefill = watch.lap(session);
-  solution.thoughts = think_of(session, drawn, options.keep_trace);
-  solution.ms.think = watch.lap(session);
-  session.feed(procedure.answer_marker);
+  Session session = begin_answers(model, drawn, rows, capacity, options, solution, watch);
   solution.answers = decode(session, decode_options(procedure, options));
   solution.ms.answer = watch.lap(session);
-  if (leaves_early(model->config(), procedure.exit)) {
-    for (int64_t b = 0; b < session.rows(); ++b) solution.mean_exits.push_back(mean_exit(session, b));
-  }
+  solution.mean_exits = mean_exits(session, procedure);
   return solution;
 }
 

@@ -24,6 +24,9 @@ struct SolveOptions {
   uint64_t seed = 0;              // of all that the strategy draws
   // What vote counts: the answer within the tokens, given the prompt's id; "" = none. Empty: the tokens themselves.
   std::function<std::string(int64_t id, const std::vector<int64_t>& tokens)> extract = {};
+  // Whether two of these are one answer and share their votes; empty = the same text.
+  std::function<bool(const std::string& a, const std::string& b)> same = {};
+  AnswerComplete complete = {};                                  // as a text does that holds a stop string
   std::function<double(int64_t id, const Decoded&)> score = {};  // what best compares; empty = likelihood
   ThoughtValue value = {};                                       // what tree compares; empty = its own
 };

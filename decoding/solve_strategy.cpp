@@ -3,20 +3,11 @@
 #include <string>
 
 #include "decoding/drawn_thoughts.h"
-#include "decoding/stopwatch.h"
 #include "latent/intervention.h"
 #include "lib/core/error.h"
 
 namespace tacit {
 namespace {
-
-// One row of what many thought.
-Thoughts row_of(const Thoughts& thoughts, int64_t row) {
-  Thoughts out{{thoughts.steps[row]}, {thoughts.tokens[row]}, {thoughts.halted[row]}, {}};
-  const at::Tensor& trace_BKD = thoughts.trace_BKD;
-  if (trace_BKD.defined()) out.trace_BKD = trace_BKD.narrow(0, row, 1).narrow(1, 0, thoughts.steps[row]);
-  return out;
-}
 
 // What tokens say to a vote where nobody extracts an answer: themselves.
 std::string spelled(const std::vector<int64_t>& tokens) {
@@ -49,7 +40,7 @@ class OneProblem {
       default: samples(); break;
     }
     out_.ms.answer = watch_.lap(session_);
-    if (leaves_early(model_->config(), procedure_.exit)) out_.mean_exits = {mean_exit(session_, 0)};
+    out_.mean_exits = mean_exits(session_, procedure_);
     out_.work = std::move(work_);
     return std::move(out_);
   }
@@ -60,7 +51,7 @@ class OneProblem {
 
   Solution search() {
     FoundThoughts found = search_thoughts(model_, procedure_, prompt_, options_.strategy.tree, most_tokens(),
-                                          options_.recurrences, options_.seed, id_, options_.value);
+                                          options_.recurrences, options_.seed, id_, options_.value, options_.complete);
     Solution out{.thoughts = std::move(found.thoughts), .answers = {std::move(found.answer)}};
     if (!options_.keep_trace) out.thoughts.trace_BKD = at::Tensor();
     out.work = std::move(found.work);
@@ -83,7 +74,7 @@ class OneProblem {
     think();
     feed_marker(session_);
     const std::vector<Beam> found =
-        beam_search(session_, options_.strategy.beam, most_tokens(), procedure_.stop_token, &work_);
+        beam_search(session_, options_.strategy.beam, most_tokens(), procedure_.stop_token, &work_, options_.complete);
     out_.answers = {{found[0].tokens, found[0].stopped, {}}};
   }
 
@@ -96,8 +87,9 @@ class OneProblem {
     add_thoughts(work_, fewer, prompt_tokens(), before.steps[0], before.halted[0]);
     feed_marker(session_);
     feed_marker(other);
-    out_.answers = decode_contrast(session_, other, options_.strategy.contrast,
-                                   {.max_tokens = most_tokens(), .stop_token = procedure_.stop_token});
+    out_.answers = decode_contrast(
+        session_, other, options_.strategy.contrast,
+        {.max_tokens = most_tokens(), .stop_token = procedure_.stop_token, .complete = options_.complete});
     const int64_t tokens = std::ssize(out_.answers[0].tokens), read = tokens + out_.answers[0].stopped;
     const int64_t marker = std::ssize(procedure_.answer_marker);
     for (const int64_t steps : {out_.thoughts.steps[0], before.steps[0]})
@@ -133,7 +125,7 @@ class OneProblem {
     std::vector<std::string> said;
     for (const Decoded& answer : answers)
       said.push_back(options_.extract ? options_.extract(id_, answer.tokens) : spelled(answer.tokens));
-    return majority(said);
+    return majority(said, options_.extract ? options_.same : nullptr);
   }
 
   int64_t best(const std::vector<Decoded>& answers, const std::vector<WordLikelihood>& words) const {
@@ -164,6 +156,33 @@ class OneProblem {
 
 }  // namespace
 
+Session begin_answers(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
+                      const TokenRows& prompts, int64_t capacity, const SolveOptions& options, Solution& solution,
+                      Stopwatch& watch) {
+  Session session(model, session_options(procedure, options, std::ssize(prompts), capacity));
+  if (!options.ids.empty()) session.name_rows(options.ids);
+  session.prefill(prompts);
+  solution.ms.prefill = watch.lap(session);
+  solution.thoughts = think_of(session, procedure, options.keep_trace);
+  solution.ms.think = watch.lap(session);
+  session.feed(procedure.answer_marker);
+  return session;
+}
+
+std::vector<double> mean_exits(const Session& session, const Procedure& procedure) {
+  std::vector<double> out;
+  if (!leaves_early(session.model().config(), procedure.exit)) return out;
+  for (int64_t b = 0; b < session.rows(); ++b) out.push_back(mean_exit(session, b));
+  return out;
+}
+
+Thoughts row_of(const Thoughts& thoughts, int64_t row) {
+  Thoughts out{{thoughts.steps[row]}, {thoughts.tokens[row]}, {thoughts.halted[row]}, {}};
+  const at::Tensor& trace_BKD = thoughts.trace_BKD;
+  if (trace_BKD.defined()) out.trace_BKD = trace_BKD.narrow(0, row, 1).narrow(1, 0, thoughts.steps[row]);
+  return out;
+}
+
 Procedure drawing(const Procedure& procedure, const SolveOptions& options) {
   const Strategy& strategy = options.strategy;
   Procedure out = with_thought_noise(procedure, strategy.noise, options.seed);
@@ -176,7 +195,8 @@ DecodeOptions decode_options(const Procedure& procedure, const SolveOptions& opt
   return {.max_tokens = answer_tokens(procedure, options),
           .stop_token = procedure.stop_token,
           .sampling = options.strategy.sampling,
-          .seed = options.seed};
+          .seed = options.seed,
+          .complete = options.complete};
 }
 
 Solution solve_one(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,

@@ -6,8 +6,10 @@
 #include <map>
 #include <vector>
 
+#include "decoding/drawn_thoughts.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
+#include "lib/core/split.h"
 
 namespace tacit {
 namespace {
@@ -154,16 +156,6 @@ void read_value(Strategy& to, const Setting& setting, const std::string& text, c
   setting.set(to, value);
 }
 
-std::vector<std::string> parts_of(const std::string& text) {
-  std::vector<std::string> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
 }  // namespace
 
 Strategy parse_strategy(const std::string& text) {
@@ -181,7 +173,8 @@ Strategy parse_strategy(const std::string& text) {
   require(form, kOperation, "expected one of ", listed, " but got '", text, "'", did_you_mean(name, names));
   Strategy out = usual(form->kind);
   const std::vector<Setting> settings = settings_of(form->kind);
-  std::vector<std::string> parts = colon == text.npos ? std::vector<std::string>{} : parts_of(text.substr(colon + 1));
+  std::vector<std::string> parts;
+  if (colon != text.npos) parts = split(text.substr(colon + 1), ',');
   if (*form->value) {
     require(!parts.empty() && parts[0].find('=') == std::string::npos, kOperation, "expected '", form->name, ":",
             form->value, "' but got '", text, "'");
@@ -237,6 +230,12 @@ void require_strategy(const Strategy& strategy, const ModelConfig& config, const
   const bool cuts = draws.top_k > 0 || draws.top_p < 1 || draws.min_p > 0;
   require(!cuts || draws.temperature > 0, kOperation,
           "expected a temperature above 0 beside top-k, top-p or min-p but got '", text, "'");
+  const bool words = procedure.in_words && procedure.max_thoughts() > 0;
+  const bool draws_words = draws.temperature > 0 || strategy.kind == StrategyKind::best;
+  require(!words || !draws_words || words_can_be_drawn(procedure), kOperation,
+          "expected a method that writes the likeliest word, so that words can be drawn instead, for '", text,
+          "' but got '", procedure.method, "', which chooses them by a rule of its own",
+          strategy.kind == StrategyKind::best ? "" : "; 'temperature=0' leaves them to it");
   const bool vectors = !procedure.in_words && procedure.max_thoughts() > 0;
   require(strategy.noise == 0 || vectors, kOperation, "expected a method that thinks in vectors for '", text,
           "' but got '", procedure.method, "'");

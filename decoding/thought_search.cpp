@@ -28,12 +28,13 @@ struct Branch {
 class Search {
  public:
   Search(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
-         const ThoughtSearchOptions& options, const ThoughtValue& value, int64_t max_answer_tokens, uint64_t seed,
-         int64_t id, int64_t prompt_tokens, int64_t recurrences)
+         const ThoughtSearchOptions& options, const ThoughtValue& value, const AnswerComplete& complete,
+         int64_t max_answer_tokens, uint64_t seed, int64_t id, int64_t prompt_tokens, int64_t recurrences)
       : model_(*model),
         procedure_(procedure),
         options_(options),
         value_(value),
+        complete_(complete),
         max_answer_tokens_(max_answer_tokens),
         seed_(seed),
         id_(id),
@@ -195,7 +196,7 @@ class Search {
         ++work_.readings;
         answer.stopped = procedure_.stop_token && choices[b].token == *procedure_.stop_token;
         if (!answer.stopped) answer.tokens.push_back(choices[b].token), ++work_.tokens;
-        open[b] = !answer.stopped;
+        open[b] = !answer.stopped && !(complete_ && complete_(answer.tokens));
       }
       if (step + 1 < max_answer_tokens_) feed(next);
       if (std::ranges::none_of(open, [](char o) { return o != 0; })) break;
@@ -221,6 +222,7 @@ class Search {
   const Procedure& procedure_;
   const ThoughtSearchOptions& options_;
   const ThoughtValue& value_;
+  const AnswerComplete& complete_;
   int64_t max_answer_tokens_;
   uint64_t seed_;
   int64_t id_;
@@ -233,7 +235,7 @@ class Search {
 FoundThoughts search_thoughts(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
                               const std::vector<int64_t>& prompt, const ThoughtSearchOptions& options,
                               int64_t max_answer_tokens, int64_t recurrences, uint64_t seed, int64_t id,
-                              const ThoughtValue& value) {
+                              const ThoughtValue& value, const AnswerComplete& complete) {
   const at::NoGradGuard no_grad;
   require(options.width >= 1 && options.branch >= 1 && options.width * options.branch <= kMostSamples,
           "search_thoughts", "expected width and branch of at least 1 and at most ", kMostSamples, " in all but got ",
@@ -246,7 +248,8 @@ FoundThoughts search_thoughts(const std::shared_ptr<const Transformer>& model, c
   require(!prompt.empty(), "search_thoughts", "expected a prompt of at least one token");
   require(options.expand != ThoughtSearchOptions::Expand::tokens || options.branch <= model->config().vocab_size,
           "search_thoughts", "expected no more branches than tokens but got ", options.branch);
-  return Search(model, procedure, options, value, max_answer_tokens, seed, id, std::ssize(prompt), recurrences)
+  return Search(model, procedure, options, value, complete, max_answer_tokens, seed, id, std::ssize(prompt),
+                recurrences)
       .run(prompt);
 }
 

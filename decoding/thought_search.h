@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "decoding/decode.h"
 #include "decoding/work.h"
 #include "latent/method.h"
 #include "latent/thought_tree.h"
@@ -50,6 +51,6 @@ struct FoundThoughts {
 FoundThoughts search_thoughts(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
                               const std::vector<int64_t>& prompt, const ThoughtSearchOptions& options,
                               int64_t max_answer_tokens, int64_t recurrences = 0, uint64_t seed = 0, int64_t id = 0,
-                              const ThoughtValue& value = {});
+                              const ThoughtValue& value = {}, const AnswerComplete& complete = {});
 
 }  // namespace tacit

@@ -1,31 +1,36 @@
 #include "decoding/vote.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
+#include <vector>
 
 #include "lib/core/error.h"
 
 namespace tacit {
 
-int64_t majority(std::span<const std::string> answers) {
+int64_t majority(std::span<const std::string> answers,
+                 const std::function<bool(const std::string& a, const std::string& b)>& same) {
   require(!answers.empty(), "vote", "expected at least one sample");
   struct Candidate {
     int64_t votes = 0, first = 0;
   };
-  std::map<std::string, Candidate> candidates;
+  std::vector<Candidate> candidates;  // in the order of their first samples
   for (int64_t i = 0; i < std::ssize(answers); ++i) {
     if (answers[i].empty()) continue;
-    Candidate& of = candidates.try_emplace(answers[i], Candidate{0, i}).first->second;
-    ++of.votes;
+    const auto known = std::ranges::find_if(candidates, [&](const Candidate& candidate) {
+      const std::string& first = answers[candidate.first];
+      return first == answers[i] || (same && same(first, answers[i]));
+    });
+    if (known == candidates.end()) {
+      candidates.push_back({1, i});
+    } else {
+      ++known->votes;
+    }
   }
-  Candidate best;
-  for (const auto& [answer, candidate] : candidates) {
-    const bool more = candidate.votes > best.votes;
-    if (more || (candidate.votes == best.votes && candidate.first < best.first)) best = candidate;
-  }
-  return best.first;
+  const auto most = std::ranges::max_element(candidates, {}, &Candidate::votes);  // the first of equals
+  return most == candidates.end() ? 0 : most->first;
 }
 
 double likelihood(std::span<const double> log_probs, Likelihood how) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,8 +12,10 @@ namespace tacit {
 
 // Self-consistency [arXiv:2203.11171]: which sample stands for the answer that most samples gave. Of equally frequent
 // answers the one given first, and of its samples the first. "" is no answer and has no vote; where there is no other,
-// sample 0. Fails on no samples.
-int64_t majority(std::span<const std::string> answers);
+// sample 0. `same` says which texts are one answer (72 and 72.0), each compared with the first of a group; empty =
+// equal texts. Fails on no samples.
+int64_t majority(std::span<const std::string> answers,
+                 const std::function<bool(const std::string& a, const std::string& b)>& same = {});
 
 // How a sample's log-probabilities become its score.
 enum class Likelihood {

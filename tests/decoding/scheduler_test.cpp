@@ -115,6 +115,36 @@ TEST_CASE("a row that is done makes room for the next prompt") {
   }
 }
 
+TEST_CASE("an answer ends where it is complete, alone and in a running batch, with the tokens it would have had") {
+  const auto model = test::tiny_model();
+  const TokenRows prompts = random_prompts(10);
+  const AnswerComplete complete = [](const std::vector<int64_t>& tokens) { return tokens.back() % 3 == 0; };
+  for (const char* name : {"latent", "words", "direct", "parallel"}) {
+    CAPTURE(name);
+    Procedure procedure = procedures().at(name);
+    procedure.stop_token = {};
+    const SolveOptions free{.max_answer_tokens = 9, .keep_trace = true};
+    SolveOptions ending = free;
+    ending.complete = complete;
+    const auto batched = all_of(model, procedure, prompts, {.rows = 4, .solve = ending});
+    const Solution together = solve(model, procedure, prompts, ending);
+    int64_t ended = 0;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      CAPTURE(i);
+      std::vector<int64_t> expected = solve(model, procedure, {prompts[i]}, free).answers[0].tokens;
+      REQUIRE(expected.size() == 9);
+      const auto last = std::ranges::find_if(expected, [](int64_t token) { return token % 3 == 0; });
+      if (last != expected.end()) expected.erase(last + 1, expected.end()), ++ended;
+      const Solution alone = solve(model, procedure, {prompts[i]}, ending);
+      CHECK(alone.answers[0].tokens == expected);
+      CHECK(together.answers[i].tokens == expected);
+      CHECK_FALSE(alone.answers[0].stopped);
+      check_same(batched[i], alone);
+    }
+    CHECK(ended > 0);
+  }
+}
+
 TEST_CASE("the same call gives the same bits") {
   const auto model = test::tiny_model();
   const Procedure latent = procedures().at("latent");

@@ -92,6 +92,20 @@ TEST_CASE("a strategy that a method cannot follow is refused") {
   CHECK(holds(error("vote:2,noise=.1", "direct"), "thinks in vectors"));
   CHECK(holds(error("tree", "parallel"), "takes one vector after the other"));
   CHECK(holds(error("contrast", "direct"), "takes thoughts"));
+  Procedure own = procedures().at("words");
+  own.in_words = true;
+  own.think.feedback.name = "own rule";
+  own.method = "own";
+  const auto of_own = [&](const char* strategy) {
+    SolveOptions options{.max_answer_tokens = 3, .strategy = parse_strategy(strategy)};
+    return error_of([&] { solve(model, own, {{1, 2}}, options); });
+  };
+  for (const char* drawn : {"sample", "vote:3", "best:3"}) {
+    CHECK(holds(of_own(drawn), "expected a method that writes the likeliest word, so that words can be drawn"));
+    CHECK(holds(of_own(drawn), "but got 'own', which chooses them by a rule of its own"));
+  }
+  CHECK(of_own("vote:3,temperature=0").empty());
+  CHECK(of_own("beam:2").empty());
   SolveOptions options{.strategy = parse_strategy("vote:2")};
   CHECK(holds(error_of([&] {
                 solve(model, procedures().at("latent"), {{1}, {2}}, options);
@@ -106,6 +120,10 @@ TEST_CASE("most samples decide; of equals the answer that came first") {
   CHECK(winner({"c", "a", "b", "b", "a"}) == 1);
   CHECK(winner({"", "", "a"}) == 2);
   CHECK(winner({"", ""}) == 0);
+  const auto as_numbers = [](const std::string& a, const std::string& b) { return std::stod(a) == std::stod(b); };
+  const std::vector<std::string> sums = {"8", "72", "8", "72.0", "72.00", ""};
+  CHECK(winner(sums) == 0);
+  CHECK(majority(sums, as_numbers) == 1);
   CHECK(holds(error_of([&] { winner({}); }), "[vote] expected at least one sample"));
   CHECK(best_of(std::vector<double>{1, 3, 3, 2}) == 1);
   CHECK(best_of(std::vector<double>{NAN, -5, NAN}) == 1);
@@ -191,6 +209,60 @@ TEST_CASE("a vote takes the answer of most samples, each drawn as if it were alo
         CHECK(voted.work->tokens == tokens);
       }
     }
+  }
+}
+
+TEST_CASE("samples that a scorer calls equal share their votes") {
+  const auto model = test::tiny_model();
+  const TokenRows prompts = random_prompts(8);
+  const Strategy strategy = parse_strategy("vote:9,temperature=2");
+  const auto same = [](const std::string& a, const std::string& b) { return std::stoi(a) % 3 == std::stoi(b) % 3; };
+  int64_t moved = 0;
+  for (int64_t id = 0; id < 8; ++id) {
+    SolveOptions options{.max_answer_tokens = 1, .ids = {id}, .strategy = strategy, .seed = 5};
+    options.extract = [](int64_t, const std::vector<int64_t>& tokens) {
+      return tokens.empty() ? "" : std::to_string(tokens[0]);
+    };
+    options.same = same;
+    std::vector<std::string> grouped, texts;
+    const auto samples = samples_of(model, procedures().at("latent"), prompts[id], id, strategy, 9, 5);
+    for (const Solution& sample : samples) {
+      texts.push_back(options.extract(id, sample.answers[0].tokens));
+      grouped.push_back(texts.back().empty() ? "" : std::to_string(std::stoi(texts.back()) % 3));
+    }
+    const Solution voted = solve(model, procedures().at("latent"), {prompts[id]}, options);
+    CHECK(options.extract(id, voted.answers[0].tokens) == texts[majority(grouped)]);
+    moved += texts[majority(grouped)] != texts[majority(texts)];
+  }
+  CHECK(moved > 0);
+}
+
+TEST_CASE("every strategy ends an answer where it is complete") {
+  const auto model = test::tiny_model();
+  const TokenRows prompts = random_prompts(6);
+  const AnswerComplete complete = [](const std::vector<int64_t>& tokens) { return tokens.back() % 2 == 0; };
+  Procedure procedure = procedures().at("latent");
+  procedure.stop_token = {};
+  for (const char* text : {"greedy", "sample:temperature=1.5", "beam:3", "vote:3,temperature=1.5",
+                           "best:3,temperature=1.5", "tree", "tree:by=entropy", "contrast"}) {
+    CAPTURE(text);
+    int64_t ended = 0;
+    for (int64_t id = 0; id < 6; ++id) {
+      CAPTURE(id);
+      SolveOptions options{.max_answer_tokens = 7, .ids = {id}, .strategy = parse_strategy(text), .seed = 3};
+      const std::vector<int64_t> free = solve(model, procedure, {prompts[id]}, options).answers[0].tokens;
+      options.complete = complete;
+      const Solution solution = solve(model, procedure, {prompts[id]}, options);
+      const std::vector<int64_t>& tokens = solution.answers[0].tokens;
+      const auto first = std::ranges::find_if(tokens, [](int64_t token) { return token % 2 == 0; });
+      CHECK(std::ssize(tokens) == (first == tokens.end() ? 7 : first - tokens.begin() + 1));
+      ended += tokens.size() < 7;
+      if (std::string(text) == "contrast" || std::string(text) == "greedy" || std::string(text) == "tree:by=entropy")
+        CHECK(std::ranges::equal(tokens, std::vector(free.begin(), free.begin() + std::ssize(tokens))));
+      if (std::string(text) == "contrast") CHECK(solution.work->tokens == 2 * std::ssize(tokens));
+      if (std::string(text) == "tree:by=entropy") CHECK(solution.work->tokens == std::ssize(tokens));
+    }
+    CHECK(ended > 0);
   }
 }
 
