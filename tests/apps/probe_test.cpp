@@ -68,6 +68,35 @@ TEST_CASE("probe: every probe of problems writes JSON and SVG, and a picture tha
   }
 }
 
+TEST_CASE(
+    "probe: where labels are fewer than the default graphs' nodes, graphs are those of the checkpoint's training") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  Json config = read_json(std::filesystem::path(scratch / "model") / "config.json", "test");
+  config["tacit"]["labels"] = 16;
+  write_file_atomic(std::filesystem::path(scratch / "model") / "config.json", config.dump(), "test");
+  const std::vector<std::string> command = {"probe", "dimension", "--model", scratch / "model", "--count", "40"};
+  const Finished without = run_tacit(command);
+  CHECK(without.code == 1);
+  CHECK(without.err.find("expected graphs of at most 16 nodes") != std::string::npos);
+  CHECK(without.err.find("'--max-nodes'") != std::string::npos);
+
+  const auto steps = [](const Json& json) { return thinker(json, "thoughts").at("steps"); };
+  const std::vector<std::string> sizes = {"--min-nodes", "6", "--max-nodes", "8",
+                                          "--min-depth", "1", "--max-depth", "2"};
+  std::vector<std::string> given = command;
+  given.insert(given.end(), sizes.begin(), sizes.end());
+  const Json asked = run_json(given);
+  write_file_atomic(std::filesystem::path(scratch / "model") / "train.json",
+                    R"({"method": "coconut", "task": "reach",
+                        "reach": {"min_nodes": 6, "max_nodes": 8, "min_depth": 1, "max_depth": 2, "labels": 16}})",
+                    "test");
+  const Json own = run_json(command);
+  CHECK(steps(own) == steps(asked));  // the same problems, so the same numbers
+  CHECK(own.at("notes").dump().find("6 to 8 nodes") != std::string::npos);
+  CHECK(asked.at("notes").dump().find("train.json") == std::string::npos);
+}
+
 TEST_CASE("probe frontier: the embedded model's thoughts hold the frontier, a model of random weights holds none") {
   const Json json = run_json({"probe", "frontier", "--model", embedded("frontier"), "--count", "20", "--seed", "3"});
   for (const Json& step : thinker(json, "thoughts").at("explored").at("by_thought"))
