@@ -196,6 +196,9 @@ Reply Repl::answer(const std::string& title, const Thinker& thinker, const std::
         live.write(title + ", thought " + std::to_string(index + 1) + ":", now);
       }
     };
+    options.answering = [&live, title](const std::string& so_far) {
+      if (live.due()) live.write(title + ", answer:", " " + printable(so_far));
+    };
   }
   return ask(thinker, text, options);
 }

@@ -29,6 +29,19 @@ Halt watched(Halt inner, const AskOptions& options, double& watched_ms) {
           }};
 }
 
+// Never ends an answer; looks at Ctrl-C and tells who watches, as watched() does for thoughts.
+AnswerComplete watched_answer(const Tokenizer& tokenizer, const AskOptions& options, double& watched_ms) {
+  return [&tokenizer, &options, &watched_ms](const std::vector<int64_t>& tokens) {
+    stop_if_interrupted();
+    if (options.answering) {
+      Stopwatch watch;
+      options.answering(tokenizer.decode(tokens));
+      watched_ms += watch.lap();
+    }
+    return false;
+  };
+}
+
 Feedback replaced_feedback(Feedback base, const AskOptions& options) {
   Feedback out{.name = base.name + " +replaced", .reads_layers = base.reads_layers};
   out.next = [base, &options](const StepState& state) {
@@ -105,7 +118,7 @@ bool asks_about_graphs(const Thinker& thinker) {
 Reply ask(const Thinker& thinker, const std::string& question, const AskOptions& options) {
   const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
   Procedure procedure = thinker.procedure;
-  double watched_ms = 0;
+  double watched_ms = 0, watched_answer_ms = 0;
   if (options.replacement) procedure.think.feedback = replaced_feedback(procedure.think.feedback, options);
   procedure.think.feedback.reads_layers = procedure.think.feedback.reads_layers || options.layers;
   procedure.think.halt = watched(procedure.think.halt, options, watched_ms);
@@ -118,7 +131,8 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                    .keep_trace = true,
                                    .recurrences = thinker.recurrences,
                                    .strategy = thinker.strategy,
-                                   .seed = thinker.sample_seed});
+                                   .seed = thinker.sample_seed,
+                                   .complete = watched_answer(tokenizer, options, watched_answer_ms)});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
   reply.trace_KD = solution.thoughts.trace_BKD[0].narrow(0, 0, reply.steps);
@@ -135,6 +149,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   reply.answer = join_words(answer);
   reply.phases = solution.ms;
   reply.phases.think -= watched_ms;
+  reply.phases.answer -= watched_answer_ms;
   reply.ms = reply.phases.total();
   return reply;
 }

@@ -41,6 +41,8 @@ struct AskOptions {
   // Called before each thought, from 0, is fed, where thoughts follow one another; what it costs is not counted.
   std::function<void(int64_t index, const StepState& state, const NextInput& thought)> watch;
   bool layers = false;  // StepState::layer_BD for `watch`
+  // Called after each token of the answer with its text so far; not counted either.
+  std::function<void(const std::string& text)> answering;
   // Set: what `replacement` makes of thought `replaced`, from 0, is fed in its place. logits_V: the readout that it was
   // taken from, of thoughts in parallel its own. Parallel thoughts are replaced in the last iteration, so that the
   // others stay as they are.
@@ -61,7 +63,7 @@ struct Reply {
   std::vector<int64_t> tokens;  // those of thoughts that are words
 };
 
-// Thinks and answers. Ctrl-C between two thoughts throws Interrupted.
+// Thinks and answers. Ctrl-C between two thoughts or two tokens of the answer throws Interrupted.
 Reply ask(const Thinker& thinker, const std::string& question, const AskOptions& options = {});
 
 // A reply under its title.

@@ -1,0 +1,2 @@
+// As in render_sources.cpp.
+#include "apps/reply.cpp"

@@ -1,0 +1,30 @@
+#include "apps/reply.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/apps/checkpoint.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+TEST_CASE("an answer is told token by token as it is written, and watching changes none of it") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  Thinker thinker = make_thinker(open_model(scratch / "model"), "latent", -1, 0, Json::object());
+  thinker.procedure.stop_token.reset();
+  thinker.procedure.max_answer_tokens.reset();
+  thinker.max_answer_tokens = 5;
+  const Reply alone = ask(thinker, question());
+  std::vector<std::string> told;
+  AskOptions options;
+  options.answering = [&](const std::string& text) { told.push_back(text); };
+  const Reply watched = ask(thinker, question(), options);
+  CHECK(watched.answer == alone.answer);
+  CHECK(at::equal(watched.trace_KD, alone.trace_KD));
+  REQUIRE(told.size() == 5);
+  for (size_t i = 1; i < told.size(); ++i) {
+    CHECK(told[i].size() > told[i - 1].size());
+    CHECK(told[i].starts_with(told[i - 1]));
+  }
+  CHECK(told[0].starts_with(watched.answer));  // of graphs the first word counts
+}
