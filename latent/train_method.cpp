@@ -183,7 +183,9 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   if (!data.validation.empty()) {
     problem.validate = [&](const Transformer& model) {
       const TrainingBatch batch = validation_batch(data.validation, stages - 1);
-      return figures_of(loss_of(model, batch, {.thought_weight = config.thought_weight}, /*training=*/false));
+      auto figures = figures_of(loss_of(model, batch, {.thought_weight = config.thought_weight}, /*training=*/false));
+      figures.emplace_back("examples", static_cast<double>(data.validation.size()));
+      return figures;
     };
   }
   problem.resets_optimizer = [&](int64_t step) {

@@ -81,15 +81,19 @@ TEST_CASE("train works with no config, prints its final figures and leaves a che
   const Json figures = parse_json(done.out, "test", "stdout");
   CHECK(figures["step"] == 2);
   CHECK(figures["loss"].get<double>() > 0);
-  int64_t lines = 0;
+  int64_t lines = 0, validations = 0;
   for_each_line(scratch / "out" / "metrics.jsonl", "test", [&](std::string_view text, int64_t) {
     const Json line = parse_json(text, "test", "metrics.jsonl");
     if (!line.contains("validation")) {
       ++lines;
       CHECK(line["step"] == lines);
       CHECK(line.contains("loss"));
+    } else {
+      ++validations;
+      CHECK(line["validation"]["examples"] == 128);
     }
   });
+  CHECK(validations == 1);
   CHECK(lines == 2);
   CHECK(run_tacit({"eval", "--model", scratch / "out", "--task", "reach", "--count", "3", "--method", "latent",
                    "--latency-problems", "0"})

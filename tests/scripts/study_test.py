@@ -1,6 +1,7 @@
 """scripts/study against a stand-in for the command: what is trained, what is asked, what the table says."""
 import importlib.machinery
 import importlib.util
+import itertools
 import json
 import math
 import pathlib
@@ -17,7 +18,8 @@ sys.dont_write_bytecode = True
 study = importlib.util.module_from_spec(importlib.util.spec_from_loader("study", loader))
 loader.exec_module(study)
 
-# Trains in no time, answers problem i rightly where i < 3 * seed + the number of thoughts asked for, and writes down every call.
+# Trains in no time, answers problem i rightly where i < 3 * seed + the number of thoughts asked for (with several repeats the
+# first of them alone), and writes down every call.
 STAND_IN = """#!{python}
 import json, pathlib, sys
 words = sys.argv[1:]
@@ -29,13 +31,16 @@ if words[0] == "train":
     recipe = json.loads(pathlib.Path(given["--config"]).read_text())
     if "init" in recipe and not (pathlib.Path(recipe["init"]) / "seed").exists(): sys.exit("no start")
     (folder / "seed").write_text(str(recipe["seed"]))
-    (folder / "metrics.jsonl").write_text('{{"step": 1, "ms": 2000, "tokens": 500000}}\\n')
+    (folder / "metrics.jsonl").write_text('{{"step": 1, "ms": 2000, "tokens": 500000}}\\n'
+                                          '{{"step": 1, "validation": {{"token_accuracy": 0.5, "examples": 40.0}}}}\\n')
     print("{{}}")
 elif words[0] == "eval":
     seed = int((pathlib.Path(given["--model"]) / "seed").read_text())
+    repeats = int(given.get("--repeats", 1))
     right = [i < 3 * seed + int(given.get("--latents", 0)) for i in range(20)]
-    (folder / "samples.jsonl").write_text("".join(json.dumps({{"id": i, "correct": c}}) + "\\n" for i, c in enumerate(right)))
-    (folder / "metrics.json").write_text(json.dumps({{"mean_flops": 2e6, "accuracy_by_depth": [{{"depth": 1, "examples": 20, "accuracy": sum(right) / 20}}]}}))
+    (folder / "samples.jsonl").write_text("".join(json.dumps({{"id": i, "repeat": r, "correct": c and r == 0}}) + "\\n"
+                                                  for i, c in enumerate(right) for r in range(repeats)))
+    (folder / "metrics.json").write_text(json.dumps({{"mean_flops": 1e6 * int(given.get("--flops", 2)), "accuracy_by_depth": [{{"depth": 1, "examples": 20, "accuracy": sum(right) / 20}}]}}))
 else: print(json.dumps({{"memory": {{"bytes": 4096}}}}))
 """
 
@@ -47,11 +52,26 @@ FIRST = {"title": "T", "question": "Q", "shared": {"task": "t", "steps": 2}, "se
 
 
 class Statistics(unittest.TestCase):
-    def test_mcnemar_is_the_exact_two_sided_binomial(self):
-        self.assertEqual(study.mcnemar(0, 0), 1)
-        self.assertAlmostEqual(study.mcnemar(1, 5), 2 * (1 + 6) / 64)
-        self.assertAlmostEqual(study.mcnemar(10, 0), 2 / 1024)
-        self.assertEqual(study.mcnemar(3, 3), 1)
+    def test_sign_flip_of_one_seed_is_mcnemars_exact_test(self):
+        def mcnemar(a, b): return min(1, 2 * sum(math.comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b))
+        for a, b in ((0, 0), (1, 5), (10, 0), (3, 3), (40, 61), (200, 90)):
+            self.assertAlmostEqual(study.sign_flip([1] * a + [-1] * b + [0] * 7), mcnemar(a, b), places=12)
+
+    def test_sign_flip_of_several_seeds_is_the_share_of_all_signs(self):
+        for given in ([3, -1, 2, 0, 1], [3, 3, 3, -2], [1, 1, -2], [2, 2, 2, 2, -1, -3]):
+            sums = [abs(sum(s * d for s, d in zip(signs, given))) for signs in itertools.product((1, -1), repeat=len(given))]
+            self.assertAlmostEqual(study.sign_flip(given), sum(x >= abs(sum(given)) for x in sums) / len(sums))
+        # Three seeds that agree on every problem say no more than one.
+        self.assertAlmostEqual(study.sign_flip([3] * 8 + [-3] * 2), study.sign_flip([1] * 8 + [-1] * 2))
+
+    def test_the_fields_of_a_recipe_are_those_that_the_trainer_reads(self):
+        root = SCRIPT.parent.parent
+        def words(file, begin):
+            text = (root / "latent" / file).read_text()
+            text = text[text.index(begin):]
+            return set(re.findall(r'"(\w+)"', text[:text.index("};")]))
+        read = words("train_config.cpp", "known_fields = {") | words("trainer_config.cpp", "> fields = {")
+        self.assertEqual(study.RECIPE | {"seed"}, read)
 
     def test_holm_multiplies_the_least_by_all_and_never_falls(self):
         self.assertEqual(study.holm([None, .04, .01, .03]), [None, .06, .03, .06])
@@ -92,7 +112,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(rows["a > 4"]["tests"]["plain"]["accuracy_by_seed"], [35, 50, 65])
         self.assertEqual((rows["a > 4"]["tests"]["plain"]["only_this"], rows["a > 4"]["tests"]["plain"]["only_baseline"]), (12, 0))
         page = (self.root / "docs/results/study-first.md").read_text()
-        for part in ("| a | 30.0 ± 37.3 | 4.00 | 2.0 | 2 | 0.50 M |", "| a > 4 | 50.0 ± 37.3 (<.001) | 4.00 | 2.0 | as a |  |",
+        for part in ("| a | 30.0 ± 37.3 | 4.00 | 2.0 | 2 | 0.50 M |", "| a > 4 | 50.0 ± 37.3 (.002) | 4.00 | 2.0 | as a |  |",
                      "| arm | 1 (60) |", "| a > 4 | 50.0 |", "- seen", "scripts/study studies/first.json"):
             self.assertIn(part, page)
         self.assertEqual(len(re.findall("<circle", (self.root / "docs/results/study-first.svg").read_text())), 2 * 4)
@@ -109,6 +129,72 @@ class Runs(unittest.TestCase):
         self.run_study("third", other_start)
         self.assertEqual(len(self.calls("train")), 15)  # a has another start, so it is another training
 
+    def test_another_recipe_than_the_finished_one_is_trained_again_and_asked_again(self):
+        self.run_study("first", FIRST)
+        stale = self.root / "runs/studies/first/a->-4-1-plain/stale"
+        stale.touch()
+        def arms(**a): return {"arms": {**FIRST["arms"], "a": {**FIRST["arms"]["a"], **a}}}
+        done = self.run_study("first", {**FIRST, **arms(steps=9)})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.calls("train")), 9)  # a of three seeds; its start is as it was
+        self.assertIn("a seed 1 was trained by another recipe (steps)", done.stderr)
+        self.assertFalse(stale.exists())  # an evaluation of the training that is gone
+        self.assertFalse(list((self.root / "runs").glob("**/*.part")))
+        # Another start: all that begins with it, also where that start was retrained by a call that ended there.
+        other = {"arms": {**FIRST["arms"], "start": {"method": "s", "hidden": True, "steps": 7}, "a": {**FIRST["arms"]["a"], "steps": 9}}}
+        self.run_study("first", {**FIRST, **other, "tests": {"broken": ["--count", "20"]},
+                                 "arms": {**other["arms"], "a": {**FIRST["arms"]["a"], "init": "", "hidden": True},
+                                          "b": {"method": "m", "init": "arm:start"}, "a > 4": {"of": "b"}}, "baseline": "b"})
+        done = self.run_study("first", {**FIRST, **other})
+        self.assertIn("a seed 2 was trained by another recipe (init)", done.stderr)
+        trained = [pathlib.Path(c[c.index("--out") + 1]).name for c in self.calls("train")]
+        self.assertEqual([trained.count(f"start-{seed}") for seed in (1, 2, 3)], [2, 2, 2])
+        self.assertEqual([trained.count(f"a-{seed}") for seed in (1, 2, 3)], [3, 3, 3])
+
+    def test_trainings_of_before_the_recipe_was_kept_are_kept_too(self):
+        self.run_study("first", FIRST)
+        for finished in (self.root / "runs/studies/first").glob("*/finished.json"):
+            held = json.loads(finished.read_text())
+            self.assertEqual(held.pop("recipe")["task"], "t")
+            finished.write_text(json.dumps(held))
+        self.run_study("first", FIRST)
+        self.assertEqual(len(self.calls("train")), 6)
+        self.assertIn("recipe", json.loads((self.root / "runs/studies/first/a-1/finished.json").read_text()))
+
+    def test_repeats_are_samples_of_their_problem(self):
+        done = self.run_study("first", {**FIRST, "tests": {"plain": ["--repeats", "2"]}})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["arm"]: row["tests"]["plain"] for row in json.loads((self.root / "docs/results/study-first.json").read_text())["rows"]}
+        self.assertEqual(rows["a"]["accuracy_by_seed"], [7.5, 15, 22.5])
+        self.assertEqual((rows["a"]["problems"], rows["a > 4"]["only_this"]), (20, 12))
+
+    def test_p_is_over_problems_and_the_differences_over_seeds_are_told(self):
+        self.run_study("first", FIRST)
+        result = json.loads((self.root / "docs/results/study-first.json").read_text())
+        cell = result["rows"][1]["tests"]["plain"]
+        # Problems 3 .. 12 differ, 6 and 9 in two seeds: p = 2 of 2^10 signs.
+        self.assertAlmostEqual(cell["p"], 2 / 2**10)
+        self.assertEqual(cell["difference_to_baseline"], {"by_seed": [20, 20, 20], "mean": 20, "half_interval": 0})
+        self.assertIsNone(result["rows"][0]["tests"]["plain"]["difference_to_baseline"])
+        self.assertIn("sign-flip test over problems", (self.root / "docs/results/study-first.md").read_text())
+
+    def test_flops_are_each_tests_own_and_validation_says_its_problems(self):
+        done = self.run_study("first", {**FIRST, "measures": {}, "by_depth": [], "tests": {
+            "small": ["--flops", "2"], "trained": "validation", "large": ["--flops", "5"]}})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        page = (self.root / "docs/results/study-first.md").read_text()
+        self.assertIn("| MFLOP a problem (small / large) |", page)
+        self.assertIn("| 2.0 / 5.0 |", page)
+        self.assertIn("problems a seed: small 20, trained 40, large 20.", page)
+
+    def test_some_seeds_or_one_arm_are_printed_and_no_page_is_written(self):
+        for options, row in ((["--seeds", "2,4"], "| a | 45.0 ± "), (["--only", "a > 4"], "| a > 4 | 50.0 ± ")):
+            done = self.run_study("first", FIRST, *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(row, done.stdout)
+            self.assertIn("no page is written", done.stderr)
+        self.assertEqual(list((self.root / "docs/results").iterdir()), [])
+
     def test_notes_are_written_anew_without_running(self):
         self.run_study("first", FIRST)
         before = len(self.calls("eval"))
@@ -118,9 +204,24 @@ class Runs(unittest.TestCase):
         self.assertEqual(len(self.calls("eval")), before)
 
     def test_what_makes_no_sense_is_refused(self):
-        for change, told in (({"arm": {}}, "got ['arm']"), ({"seeds": [1]}, "at least three seeds"), ({"baseline": "c"}, "got 'c'"),
+        for change, told in (({"arm": {}}, "got 'arm'"), ({"seeds": [1]}, "at least three seeds"), ({"baseline": "c"}, "got 'c'"),
                              ({"arms": {"a": {"init": "arm:c"}}}, "got 'c'"), ({"arms": {"a": {}, "b": {"of": "c"}}}, "got 'c'")):
             done = self.run_study("bad", {**FIRST, **change})
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(told, done.stderr)
+        for change, told in (({"arms": {"a": {"latent": 1}}}, "did you mean 'latents'?"), ({"shared": {"step": 2}}, "did you mean 'steps'?"),
+                             ({"arms": {"a": {}, "b": {"of": "a", "steps": 3}}}, "expected one of eval, hidden, of but got 'steps' in the arm 'b'"),
+                             ({"tests": {"plain": "validate"}}, "as the test 'plain'"), ({"figure": {"chanse": 50}}, "did you mean 'chance'?"),
+                             ({"figure": {"x": {"plane": 1}, "label": "l"}}, "did you mean 'plain'?"), ({"by_depth": ["plane"]}, "did you mean 'plain'?"),
+                             ({"measures": {"KB": {"command": [], "feld": "x"}}}, "did you mean 'field'?"),
+                             ({"measures": {"KB": {"command": []}}}, "expected 'field' in the measure 'KB'"),
+                             ({"measures": {"KB": {"command": [], "field": "x", "arms": ["c"]}}}, "got 'c' among the arms")):
+            done = self.run_study("bad", {**FIRST, **change})
+            self.assertEqual(done.returncode, 1, change)
+            self.assertIn(told, done.stderr)
+        for options, told in ((["--only", "start"], "expected one of a, a > 4 but got 'start'"), (["--only", "a > 5"], "did you mean 'a > 4'?"),
+                              (["--seeds", "1,x"], "but got '1,x'")):
+            done = self.run_study("bad", FIRST, *options)
             self.assertEqual(done.returncode, 1)
             self.assertIn(told, done.stderr)
         self.assertEqual(self.calls("train"), [])
