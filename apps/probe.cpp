@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <charconv>
 #include <cmath>
 #include <iostream>
@@ -130,12 +132,28 @@ void check_probe_options(const Options& options, const Probe& chosen) {
     if (&one == &chosen) continue;
     for (const std::string& name : one.options) options.reject_useless({name}, "the probe " + std::string(one.name));
   }
-  const bool compression = std::string(chosen.name) == "compression";
-  if (compression) options.require_option("items");
+  if (std::string(chosen.name) != "compression") return;
+  options.require_option("items");
+  // It looks at embeddings alone: nothing is asked, and nothing drawn but by fixed seeds.
+  options.reject_useless({"method",    "option",     "latents",        "recurrences", "task",
+                          "data",      "count",      "limit",          "seed",        "batch",
+                          "shots",     "shots-data", "prompt",         "chat",        "max-answer-tokens",
+                          "style",     "labels",     "kind",           "min-nodes",   "max-nodes",
+                          "min-depth", "max-depth",  "edges-per-node", "acyclic",     "balance-in-degree",
+                          "generator"},
+                         "probes that ask problems");
+}
+
+// Before the work: whether what it finds can be written.
+void require_writable(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  require(std::filesystem::is_directory(folder) && ::access(folder.c_str(), W_OK) == 0, "probe",
+          "expected '--out' to be a folder that can be written but got ", folder.string(),
+          error ? ": " + error.message() : "");
 }
 
 void write_files(const std::filesystem::path& folder, const ProbeReport& report) {
-  std::filesystem::create_directories(folder);
   write_file_atomic(folder / (report.name + ".json"), dump(report.json, 2) + "\n", "probe");
   for (const probe::Chart& chart : report.charts)
     write_file_atomic(folder / (report.name + "-" + chart.name + ".svg"), probe::svg(chart), "probe");
@@ -183,13 +201,14 @@ int run_probe(const std::vector<std::string>& args) {
                   "tacit probe noise --model models/frontier --count 50 --out probes/noise");
   options.positional("NAME", &name, "which probe");
   options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});
-  options.add("task", "NAME", &flags.task, "what to solve: 'tacit data list' (default: the checkpoint's own)");
+  options.add("task", "NAME", &flags.task,
+              "what to solve: 'tacit data list', or a task file, NAME.json (default: the checkpoint's own)");
   options.add("data", "FILE", &flags.data, "file of the benchmark; problems are generated without it");
   options.add("count", "N", &flags.count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &flags.limit, "only the first N problems (default 0 = all)", 0);
   options.add("out", "DIR", &out, "folder for NAME.json and an SVG of every chart");
-  options.add("hull-problems", "N", &own.lens.hull_problems, "lens: problems whose hull distance is taken (default 50)",
-              0);
+  options.add("hull-problems", "N", &own.lens.hull_problems,
+              "lens: problems whose hull distance is taken (default 50; 0 = none)", 0);
   options.choice("classes", {"answer", "next-node"}, &own.classes,
                  "separability: what tells classes apart: answer (default) or next-node");
   options.add("items", "FILE", &own.compression.items, "compression: CSV of items and their human categories");
@@ -201,18 +220,25 @@ int run_probe(const std::vector<std::string>& args) {
   options.add("ridge", "X", &own.linear.ridge, "goal: strength of the penalty (default 0.1)", 1e-9);
   options.add("test-share", "X", &own.linear.test_share, "goal: share of held-out problems (default 0.3)", 0.01);
   options.common(flags.common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
+  flags.prompt.add(options);
   flags.reach.add_text(options);
   flags.reach.add_generator(options);
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   const Probe& chosen = probe_called(options, name);
   check_probe_options(options, chosen);
+  if (!(own.linear.test_share < 1)) {
+    options.reject("expected '--test-share' below 1, for what is not tested is trained on, but got " +
+                   std::to_string(own.linear.test_share));
+  }
+  if (!own.sizes.empty()) parse_sizes(own.sizes);
   const CommonOptions& common = flags.common;
   const at::ScalarType dtype = parse_dtype(common.dtype);
   const at::Device device = parse_device(common.device);
   check_method(options, common.method);
   flags.check(options);
   use_threads(common.threads);
+  if (!out.empty()) require_writable(out);
 
   const LoadedModel model = open_model(common.model, dtype, device);
   RunOptions run;

@@ -26,16 +26,6 @@ const ChartPoint* find(const ChartSeries& series, const std::string& x) {
   return at == series.points.end() ? nullptr : &*at;
 }
 
-std::vector<std::string> places_of(const Chart& chart) {
-  std::vector<std::string> out;
-  for (const ChartSeries& series : chart.series) {
-    for (const ChartPoint& point : series.points) {
-      if (std::ranges::find(out, point.x) == out.end()) out.push_back(point.x);
-    }
-  }
-  return out;
-}
-
 Tone tone_of(const Estimate& y, const Chart& chart) {
   if (!chart.chance) return Tone::plain;
   return y.low > *chart.chance ? Tone::good : (y.high < *chart.chance ? Tone::bad : Tone::dim);
@@ -92,7 +82,7 @@ Lines chart_picture(const Chart& chart, const RenderOptions& options) {
   std::tie(layout.low, layout.high) = probe::axis_range(chart);
   for (const ChartSeries& series : chart.series) layout.name = std::max(layout.name, display_width(series.name));
   layout.name = std::min(std::max(layout.name, display_width(chart.x_label)), kMostName);
-  const std::vector<std::string> places = places_of(chart);
+  const std::vector<std::string> places = probe::places_of(chart);
   for (const std::string& place : places) layout.cell = std::clamp(display_width(place) + 2, layout.cell, kMostCell);
   const int64_t fit = std::max<int64_t>((options.width - layout.name - 2) / layout.cell, 1);
   Lines lines = {paint(clip(chart.title, options.width), Tone::bold, options.colour)};

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "eval/probe/lens.h"
 #include "lib/core/error.h"
 
 namespace tacit {
 
 ThoughtReadout read_logits(const at::Tensor& logits_V, int64_t top) {
-  const at::Tensor log_share_V = logits_V.to(at::kCPU, at::kDouble).log_softmax(0);
-  require(!log_share_V.isnan().any().item<bool>(), "readout", "expected finite thoughts but got NaN among the logits");
-  const at::Tensor share_V = log_share_V.exp();
+  const at::Tensor share_V = logits_V.to(at::kCPU, at::kDouble).softmax(0);
+  require(!share_V.isnan().any().item<bool>(), "readout", "expected finite thoughts but got NaN among the logits");
   ThoughtReadout out;
-  out.entropy = -(share_V * log_share_V).nan_to_num(0).sum().item<double>();  // 0 log 0 = 0
+  out.entropy = probe::readout_entropy(logits_V);
   const auto [sorted_V, order_V] = share_V.sort(/*stable=*/true, /*dim=*/0, /*descending=*/true);
   for (int64_t i = 0; i < std::min(top, share_V.numel()); ++i)
     out.top.push_back({order_V[i].item<int64_t>(), sorted_V[i].item<double>()});

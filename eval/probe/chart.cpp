@@ -56,6 +56,16 @@ OrderedJson to_json(const Chart& chart) {
   return out;
 }
 
+std::vector<std::string> places_of(const Chart& chart) {
+  std::vector<std::string> out;
+  for (const ChartSeries& series : chart.series) {
+    for (const ChartPoint& point : series.points) {
+      if (std::ranges::find(out, point.x) == out.end()) out.push_back(point.x);
+    }
+  }
+  return out;
+}
+
 std::pair<double, double> axis_range(const Chart& chart) {
   double low = chart.chance.value_or(0), high = chart.chance.value_or(0);
   for (const ChartSeries& series : chart.series) {

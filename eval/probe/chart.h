@@ -41,6 +41,9 @@ struct Chart {
 };
 OrderedJson to_json(const Chart& chart);
 
+// The places of the x axis in the order in which they first occur.
+std::vector<std::string> places_of(const Chart& chart);
+
 // Lowest and highest value that the axis shows.
 std::pair<double, double> axis_range(const Chart& chart);
 

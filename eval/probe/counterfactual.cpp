@@ -166,10 +166,10 @@ Pairs pairs_of(const LoadedModel& model, const RunOptions& run) {
     out.first.examples.push_back(all.examples[i]);
     out.first.prompts.push_back(all.prompts[i]);
     out.second.examples.push_back(*changed);
-    out.second.prompts.push_back(all.tokenizer->encode(changed->question));
   }
   require(out.first.size() > 0, "probe_counterfactual", "expected questions that a single edge turns but none of ",
           all.size(), " is one");
+  out.second.prompts = probe_prompts(model, run, out.second.examples);
   return out;
 }
 

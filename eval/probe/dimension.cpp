@@ -98,10 +98,28 @@ void add(const std::string& name, const std::string& what, const Seen& seen, con
 
 }  // namespace
 
+namespace {
+
+void require_same_problems(const ProbeSet& own, const ProbeSet& other, const std::string& name) {
+  require(own.task->name == other.task->name, "probe_dimension", "expected a checkpoint of the same task, '",
+          own.task->name, "', to stand beside but ", name, " is of '", other.task->name, "'");
+  bool same = own.size() == other.size();
+  for (int64_t i = 0; same && i < own.size(); ++i) same = own.examples[i].question == other.examples[i].question;
+  require(same, "probe_dimension", "expected both checkpoints to be asked the same problems but ", name,
+          " is asked others: its style, labels or generator differ");
+}
+
+}  // namespace
+
 ProbeReport probe_dimension(const LoadedModel& model, const RunOptions& run, const LoadedModel* against,
                             const RunOptions* against_run, const DimensionOptions& options) {
   const at::NoGradGuard no_grad;
   const ProbeSet set = probe_set(model, run);
+  std::optional<ProbeSet> other_set;
+  if (against != nullptr) {
+    other_set = probe_set(*against, *against_run);
+    require_same_problems(set, *other_set, model_name(against->directory));
+  }
   const int64_t width = model.model->config().hidden_size;
   ProbeReport out{.name = "dimension"};
   Chart ratio{"participation", "Effective dimension (participation ratio), width " + std::to_string(width), "thought",
@@ -119,7 +137,7 @@ ProbeReport probe_dimension(const LoadedModel& model, const RunOptions& run, con
   if (against != nullptr) {
     const Thinker other = own_thinker(*against, *against_run);
     const std::string name = model_name(against->directory);
-    add(name, other.what, think_all(other, probe_set(*against, *against_run)), options, ratio, components, all);
+    add(name, other.what, think_all(other, *other_set), options, ratio, components, all);
   }
   require(!ratio.series[0].points.empty(), "probe_dimension", "expected a method that takes thoughts but got '",
           procedure_of(model, run).method, "' with none");

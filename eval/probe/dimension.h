@@ -27,7 +27,7 @@ double participation_ratio(const at::Tensor& x_ND);
 double isotropic_participation(int64_t samples, int64_t width);
 
 // Effective dimension of thoughts, by step, against their width. `against`: another checkpoint, of written chains for
-// instance, whose states stand beside them; may be null.
+// instance, whose states stand beside them; may be null. Fails where it is asked other problems.
 struct DimensionOptions {
   double share = .9;
   int64_t resamples = 200;

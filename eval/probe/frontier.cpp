@@ -9,6 +9,24 @@
 #include "lib/core/error.h"
 
 namespace tacit::probe {
+namespace {
+
+std::vector<double> softmax(std::span<const double> logits_V) {
+  const double largest = *std::ranges::max_element(logits_V);
+  std::vector<double> share_V;
+  double all = 0;
+  for (const double logit : logits_V) all += share_V.emplace_back(std::exp(logit - largest));
+  for (double& share : share_V) share /= all;
+  return share_V;
+}
+
+double mass_of(std::span<const double> share_V, std::span<const int64_t> ids) {
+  double sum = 0;
+  for (const int64_t id : ids) sum += share_V[id];
+  return sum;
+}
+
+}  // namespace
 
 FrontierScore frontier_score(std::span<const double> logits_V, std::span<const int64_t> set,
                              std::span<const int64_t> others) {
@@ -20,17 +38,14 @@ FrontierScore frontier_score(std::span<const double> logits_V, std::span<const i
               " but got ", id);
     }
   }
-  const double largest = *std::ranges::max_element(logits_V);
-  double all = 0, inside = 0, outside = 0;
-  for (const double logit : logits_V) all += std::exp(logit - largest);
-  for (const int64_t id : set) inside += std::exp(logits_V[id] - largest);
-  for (const int64_t id : others) outside += std::exp(logits_V[id] - largest);
+  const std::vector<double> share_V = softmax(logits_V);
+  const double inside = mass_of(share_V, set), outside = mass_of(share_V, others);
   double wins = 0;
   for (const int64_t a : set) {
     for (const int64_t b : others) wins += logits_V[a] > logits_V[b] ? 1 : (logits_V[a] == logits_V[b] ? .5 : 0);
   }
   const double sizes = static_cast<double>(set.size()), rest = static_cast<double>(others.size());
-  return {inside / all, inside / (inside + outside), sizes / (sizes + rest), wins / (sizes * rest)};
+  return {inside, inside / (inside + outside), sizes / (sizes + rest), wins / (sizes * rest)};
 }
 
 namespace {
@@ -102,16 +117,9 @@ void gather(Tables& level, Tables& explored, const Nodes& nodes, int64_t thought
     to.by_thought[thought].add(found);
     if (thought <= nodes.depth) to.by_depth[nodes.depth].add(found);
   }
-  const double largest = *std::ranges::max_element(logits_V);
-  double all = 0;
-  for (const double logit : logits_V) all += std::exp(logit - largest);
-  const auto mass = [&](const std::vector<int64_t>& ids) {
-    double sum = 0;
-    for (const int64_t id : ids) sum += std::exp(logits_V[id] - largest) / all;
-    return sum;
-  };
-  for (int64_t d = 0; d < std::ssize(nodes.at); ++d) level.mass_at[thought][d].push_back(mass(nodes.at[d]));
-  level.mass_at[thought][-1].push_back(mass(nodes.unreachable));
+  const std::vector<double> share_V = softmax(logits_V);
+  for (int64_t d = 0; d < std::ssize(nodes.at); ++d) level.mass_at[thought][d].push_back(mass_of(share_V, nodes.at[d]));
+  level.mass_at[thought][-1].push_back(mass_of(share_V, nodes.unreachable));
 }
 
 OrderedJson tables_json(const Tables& tables) {

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <set>
 
+#include "datasets/records.h"
 #include "lib/core/error.h"
-#include "lib/core/files.h"
 
 namespace tacit::probe {
 namespace {
@@ -20,40 +20,10 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(space) + 1 - begin));
 }
 
-// The fields of one line; empty where a quote does not close.
-std::optional<std::vector<std::string>> split_csv(std::string_view line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      out.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.emplace_back();
-    } else {
-      out.back() += c;
-    }
-  }
-  if (quoted) return {};
-  for (std::string& field : out) field = trimmed(field);
-  return out;
-}
-
-struct Columns {
-  size_t item, category, typicality, subset, count;
-};
-
-Columns columns_of(const std::vector<std::string>& header, const std::string& source) {
-  const auto find = [&](const char* name) {
-    return static_cast<size_t>(std::ranges::find(header, name) - header.begin());
-  };
-  const Columns out{find("item"), find("category"), find("typicality"), find("subdataset"), header.size()};
-  require(out.item < out.count && out.category < out.count, "read_categories",
-          "expected a header with the columns 'item' and 'category' in ", source);
-  return out;
+// "" where there is no such column.
+std::string field(const Json& row, const char* name) {
+  const auto found = row.find(name);
+  return found == row.end() ? "" : trimmed(found->get<std::string>());
 }
 
 std::optional<double> number(const std::string& text, const std::string& source) {
@@ -73,29 +43,18 @@ std::string small_letters(std::string text) {
 }  // namespace
 
 std::vector<CategoryItem> read_categories(const std::filesystem::path& path, const std::string& subset) {
-  std::optional<Columns> columns;
   std::vector<CategoryItem> out;
   std::set<std::string> subsets;
-  for_each_line(path, "read_categories", [&](std::string_view text, int64_t line) {
-    if (trimmed(text).empty()) return;
-    if (!columns && text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // byte order mark
-    const std::string source = path.string() + ":" + std::to_string(line);
-    const auto fields = split_csv(text);
-    require(fields.has_value(), "read_categories", "expected every quote to close on its line in ", source);
-    if (!columns) {
-      columns = columns_of(*fields, source);
-      return;
-    }
-    require(fields->size() == columns->count, "read_categories", "expected ", columns->count, " fields but got ",
-            fields->size(), " in ", source);
-    CategoryItem item{fields->at(columns->item), fields->at(columns->category), {}, ""};
+  for (const FileRecord& row : read_records(path, {.format = RecordFormat::csv}, "read_categories")) {
+    require(row.value.contains("item") && row.value.contains("category"), "read_categories",
+            "expected a header with the columns 'item' and 'category' in ", path.string());
+    CategoryItem item{field(row.value, "item"), field(row.value, "category"),
+                      number(field(row.value, "typicality"), row.place), field(row.value, "subdataset")};
     require(!item.item.empty() && !item.category.empty(), "read_categories", "expected an item and its category in ",
-            source);
-    if (columns->typicality < columns->count) item.typicality = number(fields->at(columns->typicality), source);
-    if (columns->subset < columns->count) item.subset = fields->at(columns->subset);
+            row.place);
     subsets.insert(item.subset);
     if (subset.empty() || item.subset == subset) out.push_back(std::move(item));
-  });
+  }
   std::string known;
   for (const std::string& name : subsets) known += (known.empty() ? "" : ", ") + name;
   require(!out.empty(), "read_categories", "expected items in ", path.string(),

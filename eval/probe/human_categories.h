@@ -21,8 +21,8 @@ struct CategoryItem {
 
 // CSV with a header that names at least `item` and `category`, perhaps `typicality` and `subdataset`, in any order;
 // other columns are passed over. This is how Shani et al. [arXiv:2505.17117] lay out the ratings of Rosch 1973, Rosch
-// 1975 and McCloskey & Glucksberg 1978. Fields may stand in double quotes, "" in them is a quote; a row holds a number
-// or nothing as its typicality. Larger is taken to mean more typical: of a study that rated the other way the
+// 1975 and McCloskey & Glucksberg 1978. Read as datasets/records.h reads CSV; a row holds a number or nothing as its
+// typicality. Larger is taken to mean more typical: of a study that rated the other way the
 // correlation has the other sign. `subset`: rows of that study only, "" = all. Fails naming file and line.
 std::vector<CategoryItem> read_categories(const std::filesystem::path& path, const std::string& subset = "");
 

@@ -55,6 +55,11 @@ void settle(Corral& corral, const at::Tensor& p_ND) {
 
 }  // namespace
 
+double readout_entropy(const at::Tensor& logits_V) {
+  const at::Tensor log_share_V = logits_V.to(at::kCPU, at::kDouble).log_softmax(0);
+  return -(log_share_V.exp() * log_share_V).nan_to_num(0).sum().item<double>();  // 0 log 0 = 0
+}
+
 std::vector<NearToken> nearest_tokens(const at::Tensor& vector_D, const at::Tensor& embeddings_VD, int64_t top) {
   require(vector_D.dim() == 1 && embeddings_VD.dim() == 2 && embeddings_VD.size(1) == vector_D.size(0), "probe_lens",
           "expected a vector [D] and embeddings [V, D] but got ", shape_text(vector_D.sizes()), " and ",
@@ -108,11 +113,6 @@ struct LensStep {
   std::vector<double> top_probability, entropy, cosine, hull;  // hull: distance / length of the thought
 };
 
-double entropy_of(const at::Tensor& logits_V) {
-  const at::Tensor log_V = logits_V.to(at::kDouble).log_softmax(0);
-  return -(log_V.exp() * log_V).sum().item<double>();
-}
-
 LensStep look(const Thinker& thinker, const at::Tensor& thoughts_ND, const at::Tensor& embeddings_VD,
               int64_t hull_problems) {
   LensStep out;
@@ -120,7 +120,7 @@ LensStep look(const Thinker& thinker, const at::Tensor& thoughts_ND, const at::T
       thinker.model->logits(thoughts_ND.to(thinker.model->device(), thinker.model->dtype())).to(at::kCPU, at::kDouble);
   for (int64_t n = 0; n < thoughts_ND.size(0); ++n) {
     out.top_probability.push_back(logits_NV[n].softmax(0).max().item<double>());
-    out.entropy.push_back(entropy_of(logits_NV[n]));
+    out.entropy.push_back(readout_entropy(logits_NV[n]));
     out.cosine.push_back(nearest_tokens(thoughts_ND[n], embeddings_VD, 1).at(0).cosine);
     if (n >= hull_problems) continue;
     const double length = std::max(thoughts_ND[n].norm().item<double>(), 1e-300);
@@ -176,14 +176,15 @@ ProbeReport probe_lens(const LoadedModel& model, const RunOptions& run, const Le
       const std::string x = std::to_string(k + 1);
       const Estimate e_hull = estimate(step.hull), e_top = estimate(step.top_probability),
                      e_near = estimate(step.cosine), e_entropy = estimate(step.entropy);
-      hull.series.back().points.push_back({x, e_hull});
+      if (options.hull_problems > 0) hull.series.back().points.push_back({x, e_hull});
       top.series.back().points.push_back({x, e_top});
       near.series.back().points.push_back({x, e_near});
-      steps.push_back({{"thought", k + 1},
-                       {"hull_distance_over_length", to_json(e_hull)},
-                       {"top_probability", to_json(e_top)},
-                       {"entropy_nats", to_json(e_entropy)},
-                       {"nearest_cosine", to_json(e_near)}});
+      OrderedJson one = {{"thought", k + 1}};
+      if (options.hull_problems > 0) one["hull_distance_over_length"] = to_json(e_hull);
+      one.update({{"top_probability", to_json(e_top)},
+                  {"entropy_nats", to_json(e_entropy)},
+                  {"nearest_cosine", to_json(e_near)}});
+      steps.push_back(one);
     }
     OrderedJson shown = OrderedJson::array();
     for (int64_t i = 0; i < std::min(options.shown, set.size()); ++i) {
@@ -198,13 +199,16 @@ ProbeReport probe_lens(const LoadedModel& model, const RunOptions& run, const Le
                    {"steps", steps},
                    {"examples", shown}});
   }
-  require(!hull.series[0].points.empty(), "probe_lens", "expected a method that takes thoughts but got '",
+  require(!top.series[0].points.empty(), "probe_lens", "expected a method that takes thoughts but got '",
           procedure_of(model, run).method, "' with none");
   out.json["thinkers"] = all;
-  out.charts = {hull, top, near};
-  out.notes = {
-      "hull: 0 for any mixture of token embeddings as the model reads them; a thought far outside it is no "
-      "mixture of words"};
+  out.charts = {top, near};
+  if (options.hull_problems > 0) {
+    out.charts.insert(out.charts.begin(), hull);
+    out.notes.emplace_back(
+        "hull: 0 for any mixture of token embeddings as the model reads them; a thought far outside it is no "
+        "mixture of words");
+  }
   if (model.model->config().tied_embeddings) {
     out.notes.push_back("embeddings are tied: the readout is the product with the same vectors whose hull is measured");
   }

@@ -10,6 +10,9 @@
 
 namespace tacit::probe {
 
+// Entropy in nats of softmax(logits [V]). Logits of NaN are not looked for.
+double readout_entropy(const at::Tensor& logits_V);
+
 struct NearToken {
   int64_t token = 0;
   double cosine = 0;  // -1..1
@@ -34,8 +37,8 @@ HullDistance distance_to_hull(const at::Tensor& point_D, const at::Tensor& verti
 // controls. `hull_problems`: of so many problems only, for one distance reads the whole vocabulary many times.
 struct LensOptions {
   int64_t top = 4;
-  int64_t hull_problems = 50;
-  int64_t shown = 3;  // problems whose readouts are listed
+  int64_t hull_problems = 50;  // 0 = the hull is left out
+  int64_t shown = 3;           // problems whose readouts are listed
 };
 ProbeReport probe_lens(const LoadedModel& model, const RunOptions& run, const LensOptions& options = {});
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "eval/probe/picked.h"
 #include "lib/core/error.h"
 
 namespace tacit::probe {
@@ -44,12 +45,6 @@ std::vector<double> hits_of(const at::Tensor& scores_NC, const std::vector<int64
   std::vector<double> out;
   for (int64_t n = 0; n < chosen_N.size(0); ++n)
     out.push_back(chosen_N.const_data_ptr<int64_t>()[n] == labels[n] ? 1 : 0);
-  return out;
-}
-
-std::vector<int64_t> picked(const std::vector<int64_t>& labels, const std::vector<int64_t>& index) {
-  std::vector<int64_t> out;
-  for (const int64_t i : index) out.push_back(labels[i]);
   return out;
 }
 
@@ -144,11 +139,23 @@ std::vector<double> choices(const LinearProbe& probe, const std::vector<int64_t>
   return out;
 }
 
+// Trained and tested on fewer a probe would say nothing.
+constexpr int64_t kLeastProblems = 40;
+
+void require_enough(int64_t problems, const char* what) {
+  require(problems >= kLeastProblems, "probe_goal", "expected at least ", kLeastProblems, " problems", what,
+          ", to train and test a linear probe on, but got ", problems);
+}
+
 struct Step {
   Estimate accuracy, permuted, choice;
   double majority = 0;
   int64_t classes = 0;
 };
+
+int64_t thinking(const Seen& seen) {
+  return std::ranges::count_if(seen.thoughts_KD, [](const at::Tensor& thoughts_KD) { return thoughts_KD.size(0) > 0; });
+}
 
 std::optional<Step> probe_step(const Seen& seen, const ProbeSet& set, int64_t k, const std::string& name,
                                const Property& property, const LinearProbeOptions& options) {
@@ -159,7 +166,7 @@ std::optional<Step> probe_step(const Seen& seen, const ProbeSet& set, int64_t k,
     if (label < 0) continue;
     rows.push_back(n), problems.push_back(which[n]), labels.push_back(label);
   }
-  if (rows.size() < 40) return {};  // of the longest paths there are few: a probe of them would say nothing
+  if (std::ssize(rows) < kLeastProblems) return {};  // of the longest paths there are few
   const LinearProbe found = linear_probe(x_ND.index_select(0, at::tensor(rows, at::kLong)), labels, options);
   Step out{estimate_share(found.hits), estimate_share(found.permuted), {}, found.majority, found.classes};
   if (name == "target") out.choice = estimate(choices(found, problems, set));
@@ -170,7 +177,11 @@ std::optional<Step> probe_step(const Seen& seen, const ProbeSet& set, int64_t k,
 
 ProbeReport probe_goal(const LoadedModel& model, const RunOptions& run, const LinearProbeOptions& options) {
   const at::NoGradGuard no_grad;
+  require(options.ridge > 0 && options.test_share > 0 && options.test_share < 1, "probe_goal",
+          "expected a ridge above 0 and a share of test items between 0 and 1 but got ", options.ridge, " and ",
+          options.test_share);
   const ProbeSet set = probe_set(model, run);
+  require_enough(set.size(), "");
   for (const Example& example : set.examples) {
     require(example.meta.is_object() && example.meta.contains("graph"), "probe_goal",
             "expected a task whose examples carry a graph (reach, prosqa) but example '", example.id, "' has none");
@@ -192,6 +203,7 @@ ProbeReport probe_goal(const LoadedModel& model, const RunOptions& run, const Li
     const Seen seen = think_all(thinker, set);
     require(most_thoughts(seen) > 0, "probe_goal", "expected a method that takes thoughts but got '",
             thinker.procedure.method, "' with none");
+    if (all.empty()) require_enough(thinking(seen), " with a thought");
     OrderedJson found = OrderedJson::object();
     size_t at = 0;
     charts.back().series.push_back({thinker.name, {}});

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "eval/probe/jackknife.h"
+#include "eval/probe/picked.h"
 #include "eval/statistics.h"
 #include "lib/core/error.h"
 
@@ -81,12 +82,6 @@ LogLinear log_linear(std::span<const double> d_by_layer) {
 }
 
 namespace {
-
-std::vector<int64_t> picked(const std::vector<int64_t>& labels, const std::vector<int64_t>& index) {
-  std::vector<int64_t> out;
-  for (const int64_t i : index) out.push_back(labels[i]);
-  return out;
-}
 
 // On the logarithm, for d is a ratio.
 Estimate d_interval(double value, const at::Tensor& x_ND, const std::vector<int64_t>& labels) {

@@ -60,17 +60,6 @@ double tick_step(double span, int count) {
   return 10 * power;
 }
 
-// The places of the x axis in the order in which they first occur.
-std::vector<std::string> places_of(const Chart& chart) {
-  std::vector<std::string> out;
-  for (const ChartSeries& series : chart.series) {
-    for (const ChartPoint& point : series.points) {
-      if (std::ranges::find(out, point.x) == out.end()) out.push_back(point.x);
-    }
-  }
-  return out;
-}
-
 struct Frame {
   double left, right, top, bottom, low, high;
   double y(double value) const {

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "eval/prompts.h"
 #include "eval/rescore.h"
+#include "latent/halt_rule.h"
+#include "latent/objective.h"
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/memory_layout.h"
@@ -45,6 +48,23 @@ void score_answer(Seen& seen, int64_t i, const ProbeSet& set, const std::string&
   seen.correct[i] = sample.correct ? 1 : 0;
 }
 
+const Task& task_of(const LoadedModel& model, const RunOptions& options) {
+  return task(options.task.empty() ? model.settings.task : options.task);
+}
+
+// What the method would begin its training with, beside the fresh model; empty where the checkpoint has none.
+MethodWeights fresh_method_weights(const LoadedModel& model, const RunOptions& options, const Transformer& fresh) {
+  const Method& how = method(options.method, model.settings);
+  if (!how.weights || model.method_weights.empty()) return {};
+  MethodSettings settings = model.settings;
+  settings.options = procedure_of(model, options).options;
+  const int64_t latents = options.latents < 0 ? settings.latents : options.latents;
+  const ObjectiveContext context{settings, *model.tokenizer, latents, 0, 0, &fresh};
+  MethodWeights out = how.weights(model.model->config(), context, options.seed + 1);
+  for (auto& [name, weight] : out) weight = weight.to(model.model->device());
+  return out;
+}
+
 }  // namespace
 
 Procedure procedure_of(const LoadedModel& model, const RunOptions& options) {
@@ -52,18 +72,28 @@ Procedure procedure_of(const LoadedModel& model, const RunOptions& options) {
                      model.method_weights, options.options);
 }
 
+TokenRows probe_prompts(const LoadedModel& model, const RunOptions& options, const std::vector<Example>& examples) {
+  std::optional<ChatTemplate> chat;
+  if (options.task_options.chat) chat = load_chat_template(model.directory);
+  TokenRows out;
+  for (const std::string& text :
+       render_prompts(task_of(model, options), examples, options.task_options, chat ? &*chat : nullptr))
+    out.push_back(model.tokenizer->encode(text));
+  return out;
+}
+
 ProbeSet probe_set(const LoadedModel& model, const RunOptions& options) {
   const Problems checked(model, options);
   ProbeSet out;
-  out.task = &task(checked.task_name());
+  out.task = &task_of(model, options);
+  require(out.task->scorers.front().score_choices == nullptr, "probe",
+          "expected a task whose answers are written but those of '", out.task->name, "' are chosen by likelihood");
   out.tokenizer = model.tokenizer;
   out.batch = std::max<int64_t>(options.batch, 1);
   out.solve.recurrences = options.recurrences;
-  for (int64_t i = 0; i < checked.size(); ++i) {
-    out.examples.push_back(checked.example(i));
-    out.prompts.push_back(model.tokenizer->encode(checked.example(i).question));
-  }
-  out.solve.max_answer_tokens = answer_tokens(*out.task, out.examples);
+  for (int64_t i = 0; i < checked.size(); ++i) out.examples.push_back(checked.example(i));
+  out.prompts = probe_prompts(model, options, out.examples);
+  out.solve.max_answer_tokens = answer_tokens(*out.task, out.examples, options.task_options);
   return out;
 }
 
@@ -101,8 +131,15 @@ std::optional<Thinker> control_thinker(const LoadedModel& model, const RunOption
       std::map<std::string, at::Tensor> weights;
       for (const auto& [name, weight] : fresh->weights()) weights[name] = weight.to(model.model->device());
       out.model = std::make_shared<const Transformer>(model.model->config(), std::move(weights));
+      if (const MethodWeights own = fresh_method_weights(model, options, *out.model); !own.empty()) {
+        LoadedModel untrained = model;
+        untrained.method_weights = own;
+        out.procedure = procedure_of(untrained, options);
+        // A halting head that was never trained would stop before the first thought.
+        if (own.contains(kHaltingWeight)) out.procedure.think.halt = halt::never();
+      }
       out.name = "random weights";
-      out.what = "a model of the same config that was never trained";
+      out.what = "a model of the same config that was never trained, nor were the method's own weights";
       break;
     }
     case Control::none:

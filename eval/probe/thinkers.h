@@ -13,7 +13,7 @@
 
 namespace tacit::probe {
 
-// Problems of one task, tokenised for one checkpoint.
+// Problems of one task, tokenised for one checkpoint: the same prompts as an evaluation of the same options asks.
 struct ProbeSet {
   const Task* task = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -23,8 +23,11 @@ struct ProbeSet {
   int64_t batch = 32;
   int64_t size() const { return std::ssize(examples); }
 };
-// Refuses whatever an evaluation of these options would refuse.
+// Refuses whatever an evaluation of these options would refuse, and tasks whose answers are chosen by likelihood: what
+// is probed writes its answer.
 ProbeSet probe_set(const LoadedModel& model, const RunOptions& options);
+// As an evaluation renders and encodes them: template, solved examples and chat template included.
+TokenRows probe_prompts(const LoadedModel& model, const RunOptions& options, const std::vector<Example>& examples);
 // The procedure that these options bind, as an evaluation does.
 Procedure procedure_of(const LoadedModel& model, const RunOptions& options);
 
@@ -41,7 +44,8 @@ struct Thinker {
 enum class Control {
   noise,  // Gaussian noise as long as the own thought is fed in its place; looked at is what the model proposes
   pause,  // the pause token is fed instead
-  random_weights,  // fresh weights of the same config
+  random_weights,  // fresh weights of the same config, of the method's own likewise; a learned halting rule does not
+                   // stop
   none,            // no thoughts: the answer right after the question
 };
 

@@ -133,6 +133,36 @@ TEST_CASE("probe: wrong usage is refused before a model is loaded") {
   refused({"lens", "--ridge", "1"}, "--ridge");
   refused({"goal", "--sizes", "1"}, "--sizes");
   refused({"lens", "--task", "nothing"}, "nothing");
+  refused({"goal", "--test-share", "1"}, "'--test-share' below 1");
+  refused({"noise", "--sizes", "1,a"}, "'--sizes'");
+  for (const std::string option : {"--task", "--seed", "--count", "--labels", "--min-nodes", "--latents"})
+    refused({"compression", "--items", "x.csv", option, option == "--task" ? "reach" : "3"}, option.c_str());
+}
+
+TEST_CASE("probe: a folder that cannot be written is refused before a model is loaded") {
+  const ScratchFolder scratch;
+  write_file_atomic(std::filesystem::path(scratch / "file"), "x", "test");
+  const Finished result = run_tacit({"probe", "lens", "--model", "/nowhere", "--out", scratch / "file"});
+  CHECK(result.code == 1);
+  CHECK(result.err.find("expected '--out' to be a folder that can be written") != std::string::npos);
+}
+
+TEST_CASE("probe: a task file's problems are asked in its template, as eval asks them") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  write_file_atomic(std::filesystem::path(scratch / "own.json"), R"({
+    "name": "own", "summary": "Own", "format": "tsv", "data": "own.tsv", "fields": {"question": "a", "answer": "b"},
+    "prompt": "[Q] {question} [R]", "solution": " {answer}", "separator": " ; ", "scorers": ["first_word"]})",
+                    "test");
+  write_file_atomic(std::filesystem::path(scratch / "own.tsv"), "a\tb\n1 2\t3\n2 2\t4\n5 2\t7\n", "test");
+  const std::vector<std::string> command = {"probe",           "dimension", "--model",
+                                            scratch / "model", "--task",    scratch / "own.json"};
+  const auto steps = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), command.begin(), command.end());
+    return thinker(run_json(more), "thoughts").at("steps");
+  };
+  CHECK(steps({}) != steps({"--prompt", "plain"}));
+  CHECK(steps({}) != steps({"--shots", "1"}));
 }
 
 TEST_CASE("chart picture: columns go into panels where the width does not hold them, bars say how high a value is") {

@@ -130,11 +130,12 @@ TEST_CASE("a file of human categories: columns in any order, quotes, ratings tha
   const ScratchFolder folder;
   const auto path = written(folder,
                             "typicality,item,other,category,subdataset\r\n10,\"Sea, \"\"Anemone\"\"\",x,Animal,A\r\n"
-                            ",Rug,x,Furniture,B\n\n9.5,Dog,x,Animal,B\n");
+                            ",\"Rug,\nred\",x,Furniture,B\n\n9.5,Dog,x,Animal,B\n");
   const auto items = read_categories(path);
   REQUIRE(items.size() == 3);
   CHECK(items[0].item == "Sea, \"Anemone\"");
   CHECK(items[0].typicality == 10);
+  CHECK(items[1].item == "Rug,\nred");  // the project's CSV: a quoted field may hold line ends
   CHECK_FALSE(items[1].typicality);
   CHECK(items[2].subset == "B");
   CHECK(read_categories(path, "B").size() == 2);
@@ -143,9 +144,9 @@ TEST_CASE("a file of human categories: columns in any order, quotes, ratings tha
     CHECK_THROWS_WITH_AS(read_categories(written(folder, text)), doctest::Contains(what), Error);
   };
   refused("word,category\nDog,Animal\n", "expected a header with the columns 'item' and 'category'");
-  refused("item,category\nDog\n", "expected 2 fields but got 1 in");
-  refused("item,category\n\"Dog,Animal\n", "expected every quote to close");
-  refused("item,category,typicality\nDog,Animal,much\n", "items.csv:2");
+  refused("item,category\nDog\n", "expected 2 columns but got 1 in line 2 of");
+  refused("item,category\n\"Dog,Animal\n", "expected a closing quote for the field that begins in line 2");
+  refused("item,category,typicality\nDog,Animal,much\n", "but got 'much' in line 2 of");
   refused("item,category\n,Animal\n", "expected an item and its category");
   refused("item,category\n", "expected items in");
 }

@@ -9,6 +9,7 @@
 #include "eval/probe/linear_probe.h"
 #include "eval/probe/noise.h"
 #include "eval/probe/separability.h"
+#include "latent/thought_head.h"
 #include "tests/eval/run_support.h"
 
 using namespace tacit;
@@ -44,6 +45,79 @@ TEST_CASE("thinkers: what is seen is what was fed, and answers are those of an e
     REQUIRE(seen.thoughts_KD[i].size(0) == 3);
     CHECK(at::allclose(seen.thoughts_KD[i], solution.thoughts.trace_BKD[0], 1e-4, 1e-5));
   }
+}
+
+TEST_CASE(
+    "a probe asks the prompts of an evaluation: a task file's template, its solved examples, its limit of tokens") {
+  const ScratchFolder folder;
+  put(folder / "sums.json", R"({
+    "name": "sums", "summary": "Sums of two numbers", "format": "tsv", "data": "sums.tsv",
+    "fields": {"question": "{a} {b}", "answer": "sum", "steps": {"from": "why", "optional": true}},
+    "prompt": "[Q] {question} [R]", "solution": " {answer}", "separator": " ; ",
+    "scorers": ["first_word"], "max_answer_tokens": 4, "stop": ["|"]})");
+  put(folder / "sums.tsv", "a\tb\tsum\n1\t2\t3\n2\t2\t4\n5\t2\t7\n4\t4\t8\n");
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run();
+  options.task = folder / "sums.json";
+  options.task_options.shots = 2;
+  options.task_options.max_answer_tokens = 3;
+  const ProbeSet set = probe_set(model, options);
+  const Run run = evaluate(model, options);
+  const Procedure procedure = procedure_of(model, options);
+  const Seen seen = think_all(own_thinker(model, options), set);
+  CHECK(set.solve.max_answer_tokens == 3);
+  REQUIRE(set.size() == 4);
+  for (int64_t i = 0; i < 4; ++i) {
+    std::vector<int64_t> asked = set.prompts[i];
+    asked.insert(asked.end(), procedure.prompt_suffix.begin(), procedure.prompt_suffix.end());
+    CHECK(model.tokenizer->decode(asked) == run.samples[i].question);
+    CHECK(run.samples[i].question.find(" ; ") != std::string::npos);
+    CHECK(seen.answers[i] == run.samples[i].answer);
+  }
+}
+
+TEST_CASE("thinkers: random weights are of the method's own weights too") {
+  // Two checkpoints that differ in the trained head alone: their thoughts differ, those of random weights do not.
+  std::array<Seen, 2> own, random;
+  for (const size_t c : {0, 1}) {
+    LoadedModel model = tiny_checkpoint();
+    model.settings.options = {{"projector", "mlp"}};
+    model.method_weights = head_weights({.projector = Projector::mlp}, model.model->config().hidden_size, 40 + c);
+    const RunOptions options = small_run(5);
+    const ProbeSet set = probe_set(model, options);
+    own[c] = think_all(own_thinker(model, options), set);
+    const auto control = control_thinker(model, options, Control::random_weights);
+    REQUIRE(control);
+    random[c] = think_all(*control, set);
+  }
+  for (int64_t i = 0; i < 5; ++i) {
+    CHECK_FALSE(at::allclose(own[0].thoughts_KD[i], own[1].thoughts_KD[i], 1e-2, 1e-2));
+    CHECK(at::equal(random[0].thoughts_KD[i], random[1].thoughts_KD[i]));
+  }
+}
+
+TEST_CASE("thinkers: random weights take all thoughts, also where a trained head decides when to stop") {
+  LoadedModel model = tiny_checkpoint();
+  model.settings.method = "halting";
+  model.settings.options = {{"base", "coconut"}};
+  const int64_t width = model.model->config().hidden_size;
+  model.method_weights = {{"halting.weight", at::zeros({width})}, {"halting.bias", at::full({1}, 50.0)}};
+  const RunOptions options = small_run(5);
+  const ProbeSet set = probe_set(model, options);
+  CHECK(most_thoughts(think_all(own_thinker(model, options), set)) == 0);  // the head says stop at once
+  const auto control = control_thinker(model, options, Control::random_weights);
+  REQUIRE(control);
+  for (const at::Tensor& thoughts_KD : think_all(*control, set).thoughts_KD) CHECK(thoughts_KD.size(0) == 3);
+}
+
+TEST_CASE("probe counterfactual: the changed question is asked as the first one is") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(6);
+  Example example = reach_example(options.task_options.reach, 5, 0);
+  const auto prompts = probe_prompts(model, options, {example});
+  CHECK(prompts[0] == probe_set(model, options).prompts[0]);
+  example.question = "3 4 | [Q] 4 5 [R] 3";
+  CHECK(model.tokenizer->decode(probe_prompts(model, options, {example})[0]) == example.question);
 }
 
 TEST_CASE("thinkers: under noise and pauses the first thought is the model's own, later ones are not") {
@@ -193,8 +267,39 @@ TEST_CASE("every probe gives charts that are SVG, and finite numbers within thei
   }
 }
 
+TEST_CASE("probe lens: without problems for the hull there is no distance to it") {
+  const ProbeReport report = probe_lens(tiny_checkpoint(), small_run(5), {.hull_problems = 0});
+  CHECK(report.charts.size() == 2);
+  for (const Chart& chart : report.charts) CHECK(chart.name != "hull");
+  for (const OrderedJson& step : thinker(report, "thoughts").at("steps")) {
+    CHECK_FALSE(step.contains("hull_distance_over_length"));
+    CHECK(step.at("top_probability").at("mean") > 0);
+  }
+  CHECK(OrderedJson(report.notes).dump().find("hull:") == std::string::npos);
+}
+
+TEST_CASE("probe dimension: a checkpoint that is asked other problems cannot stand beside it") {
+  const LoadedModel model = tiny_checkpoint(), other = tiny_checkpoint(2);
+  const RunOptions options = small_run(5);
+  CHECK(probe_dimension(model, options, &other, &options).json.at("thinkers").size() == 5);
+  RunOptions chain = options;
+  chain.task_options.seed = 6;
+  CHECK_THROWS_WITH_AS(probe_dimension(model, options, &other, &chain), doctest::Contains("the same problems"), Error);
+  const ScratchFolder folder;
+  put(folder / "own.json", R"({"name": "own", "summary": "Own", "format": "tsv", "data": "own.tsv",
+    "fields": {"question": "a", "answer": "b"}, "prompt": "{question}", "scorers": ["first_word"]})");
+  put(folder / "own.tsv", "a\tb\n1 2\t3\n");
+  chain.task = folder / "own.json";
+  CHECK_THROWS_WITH_AS(
+      probe_dimension(model, options, &other, &chain),
+      doctest::Contains("a checkpoint of the same task, 'reach', to stand beside but tiny is of 'own'"), Error);
+}
+
 TEST_CASE("probes refuse what they cannot look at") {
   const LoadedModel model = tiny_checkpoint();
+  CHECK_THROWS_WITH_AS(probe_goal(model, small_run(39)), doctest::Contains("expected at least 40 problems"), Error);
+  CHECK_THROWS_WITH_AS(probe_goal(model, small_run(40), {.test_share = 1}), doctest::Contains("between 0 and 1"),
+                       Error);
   RunOptions direct = small_run(5);
   direct.method = "direct";
   CHECK_THROWS_WITH_AS(probe_lens(model, direct), doctest::Contains("expected a method that takes thoughts"), Error);
