@@ -257,9 +257,13 @@ std::unique_ptr<LineReader> plain_lines() { return std::make_unique<PlainLines>(
 std::optional<std::string> next_entry(LineReader& lines) {
   std::optional<std::string> entry = lines.next();
   while (entry && entry->ends_with('\\')) {
-    entry->back() = '\n';
     const std::optional<std::string> more = lines.next(/*more=*/true);
-    if (!more || lines.abandoned()) return more;
+    if (lines.abandoned()) return more;
+    entry->back() = '\n';
+    if (!more) {  // the input is over: what was said stands
+      entry->pop_back();
+      break;
+    }
     *entry += *more;
   }
   return entry;

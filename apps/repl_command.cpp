@@ -1,6 +1,7 @@
 #include "apps/repl_command.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 
 #include "lib/core/error.h"
@@ -27,6 +28,16 @@ const ReplCommand& find_repl_command(const std::string& name) {
     known.push_back(command.name);
   }
   fail("repl", "expected a command that /help lists but got '", name, "'", did_you_mean(name, known));
+}
+
+const Thinker& chosen_side(const Repl& repl, const std::string& name) {
+  return name == "words" ? repl.words : repl.thoughts;
+}
+
+std::string fixed(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
 }
 
 std::vector<std::string> file_choices(const std::string& word) {

@@ -32,6 +32,12 @@ std::vector<ReplCommand> repl_measure_commands();   // /compare /bench
 std::vector<ReplCommand> repl_session_commands();   // /save /load
 std::vector<ReplCommand> repl_help_commands();      // /help /quit
 
+// The side called so: "words", else thoughts.
+const Thinker& chosen_side(const Repl& repl, const std::string& name);
+
+// "0.250": so many digits behind the point.
+std::string fixed(double value, int digits);
+
 // For completion: files and folders that begin with `word`; folders of the models and, behind them, those of `word`.
 std::vector<std::string> file_choices(const std::string& word);
 std::vector<std::string> model_choices(const Repl& repl, const std::string& word);

@@ -11,10 +11,6 @@ namespace {
 
 using Arguments = Repl::Arguments;
 
-const Thinker& chosen_side(const Repl& repl, const std::string& name) {
-  return name == "words" ? repl.words : repl.thoughts;
-}
-
 std::string said(const Reply& reply) { return reply.answer.empty() ? "(none)" : reply.answer; }
 
 // A side that has something to change: thoughts, and a question that they were taken for.

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "apps/counted.h"
 #include "apps/render_table.h"
@@ -13,12 +12,6 @@ namespace {
 
 using Arguments = Repl::Arguments;
 using Rows = std::vector<std::vector<std::string>>;
-
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 std::string share_text(const Thinker& side, const TokenShare& share, int digits = 0) {
   return printable(side.loaded.tokenizer->token(share.token)) + " " + fixed(share.probability * 100, digits);
@@ -69,10 +62,6 @@ Watched watch(const Repl& repl, const std::string& name, const Thinker& side, in
     for (int64_t k = 0; k < out.reply.steps; ++k) out.readouts.push_back(read_logits(logits_KV[k], top));
   }
   return out;
-}
-
-const Thinker& chosen_side(const Repl& repl, const std::string& name) {
-  return name == "words" ? repl.words : repl.thoughts;
 }
 
 std::string title_of(const std::string& name, const Thinker& side, const Reply& reply) {

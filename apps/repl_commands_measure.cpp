@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 
 #include "apps/counted.h"
 #include "apps/interrupt.h"
@@ -15,12 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using Arguments = Repl::Arguments;
 using Rows = std::vector<std::vector<std::string>>;
-
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 struct Contestant {
   std::string name;

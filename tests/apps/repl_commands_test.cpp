@@ -197,28 +197,82 @@ TEST_CASE("/swap feeds the thoughts of another problem, and says whose answer co
   CHECK(changes > 0);
 }
 
-TEST_CASE("words can be changed too: by one word, or the second likeliest") {
-  const Finished done = script(with_question("/edit words 1 9\n/branch words 0\n"));
-  CAPTURE(done.out);
-  CHECK(done.code == 0);
-  CHECK(holds(done.out, "thought 1 = 9 · cot"));
-  CHECK(holds(done.out, "second likeliest · cot"));
+TEST_CASE("words can be changed too: by one word, or the second likeliest, and what follows is written anew") {
+  const LoadedModel model = open_model(kEmbedded / "cot");
+  const auto second = [](const at::Tensor& logits_V) { return logits_V.argsort(0, true)[1].item<int64_t>(); };
+  // Word `step` is replaced, all others are the likeliest; [A] ends them.
+  const auto by_hand = [&](int64_t step, const std::function<int64_t(const at::Tensor&)>& word) {
+    Session session(model.model, {.capacity = 256});
+    std::vector<int64_t> prompt = model.tokenizer->encode(embedded_question(7));
+    prompt.push_back(model.tokenizer->require_id("[T]", "test"));
+    session.prefill({prompt});
+    const int64_t end = model.tokenizer->require_id("[A]", "test");
+    int64_t words = 0;
+    for (; words < model.settings.max_words; ++words) {
+      const at::Tensor logits_V = session.logits_BV()[0];
+      const int64_t next = words == step ? word(logits_V) : logits_V.argmax().item<int64_t>();
+      if (next == end) break;
+      session.feed(std::vector{next});
+    }
+    session.feed(std::vector{end});
+    const Decoded answer = decode(session, {.max_tokens = 1})[0];
+    return std::pair(words, model.tokenizer->decode(answer.tokens));
+  };
+  int64_t other_lengths = 0;
+  for (const auto& [command, title, step, word] :
+       std::vector<std::tuple<std::string, std::string, int64_t, std::function<int64_t(const at::Tensor&)>>>{
+           {"/edit words 1 9", "thought 1 = 9", 0,
+            [&](const at::Tensor&) { return model.tokenizer->require_id("9", "test"); }},
+           {"/branch words 0", "second likeliest", 0, second},
+           {"/branch words 2", "second likeliest", 2, second}}) {
+    const auto [words, answer] = by_hand(step, word);
+    const Finished done = embedded_script(command + "\n");
+    CAPTURE(done.out);
+    CHECK(done.code == 0);
+    CHECK(holds(done.out, title + " · cot · " + std::to_string(words) + (words == 1 ? " word " : " words ")));
+    CHECK(changed_answer(done.out) == answer);
+    other_lengths += words != by_hand(-1, second).first;
+  }
+  CHECK(other_lengths > 0);
 }
 
-TEST_CASE("/compare answers the question with models and methods, in a table") {
-  const Finished done =
-      script(with_question("/compare\n/compare frontier thoughts:pause words:direct soft-thinking\n"));
+TEST_CASE("/compare says of every model and method what `run` does: steps, answer, whether it is right") {
+  ReachOptions options;
+  options.labels = open_model(kEmbedded / "frontier").settings.labels;
+  const std::string right = reach_example(options, 7, 0).answer;
+  const Finished done = embedded_script("/compare\n/compare thoughts:pause words:direct soft-thinking\n");
   CAPTURE(done.err);
-  CAPTURE(done.out);
-  CHECK(done.code == 0);
+  REQUIRE(done.code == 0);
   const std::string all = done.out.substr(done.out.find("\nmodel "));
-  for (const char* name : {"coconut", "cot", "cot-frontier", "direct", "frontier", "pause"})
-    CHECK(holds(all, std::string("\n") + name + " "));
-  CHECK(holds(all, "6 thoughts"));
-  CHECK(holds(all, "0 thoughts"));
-  CHECK(holds(all, "\nthoughts:pause "));
-  CHECK(holds(all, "\nsoft-thinking "));
-  CHECK(holds(all, "\nfrontier  "));
+  for (const auto& [name, model, method] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{{"coconut", "coconut", "latent"},
+                                                                      {"cot", "cot", "latent"},
+                                                                      {"cot-frontier", "cot-frontier", "latent"},
+                                                                      {"direct", "direct", "latent"},
+                                                                      {"frontier", "frontier", "latent"},
+                                                                      {"pause", "pause", "latent"},
+                                                                      {"thoughts:pause", "frontier", "pause"},
+                                                                      {"words:direct", "cot", "direct"},
+                                                                      {"soft-thinking", "frontier", "soft-thinking"}}) {
+    const Finished alone = run_tacit({"run", "--model", (kEmbedded / model).string(), "--method", method, "--question",
+                                      embedded_question(7), "--json"});
+    REQUIRE(alone.code == 0);
+    const Json said = Json::parse(alone.out);
+    const std::vector<std::string> row = split_words(behind(all, "\n" + name + " "));
+    CAPTURE(name);
+    CAPTURE(all);
+    REQUIRE(row.size() >= 5);
+    CHECK(row[1] == std::to_string(said.at("steps").get<int64_t>()));
+    const std::string answer = said.at("answer");
+    CHECK(row[3] == answer);
+    CHECK(row[4] == (answer == right ? "✓" : "✗"));
+  }
+  // The likeliest token of every thought.
+  const ByHand own;
+  std::string gist;
+  for (const at::Tensor& thought_D : own.thoughts)
+    gist += " " + own.model.tokenizer->token(own.model.model->logits(thought_D).argmax().item<int64_t>());
+  CHECK(holds(behind(all, "\nfrontier "), gist));
 }
 
 TEST_CASE("/bench times both sides, and shares are of the side's own time") {
@@ -232,6 +286,13 @@ TEST_CASE("/bench times both sides, and shares are of the side's own time") {
     double sum = 0;
     for (size_t at = 0; (at = line.find('(', at)) != std::string::npos; ++at) sum += std::stod(line.substr(at + 1));
     CHECK(std::abs(sum - 100) <= 1.5);  // three rounded shares
+    // "64 words  0.286  166.88 (90 %)  18.28 (10 %)  0.57 (0 %)  185.74": a step is its part of the thinking.
+    const std::vector<std::string> cells = split_words(line);
+    REQUIRE(cells.size() == 13);
+    const double steps = std::stod(cells[0]), step = std::stod(cells[2]), prompt = std::stod(cells[3]),
+                 thinking = std::stod(cells[6]), answer = std::stod(cells[9]);
+    CHECK(std::abs(steps * step - thinking) <= .0006 * steps + .006);
+    CHECK(std::abs(prompt + thinking + answer - std::stod(cells[12])) <= .021);
   }
 }
 
@@ -253,9 +314,24 @@ TEST_CASE("/set lists settings, says one, and takes another value") {
 }
 
 TEST_CASE("/set changes an option of a side's method, and the next answers have it") {
-  const Finished done = script("/method thoughts coconut\n/set\n");
-  const std::string option = "\nthoughts.";
-  REQUIRE(holds(done.out, option));
+  const Finished done = embedded_script("/method thoughts coconut\n/set thoughts.layer 0\n/set\n/trace\n");
+  CAPTURE(done.out);
+  CHECK(done.code == 0);
+  CHECK(split_words(behind(done.out, "\nthoughts.layer "))[0] == "0");
+  // By hand: what stands behind the first block, normed, is fed back.
+  const LoadedModel model = open_model(kEmbedded / "frontier");
+  Session session(model.model, {.capacity = 256, .keep_layers = true});
+  session.prefill({model.tokenizer->encode(embedded_question(7))});
+  std::istringstream lines(done.out.substr(done.out.rfind("cosine  entropy")));
+  std::string line;
+  std::getline(lines, line);
+  for (int64_t k = 0; k < 6; ++k) {
+    const at::Tensor z_D = model.model->final_norm(session.state(std::vector<int64_t>{0}, 0).layer_BD(0))[0];
+    std::getline(lines, line);
+    CAPTURE(line);
+    CHECK(split_words(line)[1] == fixed(z_D.norm().item<double>(), 2));
+    session.feed_vectors(z_D.view({1, 1, -1}));
+  }
   const Finished bad = script("/method thoughts coconut\n/set thoughts.vectors many\n");
   CHECK(bad.code == 1);
   CHECK(holds(bad.err, "vectors"));

@@ -102,6 +102,14 @@ TEST_CASE("a line that ends with a backslash goes on") {
   CHECK(done.out.ends_with(std::string(kQuestion) + "\n"));
 }
 
+TEST_CASE("a last line that ends with a backslash is run, and nothing goes on") {
+  for (const char* end : {"\\", "\\\n"}) {
+    const Finished done = script("/seed 3\n/seed" + std::string(end));
+    CHECK(done.code == 0);
+    CHECK(done.out == "seed 3, next problem 0\nseed 3, next problem 0\n");
+  }
+}
+
 TEST_CASE("a transcript gives the same text again, times aside") {
   // At this width the sides stand above each other: beside each other their columns would depend on the times.
   const std::string transcript =
