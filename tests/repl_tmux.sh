@@ -12,10 +12,13 @@ trap 'mux kill-server 2>/dev/null || true; rm -rf "$scratch"' EXIT
 screen() { mux capture-pane -p -J -S -2000 -t repl; }
 fail() { echo "repl_tmux: $*"; echo "--- screen"; screen; exit 1; }
 # Waits until the last line is a prompt that is not the one before, at most two minutes.
-prompts() { screen | grep -c '^tacit> ' || true; }
+# A file is searched, never a pipe: grep -q leaves at the first match, and who still writes into the pipe would fail it.
+look() { screen >"$scratch/screen"; }
+prompts() { look; grep -c '^tacit> ' "$scratch/screen" || true; }
+at_prompt() { look; grep -v '^$' "$scratch/screen" >"$scratch/lines"; tail -n 1 "$scratch/lines" >"$scratch/last"; grep -q '^tacit>  *$\|^tacit>$' "$scratch/last"; }
 ready() {
   for _ in $(seq 600); do
-    if [ "$(prompts)" -gt "$1" ] && screen | grep -v '^$' | tail -n 1 | grep -q '^tacit>  *$\|^tacit>$'; then return; fi
+    if [ "$(prompts)" -gt "$1" ] && at_prompt; then return; fi
     sleep 0.2
   done
   fail "expected a prompt after '$2'"
@@ -27,7 +30,7 @@ type_line() {
   mux send-keys -t repl Enter
   ready "$before" "$1"
 }
-shows() { screen | grep -qF -- "$1" || fail "expected '$1' at $width columns"; }
+shows() { look; grep -qF -- "$1" "$scratch/screen" || fail "expected '$1' at $width columns"; }
 
 for width in 50 80 120; do
   mux new-session -d -s repl -x $width -y 30 \
@@ -37,15 +40,17 @@ for width in 50 80 120; do
   for line in "/new 7" /trace "/lens 4" "/branch 2" "/edit 1 3" "/swap 9" /compare "/bench 1" /set /help "/help edit"; do
     type_line "$line"
   done
-  widest=$(screen | wc -L)
+  look
+  widest=$(wc -L <"$scratch/screen")
   [ "$widest" -le $width ] || fail "expected lines of at most $width columns but one has $widest"
   for text in "Which can be reached from" "thoughts · frontier · 6 thoughts" "cosine" "second likeliest" "of reach-9/0" \
     "cot-frontier" "medians of 1 round" "/branch [SIDE] STEP"; do
     shows "$text"
   done
   # The line that showed thoughts as they were made is gone, and colours are there.
-  ! screen | grep -q 'words, word [0-9]' || fail "expected nothing to be left of what is made"
-  mux capture-pane -p -e -S -2000 -t repl | grep -q $'\e\\[3[0-9;]*m' || fail "expected colours"
+  ! grep -q 'words, word [0-9]' "$scratch/screen" || fail "expected nothing to be left of what is made"
+  mux capture-pane -p -e -S -2000 -t repl >"$scratch/colours"
+  grep -q $'\e\\[3[0-9;]*m' "$scratch/colours" || fail "expected colours"
   # A question pasted over several lines is one.
   before=$(prompts)
   mux set-buffer $'5 12 | 5 7 |\n12 3 | 7 9 |\n9 22 | 1 31 | [Q] 22 31 [R] 5'
