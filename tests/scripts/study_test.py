@@ -140,6 +140,10 @@ class Runs(unittest.TestCase):
         self.assertIn("a seed 1 was trained by another recipe (steps)", done.stderr)
         self.assertFalse(stale.exists())  # an evaluation of the training that is gone
         self.assertFalse(list((self.root / "runs").glob("**/*.part")))
+        self.run_study("first", FIRST)  # the recipe of before: what was put aside is taken, not trained
+        self.assertEqual(len(self.calls("train")), 9)
+        self.run_study("first", {**FIRST, **arms(steps=9)})
+        self.assertEqual(len(self.calls("train")), 9)
         # Another start: all that begins with it, also where that start was retrained by a call that ended there.
         other = {"arms": {**FIRST["arms"], "start": {"method": "s", "hidden": True, "steps": 7}, "a": {**FIRST["arms"]["a"], "steps": 9}}}
         self.run_study("first", {**FIRST, **other, "tests": {"broken": ["--count", "20"]},
