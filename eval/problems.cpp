@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "decoding/choice.h"
+#include "decoding/drawn_thoughts.h"
 #include "decoding/readout.h"
 #include "decoding/scheduler.h"
 #include "eval/flops.h"
@@ -44,6 +45,16 @@ std::string token_word(const Tokenizer& tokenizer, int64_t id) {
 
 bool oracle(const RunOptions& options) { return options.halt && options.halt->kind == HaltRule::Kind::oracle; }
 
+// Refuses what would feed back what is fed anyway and be taken for a finding.
+void require_effect(const Intervention& what, const Procedure& procedure) {
+  const bool counts = what.kind == InterventionKind::truncate || what.kind == InterventionKind::freeze;
+  require(!counts || what.at < procedure.max_thoughts(), "intervene", "expected fewer thoughts than the ",
+          procedure.max_thoughts(), " that '", procedure.method, "' takes at most, beyond which nothing changes, for '",
+          to_text(what), "'");
+  require(what.kind != InterventionKind::perturb || what.size > 0, "intervene",
+          "expected noise of a size above 0, which changes something, but got '", to_text(what), "'");
+}
+
 int64_t depth_of(const Example& example) {
   if (!example.meta.is_object()) return 0;
   const auto depth = example.meta.find("depth");
@@ -71,6 +82,7 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
           "expected a method that takes one thought after the other and no words but got '", procedure_.method, "'");
   require(!options.intervention || procedure_.max_thoughts() > 0, "intervene",
           "expected a method that takes thoughts but got '", procedure_.method, "' with none");
+  if (options.intervention) require_effect(*options.intervention, procedure_);
   require_exit(model.model->config(), procedure_.exit, "evaluate");
   require_strategy(options.strategy, model.model->config(), procedure_);
   const bool one_chain = options.strategy.by_rows() && options.strategy.noise == 0;
@@ -81,6 +93,12 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
           "expected greedy decoding where answers are chosen by likelihood but got '", to_text(options.strategy), "'");
   solve_options_.strategy = options.strategy;
   solve_options_.seed = options.seed;
+  solve_options_.same = task_.scorers.at(0).same;
+  if (!task_.stop.empty()) {
+    solve_options_.complete = [&tokenizer = *model.tokenizer, stop = task_.stop](const std::vector<int64_t>& tokens) {
+      return ends_at_stop(tokenizer.decode(tokens), stop);
+    };
+  }
   examples_ = load_examples(task_, options.task_options, options.limit);
   solve_options_.max_answer_tokens = answer_tokens(task_, examples_, options.task_options);
   solve_options_.recurrences = options.recurrences;
@@ -106,7 +124,8 @@ void Problems::tokenize() {
           model_.tokenizer->encode(joined ? texts[i].substr(0, texts[i].find_last_not_of(" \t\r\n") + 1) : texts[i]);
     } catch (const Error& error) {
       fail("evaluate", "expected example '", example.id,
-           "' in words of the checkpoint's tokenizer but got: ", error.what());
+           "' in words of the checkpoint's tokenizer but got: ", error.what(),
+           model_.settings.style.empty() ? "" : "; the checkpoint was trained on style " + model_.settings.style);
     }
     require(!prompt.empty(), "evaluate", "expected example '", example.id,
             "' to ask something but its question is empty");
@@ -224,6 +243,9 @@ bool Problems::prepare(const std::function<bool(int64_t done, int64_t total)>& g
   if (options_.intervention) {
     Intervention what = *options_.intervention;
     what.seed += options_.seed;
+    // Words that a strategy draws are drawn first: what replaces them stands around that.
+    if (options_.strategy.sampling.temperature > 0)
+      procedure_ = with_sampled_words(procedure_, options_.strategy.sampling, options_.seed);
     procedure_ = intervene(procedure_, what, std::move(bank));
   }
   prepared_ = true;

@@ -131,6 +131,17 @@ std::string cut_at_stop(const std::string& text, const std::vector<std::string>&
   return text.substr(0, end);
 }
 
+bool ends_at_stop(const std::string& text, const std::vector<std::string>& stop) {
+  const size_t cut = cut_at_stop(text, stop).size();
+  if (cut == text.size()) return false;  // a stop string is never empty
+  for (const std::string& each : stop) {
+    for (size_t begin = text.size() - std::min(text.size(), each.size()); begin < cut; ++begin) {
+      if (each.starts_with(std::string_view(text).substr(begin))) return false;
+    }
+  }
+  return true;
+}
+
 Scorer stopping_at(Scorer scorer, const std::vector<std::string>& stop) {
   if (stop.empty()) return scorer;
   std::string quoted;
@@ -138,6 +149,11 @@ Scorer stopping_at(Scorer scorer, const std::vector<std::string>& stop) {
   scorer.rule += "; the text ends before the first " + quoted;
   scorer.score = [inner = std::move(scorer.score), stop](const Example& example, const std::string& text) {
     return inner(example, cut_at_stop(text, stop));
+  };
+  if (!scorer.score_chain) return scorer;
+  scorer.score_chain = [inner = std::move(scorer.score_chain), stop](
+                           const Example& example, const std::string& thoughts, const std::string& text) {
+    return inner(example, thoughts, cut_at_stop(text, stop));
   };
   return scorer;
 }

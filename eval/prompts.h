@@ -29,7 +29,10 @@ OrderedJson prompt_record(const Task& task, const TaskOptions& options, const st
 
 // `text` before the first of the stop strings in it.
 std::string cut_at_stop(const std::string& text, const std::vector<std::string>& stop);
-// The scorer on a text that is cut so; its rule says that.
+// Whether the text holds a stop string and more of it could not move where it is cut: no other stop string has begun
+// before.
+bool ends_at_stop(const std::string& text, const std::vector<std::string>& stop);
+// The scorer on a text that is cut so, thoughts that precede it left whole; its rule says that.
 Scorer stopping_at(Scorer scorer, const std::vector<std::string>& stop);
 
 }  // namespace tacit

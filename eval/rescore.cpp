@@ -18,8 +18,8 @@ constexpr const char* kOperation = "rescore";
 
 Score score_with(const Scorer& scorer, const Sample& sample, const Example& example) {
   if (scorer.score_choices && !sample.choices.empty()) return scorer.score_choices(example, sample.choices);
-  const bool thoughts = scorer.reads_thoughts && !sample.thoughts.empty();
-  return scorer.score(example, thoughts ? sample.thoughts + "\n" + sample.text : sample.text);
+  if (scorer.score_chain && !sample.thoughts.empty()) return scorer.score_chain(example, sample.thoughts, sample.text);
+  return scorer.score(example, sample.text);
 }
 
 bool differs(const Score& a, const Score& b) {
@@ -167,11 +167,13 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
             "expected '", example.answer, "' as the reference of '", sample.id, "' but the run has '", sample.expected,
             "': the examples are no longer the same");
     const Score before = {sample.answer, sample.extracted, sample.correct};
+    sample.task = task.name;
     sample.expected = example.answer;
     score(sample, example, task);
     const Score after = {sample.answer, sample.extracted, sample.correct};
     if (differs(before, after)) out.changes.push_back({sample.id, sample.repeat, before, after});
   }
+  out.run.metrics.task = task.name;
   out.run.metrics = score_samples(out.run.samples, out.run.metrics);
   OrderedJson json = record.ordered();
   json["rescored"] = note(task, options);

@@ -20,15 +20,24 @@ struct Scorer {
   std::string name;  // "exact_match", "numeric"
   std::string rule;  // one sentence
   std::function<Score(const Example& example, const std::string& text)> score;
-  bool reads_thoughts = false;  // `text` begins with the sample's thoughts, a line of their own
+  // Where the scorer reads a sample's thoughts too: what it says of them and the text that follows; `score` is then for
+  // a text without thoughts. Empty = it looks at the text alone.
+  std::function<Score(const Example& example, const std::string& thoughts, const std::string& text)> score_chain = {};
   // Where choices are compared by likelihood (decoding/choice.h): one entry for each of example.choices, in order.
   // Empty = the scorer looks at the text alone.
   std::function<Score(const Example& example, const std::vector<ChoiceLikelihood>& choices)> score_choices = {};
+  // Whether two extracted answers are one, whatever the reference says (72 and 72.0); empty = the same text.
+  std::function<bool(const std::string& a, const std::string& b)> same = {};
 };
 
 // A scorer from its two halves; `extract` gives "" where there is no answer.
 Scorer make_scorer(std::string name, std::string rule,
                    std::function<std::string(const Example& example, const std::string& text)> extract,
                    std::function<bool(const Example& example, const std::string& answer)> correct);
+
+// The same where an answer is correct if `equal` to the reference's text, which is also when two answers are one.
+Scorer make_equality_scorer(std::string name, std::string rule,
+                            std::function<std::string(const Example& example, const std::string& text)> extract,
+                            std::function<bool(const std::string& reference, const std::string& answer)> equal);
 
 }  // namespace tacit

@@ -72,6 +72,13 @@ std::vector<std::string> formats_of(const TaskSpec& spec) {
   return out;
 }
 
+std::vector<Scorer> scorers_of(const TaskSpec& spec) {
+  std::vector<Scorer> out;
+  for (const ScorerSpec& each : spec.scorers) out.push_back(stopping_at(scorer(each.name, each.options), spec.stop));
+  return out;
+}
+
+// Generated problems are scored as those of the benchmark that has the task's name, where there is one.
 Task made_task(const GeneratedTask& made) {
   Task out;
   out.name = made.name;
@@ -87,7 +94,7 @@ Task made_task(const GeneratedTask& made) {
     const Generator generator = open_generator(name, options.generator);
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
-  out.scorers = {scorer("as_it_stands")};
+  out.scorers = published == nullptr ? std::vector{scorer("as_it_stands")} : scorers_of(*published);
   out.heuristics = [rules = made.rules](const std::vector<Example>& examples) {
     return audit_text(examples, rules).heuristics;
   };
@@ -155,6 +162,8 @@ const Task& task_of_file(const std::filesystem::path& file) {
   if (found != known.end()) return found->second;
   const Json json = parse_json_unique(content, "read_task", file.string());
   Task out = make_task(read_task_spec(json, file.string(), file.parent_path()));
+  require(std::ranges::find(tasks(), out.name, &Task::name) == tasks().end(), "read_task",
+          "expected a name of its own but got '", out.name, "', as a built-in task is called, in ", file.string());
   out.file_sha256 = key.second;
   return known.emplace(key, std::move(out)).first->second;
 }
@@ -179,9 +188,7 @@ Task make_task(const TaskSpec& spec) {
             spec.published.empty() ? "" : "; it is published at " + spec.published);
     return read_problems(spec, file);
   };
-  for (const ScorerSpec& each : spec.scorers) {
-    out.scorers.push_back(stopping_at(scorer(each.name, each.options), spec.stop));
-  }
+  out.scorers = scorers_of(spec);
   out.heuristics = majority_answer;
   out.max_answer_tokens = out.max_sentence_tokens = spec.max_answer_tokens;
   out.prompt = spec.prompt;

@@ -32,7 +32,7 @@ std::string answer_word(const std::string& text) {
 }  // namespace
 
 Scorer boolean() {
-  return make_scorer(
+  Scorer out = make_scorer(
       "boolean", "yes or true, no or false, is the reference",
       [](const Example&, const std::string& text) { return answer_word(text); },
       [](const Example& example, const std::string& answer) {
@@ -41,6 +41,8 @@ Scorer boolean() {
                 "' to be yes, no, true or false but got '", example.answer, "'");
         return meaning(answer) == expected;
       });
+  out.same = [](const std::string& a, const std::string& b) { return meaning(a) == meaning(b); };
+  return out;
 }
 
 }  // namespace tacit

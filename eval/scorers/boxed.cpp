@@ -168,11 +168,12 @@ bool is_equiv(const std::string& a, const std::string& b) {
 }
 
 Scorer boxed() {
-  return make_scorer("boxed", "what stands in the last \\boxed{} equals the reference as MATH's is_equiv sees it",
-                     answer_of, [](const Example& example, const std::string& answer) {
-                       const std::string expected = last_boxed(example.answer).value_or(example.answer);
-                       return is_equiv(answer, expected) || is_equiv(without_text(answer), without_text(expected));
-                     });
+  return make_equality_scorer(
+      "boxed", "what stands in the last \\boxed{} equals the reference as MATH's is_equiv sees it", answer_of,
+      [](const std::string& reference, const std::string& answer) {
+        const std::string expected = last_boxed(reference).value_or(reference);
+        return is_equiv(answer, expected) || is_equiv(without_text(answer), without_text(expected));
+      });
 }
 
 }  // namespace tacit

@@ -181,6 +181,7 @@ Scorer exact_match(const Json& options, const std::string& name, const std::stri
     const bool found = !answer->empty();
     return Score{*answer, found, found && ignore(*answer) == ignore(example.answer)};
   };
+  out.same = [ignore](const std::string& a, const std::string& b) { return ignore(a) == ignore(b); };
   return out;
 }
 

@@ -245,6 +245,10 @@ Scorer numeric(const Json& options) {
     return Score{text.substr(found->begin, found->end - found->begin), true,
                  expected && value(*found) == value(*expected)};
   };
+  out.same = [value](const std::string& a, const std::string& b) {
+    const auto first = answer_in(a), second = answer_in(b);
+    return first && second && value(*first) == value(*second);
+  };
   return out;
 }
 

@@ -158,10 +158,12 @@ Scorer proof() {
   Scorer out;
   out.name = "proof";
   out.rule = "the written chain derives the reference answer, step by step, from what the question says";
-  out.reads_thoughts = true;
   out.score = [](const Example& example, const std::string& text) {
     const Chain chain = chain_of(example, text);
     return Score{chain.text, !chain.text.empty(), chain.proves};
+  };
+  out.score_chain = [score = out.score](const Example& example, const std::string& thoughts, const std::string& text) {
+    return score(example, thoughts + "\n" + text);
   };
   return out;
 }

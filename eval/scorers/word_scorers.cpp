@@ -36,8 +36,8 @@ std::string without_stop(std::string text) {
   return single_spaced(text);
 }
 
-bool same_sentence(const Example& example, const std::string& answer) {
-  return without_stop(single_spaced(answer)) == without_stop(single_spaced(example.answer));
+bool same_sentence(const std::string& reference, const std::string& answer) {
+  return without_stop(single_spaced(answer)) == without_stop(single_spaced(reference));
 }
 
 bool is_sentence(const std::string& answer) { return answer.find(' ') != std::string::npos; }
@@ -55,28 +55,28 @@ Scorer first_word(const Json& options) {
   in.only({"behind", "ignore_commas"});
   const std::string mark = in.string("behind", "");
   const bool commas = in.boolean("ignore_commas", false);
-  return make_scorer(
+  return make_equality_scorer(
       "first_word", mark.empty() ? "the first word is the answer" : "the first word behind " + mark + " is the answer",
       [mark](const Example&, const std::string& text) {
         return word_at_first(mark.empty() ? text : line_behind(text, mark));
       },
-      [commas](const Example& example, const std::string& answer) {
-        return commas ? without_commas(answer) == without_commas(example.answer) : answer == example.answer;
+      [commas](const std::string& reference, const std::string& answer) {
+        return commas ? without_commas(answer) == without_commas(reference) : answer == reference;
       });
 }
 
 Scorer sentence() {
-  return make_scorer("sentence", "the sentence after ### is the answer", answer_sentence, same_sentence);
+  return make_equality_scorer("sentence", "the sentence after ### is the answer", answer_sentence, same_sentence);
 }
 
 Scorer as_it_stands() {
-  return make_scorer(
+  return make_equality_scorer(
       "as_it_stands", "the first word, or the sentence after ###, is the answer",
       [](const Example& example, const std::string& text) {
         return is_sentence(example.answer) ? answer_sentence(example, text) : word_at_first(text);
       },
-      [](const Example& example, const std::string& answer) {
-        return is_sentence(example.answer) ? same_sentence(example, answer) : answer == example.answer;
+      [](const std::string& reference, const std::string& answer) {
+        return is_sentence(reference) ? same_sentence(reference, answer) : answer == reference;
       });
 }
 

@@ -2,8 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
+#include <sstream>
 
+#include "eval/rescore.h"
+#include "eval/scorers/scorers.h"
+#include "lib/core/rng.h"
 #include "tests/eval/run_support.h"
 
 namespace tacit {
@@ -26,6 +32,13 @@ void put_numbers(const std::filesystem::path& file, int64_t count) {
             R"(", "s": ["{answer}", "y"]})" + "\n";
   }
   put(file, text);
+}
+
+int64_t words_in(const std::string& text) {
+  std::istringstream in(text);
+  int64_t count = 0;
+  for (std::string word; in >> word;) ++count;
+  return count;
 }
 
 std::vector<std::string> prompts(const Task& task, const TaskOptions& options) {
@@ -111,6 +124,102 @@ TEST_CASE("texts end before the first stop string") {
   CHECK(cut_at_stop("a", {"||"}) == "a");
   CHECK(cut_at_stop("a", {}) == "a");
   CHECK(cut_at_stop("||a", {"||"}).empty());
+}
+
+TEST_CASE("a text that ends at a stop string is cut where all of it would be") {
+  CHECK(ends_at_stop("a||", {"||"}));
+  CHECK_FALSE(ends_at_stop("a|", {"||"}));
+  CHECK_FALSE(ends_at_stop("", {"||"}));
+  CHECK_FALSE(ends_at_stop("a|b", {"|bc", "b"}));  // "|bc" would cut before "b"
+  CHECK(ends_at_stop("a|bd", {"|bc", "b"}));
+  Rng rng(4);
+  int64_t sooner = 0;
+  for (int64_t n = 0; n < 2000; ++n) {
+    const auto drawn = [&](int64_t least, int64_t most) {
+      std::string out;
+      const int64_t length = rng.between(least, most);
+      for (int64_t i = 0; i < length; ++i) out += "ab|"[rng.below(3)];
+      return out;
+    };
+    const std::vector<std::string> stop = {drawn(1, 4), drawn(1, 3)};
+    const std::string text = drawn(0, 14);
+    CAPTURE(text);
+    CAPTURE(stop[0]);
+    CAPTURE(stop[1]);
+    for (size_t end = 0; end <= text.size(); ++end) {
+      const std::string begun = text.substr(0, end);
+      if (!ends_at_stop(begun, stop)) continue;
+      CHECK(cut_at_stop(begun, stop) == cut_at_stop(text, stop));
+      sooner += end < text.size();
+      break;
+    }
+  }
+  CHECK(sooner > 500);
+}
+
+TEST_CASE("generation ends at a stop string: the same scores for fewer tokens, in any batch") {
+  const ScratchFolder scratch;
+  std::string rows;
+  for (int i = 0; i < 9; ++i) rows += "{\"q\": \"" + std::to_string(i) + " 2\", \"a\": \"3\"}\n";
+  put(scratch / "data.jsonl", rows);
+  const auto run_of = [&](const char* name, const std::string& stop, int64_t batch) {
+    Json json = Json::parse(R"({"format": "jsonl", "data": "data.jsonl", "fields": {"question": "q", "answer": "a"},
+      "scorers": ["first_word"], "max_answer_tokens": 9})");
+    json["name"] = name;
+    if (!stop.empty()) json["stop"] = {stop};
+    put(scratch / (std::string(name) + ".json"), json.dump());
+    RunOptions options = small_run();
+    options.task = (scratch / (std::string(name) + ".json")).string();
+    options.batch = batch;
+    LoadedModel model = tiny_checkpoint();
+    model.settings.markers.end = "";  // nothing else ends an answer
+    return evaluate(model, options);
+  };
+  const Run free = run_of("free", "", 4);
+  std::map<std::string, int64_t> words;  // how many answers say a word at all
+  for (const Sample& sample : free.samples) {
+    std::istringstream in(sample.text);
+    std::set<std::string> said;
+    for (std::string word; in >> word;) said.insert(word);
+    for (const std::string& word : said) ++words[word];
+  }
+  REQUIRE(!words.empty());
+  const std::string stop = std::ranges::max_element(words, {}, [](const auto& entry) { return entry.second; })->first;
+  CAPTURE(stop);
+  const Run stopped = run_of("stopped", stop, 4), alone = run_of("stopped", stop, 1);
+  int64_t fewer = 0;
+  for (size_t i = 0; i < free.samples.size(); ++i) {
+    const Sample &a = free.samples[i], &b = stopped.samples[i];
+    CAPTURE(a.text);
+    CHECK(a.text.starts_with(b.text));
+    CHECK(cut_at_stop(b.text, {stop}) == cut_at_stop(a.text, {stop}));
+    CHECK(b.tokens == words_in(b.text));
+    CHECK(b.tokens <= a.tokens);
+    if (b.tokens < a.tokens) CHECK(b.flops < a.flops);
+    fewer += b.tokens < a.tokens;
+    CHECK(alone.samples[i].text == b.text);
+    CHECK(alone.samples[i].tokens == b.tokens);
+  }
+  CHECK(fewer > 0);
+}
+
+TEST_CASE("stop strings end the answer, not the thoughts before it") {
+  const Example example{.id = "1",
+                        .question = "Tom is a terpus. Every terpus is a brimpus. Is Tom a brimpus or a lempus?",
+                        .steps = {},
+                        .answer = "Tom is a brimpus.",
+                        .choices = {},
+                        .meta = {}};
+  Task task;
+  task.name = "chains";
+  task.scorers = {stopping_at(scorer("sentence"), {"\n"}), stopping_at(scorer("proof"), {"\n"})};
+  Sample sample;
+  sample.thoughts = "Tom is a terpus.\nEvery terpus is a brimpus.";
+  sample.text = "Tom is a brimpus.\nTom is a lempus.";
+  score(sample, example, task);
+  CHECK(sample.correct);
+  REQUIRE(sample.scores.size() == 1);
+  CHECK(sample.scores[0].score.correct);  // the second line of the chain was read, that of the answer was not
 }
 
 TEST_CASE("run.json holds the prompt: a run with another one is not the same run") {

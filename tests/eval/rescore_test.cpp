@@ -147,6 +147,26 @@ TEST_CASE("a corrected reference is taken from the file that is named") {
   CHECK(result.run.record.at("rescored").at("data") == "corrected.jsonl");
 }
 
+TEST_CASE("a run that is scored as another task's has that task's name everywhere") {
+  const ScratchFolder scratch;
+  std::vector<Example> examples;
+  RunOptions options = small_run();
+  for (int64_t i = 0; i < 5; ++i) examples.push_back(reach_example(options.task_options.reach, 5, i));
+  write_examples(scratch / "data.jsonl", examples);
+  options.task_options.data = scratch / "data.jsonl";
+  options.out = scratch / "run";
+  evaluate(tiny_checkpoint(), options);
+  put(scratch / "other.json",
+      R"({"name": "other", "format": "jsonl", "fields": {"question": "question", "answer": "answer"},
+          "scorers": ["numeric"]})");
+  const Rescored result = rescore(scratch / "run", {.task = (scratch / "other.json").string()});
+  CHECK(result.run.metrics.task == "other");
+  const Run stored = read_run(scratch / "run");
+  CHECK(stored.metrics.task == "other");
+  REQUIRE(stored.samples.size() == 5);
+  for (const Sample& sample : stored.samples) CHECK(sample.task == "other");
+}
+
 TEST_CASE("rescoring refuses what is no finished run") {
   const ScratchFolder scratch;
   CHECK(holds(error_of([&] { rescore(scratch / "nothing"); }), "expected a run folder"));

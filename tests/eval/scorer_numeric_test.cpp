@@ -131,6 +131,34 @@ TEST_CASE("equality of numbers is symmetric and transitive, whatever the spellin
   }
 }
 
+TEST_CASE("scorers say which answers are one, and those that check an answer by itself do not") {
+  struct Case {
+    const char *scorer, *a, *b;
+    bool same;
+  };
+  for (const Case& c : {Case{"numeric", "72", "72.0", true},
+                        {"numeric", "1,000", "1000", true},
+                        {"numeric", "72", "73", false},
+                        {"numeric", "none", "none at all", false},
+                        {"gsm8k_flexible", "1,000", "1000", true},
+                        {"gsm8k_flexible", "72", "72.0", false},  // nor does the harness take one for the other
+                        {"boxed", "\\frac{1}{2}", "\\frac12", true},
+                        {"boxed", "2", "3", false},
+                        {"boolean", "yes", "True", true},
+                        {"boolean", "yes", "no", false},
+                        {"sentence", "Tom is a lempus.", "Tom is  a lempus", true},
+                        {"first_word", "7", "7.0", false}}) {
+    CAPTURE(c.scorer);
+    CAPTURE(c.a);
+    CAPTURE(c.b);
+    CHECK(scorer(c.scorer).same(c.a, c.b) == c.same);
+    CHECK(scorer(c.scorer).same(c.b, c.a) == c.same);
+  }
+  CHECK(scorer("first_word", {{"ignore_commas", true}}).same("1,000", "1000"));
+  // Whether these are right does not depend on a reference's text: equality by it would be a look at the truth.
+  for (const char* name : {"countdown", "sudoku", "proof", "choice_text"}) CHECK_FALSE(scorer(name).same);
+}
+
 TEST_CASE("a number is found again in any spelling of it (drawn)") {
   Rng rng(3);
   for (int64_t i = 0; i < 300; ++i) {

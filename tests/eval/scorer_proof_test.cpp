@@ -49,7 +49,7 @@ TEST_CASE("proof: a chain counts when every step follows and it ends with the ri
     bool written, proves;
   };
   const Scorer rule = scorer("proof");
-  CHECK(rule.reads_thoughts);
+  CHECK(rule.score_chain(kProsqa, "Tom is a terpus. Every terpus is a brimpus.", "Every brimpus is a lempus.").correct);
   for (const Case& c :
        {Case{"Tom is a terpus.\nEvery terpus is a brimpus.\nEvery brimpus is a lempus.\n### Tom is a lempus.", true,
              true},
