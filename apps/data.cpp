@@ -54,7 +54,10 @@ int data_list(const std::vector<std::string>& args) {
   options.add("spec", "NAME", &spec, "print a public task as a task file, to start an own one from");
   if (!options.parse(args)) return kDone;
   if (!spec.empty()) {
-    std::cout << public_task_json(spec) << "\n";
+    // A task of one's own has a name of its own.
+    const std::string text = public_task_json(spec), quoted = '"' + spec + '"';
+    const size_t name = text.find(quoted);
+    std::cout << text.substr(0, name) << "\"my_" << text.substr(name + 1) << "\n";
     return kDone;
   }
   OrderedJson generators = OrderedJson::object();

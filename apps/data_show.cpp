@@ -117,12 +117,13 @@ std::vector<GuessRule> rules_of(const std::vector<Example>& examples) {
   return is_generated(task) ? generated_task(task).rules : std::vector<GuessRule>();
 }
 
-// Where the problems stand: a task file names itself as the task, and the file that it brings.
+// Where the problems stand: a task file, given as the file or as the task alone, names itself as the task, and the file
+// that it brings.
 std::filesystem::path data_file(const std::string& given, std::string& task_name) {
-  if (!task_name.empty() || !holds_task(given)) return given;
-  task_name = given;
+  if (!given.empty() && (!task_name.empty() || !holds_task(given))) return given;
+  if (!given.empty()) task_name = given;
   const Task& of = task(task_name);
-  require(!of.data.empty(), "data", "expected a file of problems, or a task file that has 'data', but got ", given);
+  require(!of.data.empty(), "data", "expected a file of problems, or a task file that has 'data', but got ", task_name);
   return of.data;
 }
 
@@ -147,7 +148,11 @@ int data_show(const std::vector<std::string>& args) {
   Options options("data show", "One example of a file as a model is asked it, with its graph drawn if it has one.",
                   "tacit data generate reach --count 5 --seed 7 --out five.jsonl\n"
                   "tacit data show five.jsonl --index 3");
-  options.positional("FILE", &file, "JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file");
+  options.positional(
+      "FILE", &file,
+      "JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file; none where '--task' is "
+      "a task file that has 'data'",
+      /*optional=*/true);
   options.add("task", "NAME", &name, "whose file it is: 'tacit data list', or a task file, NAME.json");
   options.add("index", "I", &index, "which example, from 0 (default 0)", 0);
   prompt.add_shots(options);
@@ -160,6 +165,7 @@ int data_show(const std::vector<std::string>& args) {
                    file + "'");
   }
   if (!name.empty()) check_task(options, name);
+  if (file.empty() && !is_task_file(name)) options.reject("expected FILE, or a task file that has 'data' as '--task'");
   if (name.empty()) options.reject_useless({"shots", "shots-data", "prompt"}, "--task");
   prompt.check(options);
   const std::filesystem::path data = data_file(file, name);
@@ -198,7 +204,8 @@ int data_audit(const std::vector<std::string>& args) {
   options.positional(
       "SOURCE", &source,
       "a file (JSON lines, ProsQA's JSON, with '--task' that task's file, or a task file), or a generated task: reach, "
-      "pointer, chain, listops, walks, maze");
+      "pointer, chain, listops, walks, maze; none where '--task' is a task file that has 'data'",
+      /*optional=*/true);
   options.add("task", "NAME", &name, "whose file it is: 'tacit data list', or a task file, NAME.json");
   options.add("count", "N", &count, "a generated task: problems (default 1000)", 1);
   options.add("seed", "N", &seed, "of generated problems, or of ProsQA's labels in symbols (default 0)");
@@ -208,11 +215,14 @@ int data_audit(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   std::vector<Example> examples;
   if (!name.empty()) check_task(options, name);
+  if (source.empty() && !is_task_file(name))
+    options.reject("expected SOURCE, or a task file that has 'data' as '--task'");
   if (is_generated(source) && name.empty()) {
     const Generator generator = generator_of(options, flags, source);
     for (int64_t i = 0; i < count; ++i) examples.push_back(generator.example(seed, i));
   } else {
     const std::filesystem::path data = data_file(source, name);
+    if (source.empty()) source = data.string();
     ReachOptions reach;
     if (name == "prosqa") reach.style = ReachStyle::english;
     flags.apply(reach);

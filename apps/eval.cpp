@@ -52,6 +52,7 @@ int run_eval(const std::vector<std::string>& args) {
   run.options = parse_method_options(common.method_options);
   run.halt = rule;
   run.intervention = intervention;
+  check_repeats(options, run, model);
   run.out = out;
   run.rank = read_ranks().rank;
   run.ranks = read_ranks().ranks;

@@ -1,6 +1,8 @@
 #include "apps/eval_options.h"
 
 #include "apps/known_names.h"
+#include "latent/option_use.h"
+#include "lib/core/data_file.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -28,8 +30,7 @@ void PromptFlags::apply(TaskOptions& to) const {
 
 void PromptFlags::check(const Options& options) const {
   if (shots == 0) options.reject_useless({"shots-data"}, "--shots");
-  require(shots_data.empty() || std::filesystem::is_regular_file(shots_data), "evaluate",
-          "expected a file of solved examples but there is none at ", shots_data.string());
+  if (!shots_data.empty()) require_data_file(shots_data, "evaluate", "solved examples");
 }
 
 void EvalFlags::add(Options& options) {
@@ -40,7 +41,7 @@ void EvalFlags::add(Options& options) {
               "in place of the task's; may repeat: the first says what is correct (docs/scoring.md)");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
-  options.add("repeats", "N", &repeats, "samples a problem, for methods that draw (default 1)", 1, 1 << 30);
+  options.add("repeats", "N", &repeats, "samples a problem, where something is drawn (default 1)", 1, 1 << 30);
   options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
   options.add("latency-problems", "N", &latency_problems,
               "problems solved alone for the latency (default 50; 0 = none)", 0);
@@ -88,8 +89,7 @@ void EvalFlags::check(const Options& options) const {
     ReachFlags::reject_generator(options, "task");
     return;
   }
-  require(std::filesystem::is_regular_file(data), "evaluate", "expected a file of data but there is none at ",
-          data.string());
+  require_data_file(data, "evaluate", "data");
   options.reject_given({"count"}, "data");
   ReachFlags::reject_generator(options, "data");
 }
@@ -104,6 +104,43 @@ void check_model_options(const Options& options, const CommonOptions& common, co
     options.reject("expected no '--recurrences' for a model without recurrent depth but got " +
                    std::to_string(common.recurrences));
   }
+  const Json given = parse_method_options(common.method_options);
+  for (const std::string& name :
+       unread_options(how, model.settings, model.tokenizer.get(), model.method_weights, given)) {
+    options.reject("expected an option that answering reads for '--option' but got '" + name +
+                   "', which matters to the training of method '" + how.name + "' alone");
+  }
+}
+
+// Whether solving a problem again may give something else: by the strategy, the intervention or the method itself.
+static bool draws(const RunOptions& run, const LoadedModel& model) {
+  const Strategy& how = run.strategy;
+  const bool noisy_tree = how.kind == StrategyKind::tree && how.tree.branch > 1 && how.tree.noise > 0 &&
+                          how.tree.expand == ThoughtSearchOptions::Expand::noise;
+  if (how.sampling.temperature > 0 || how.noise > 0 || noisy_tree) return true;
+  if (run.intervention) {
+    const InterventionKind kind = run.intervention->kind;
+    const bool fixed = kind == InterventionKind::zero || kind == InterventionKind::mean ||
+                       kind == InterventionKind::truncate || kind == InterventionKind::freeze;
+    if (!fixed) return true;
+  }
+  const Method& method = tacit::method(run.method, model.settings);
+  const Json own = model.settings.method == method.name ? model.settings.options : Json::object();
+  Json all = method_options(method, own, "the checkpoint");
+  all.update(run.options);
+  if (!all.contains("seed")) return false;
+  // What such methods draw by; a method of another kind that has a seed is taken to draw.
+  if (all.contains("think_temperature")) return all["think_temperature"] > 0;
+  if (all.contains("noise") && all["noise"].is_string()) return all["noise"] != "none";
+  return !all.contains("spread") || all["spread"] > 0;
+}
+
+void check_repeats(const Options& options, const RunOptions& run, const LoadedModel& model) {
+  if (run.repeats == 1 || draws(run, model)) return;
+  options.reject(
+      "expected a decoding that draws something beside '--repeats', such as '--decode sample' or '--decode "
+      "noise:0.1': as it is, all " +
+      std::to_string(run.repeats) + " repeats would be the same");
 }
 
 // The library's refusal as one of the command line.

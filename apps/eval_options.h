@@ -46,8 +46,12 @@ struct EvalFlags {
   void check(const Options& options) const;
 };
 
-// UsageError when a number of thoughts or recurrences is asked of a checkpoint whose method or model has none.
+// UsageError when a number of thoughts or recurrences is asked of a checkpoint whose method or model has none, or an
+// option is given that only training reads.
 void check_model_options(const Options& options, const CommonOptions& common, const LoadedModel& model);
+
+// UsageError on several samples a problem where nothing is drawn, so that all would be the same.
+void check_repeats(const Options& options, const RunOptions& run, const LoadedModel& model);
 
 // UsageError where the text names no intervention, or no halting rule.
 Intervention intervention_option(const std::string& text, uint64_t seed);

@@ -29,7 +29,11 @@ void check_scorers(const Options& options, const std::vector<std::string>& names
 }
 
 void check_task(const Options& options, const std::string& name) {
-  if (!is_task_file(name)) check(options, "task", task_names(), name);
+  if (is_task_file(name)) {
+    task(name);  // says what is wrong with the file
+  } else {
+    check(options, "task", task_names(), name);
+  }
 }
 
 }  // namespace tacit

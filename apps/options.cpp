@@ -136,8 +136,8 @@ void Options::flag(const std::string& name, bool* to, const std::string& help) {
           }});
 }
 
-void Options::positional(const std::string& value, std::string* to, const std::string& help) {
-  positional_.push_back({value, help, to});
+void Options::positional(const std::string& value, std::string* to, const std::string& help, bool optional) {
+  positional_.push_back({value, help, to, optional});
 }
 
 void Options::common(CommonOptions& common, std::initializer_list<std::string_view> names) {
@@ -190,7 +190,7 @@ std::vector<std::string> Options::names() const {
 std::string Options::help() const {
   std::ostringstream out;
   out << description_ << "\n\nUsage: tacit " << command_;
-  for (const Positional& p : positional_) out << " " << p.value;
+  for (const Positional& p : positional_) out << (p.optional ? " [" + p.value + "]" : " " + p.value);
   out << (options_.empty() ? "\n\n" : " [options]\n\n");
   for (const Positional& p : positional_) out << "  " << p.value << ": " << p.help << "\n";
   if (!positional_.empty()) out << "\n";
@@ -262,6 +262,7 @@ void Options::read_config(const std::filesystem::path& file) {
 
 void Options::set_positional(const std::vector<std::string>& words) {
   for (size_t i = 0; i < positional_.size(); ++i) {
+    if (i >= words.size() && positional_[i].optional) break;
     if (i >= words.size()) reject("expected " + positional_[i].value + " (" + positional_[i].help + ")");
     *positional_[i].to = words[i];
   }

@@ -72,8 +72,8 @@ class Options {
   void choice(const std::string& name, std::vector<std::string> choices, std::string* to, const std::string& help);
   void flag(const std::string& name, bool* to, const std::string& help);
 
-  // Arguments without a dash, in order; each must be there.
-  void positional(const std::string& value, std::string* to, const std::string& help);
+  // Arguments without a dash, in order; each must be there, but for those that are optional, which come last.
+  void positional(const std::string& value, std::string* to, const std::string& help, bool optional = false);
 
   // Fills the variables. False: --help was asked for and has been printed on stdout. Throws UsageError, suggesting the
   // nearest option for an unknown one.
@@ -97,6 +97,7 @@ class Options {
   struct Positional {
     std::string value, help;
     std::string* to;
+    bool optional = false;
   };
   void declare(const std::string& name, const std::string& value, const std::string& help, Option option);
   const Option* find(const std::string& name) const;

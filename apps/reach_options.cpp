@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "lib/core/data_file.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -76,8 +77,7 @@ void ReachFlags::check(const Options& options, ReachSource source, ReachStyle st
 }
 
 ReachSource reach_source(const std::filesystem::path& path) {
-  require(std::filesystem::exists(path) && !std::filesystem::is_directory(path), "read_file",
-          "expected a file of problems but there is none at ", path.string());
+  require_data_file(path, "read_file", "problems");
   std::ifstream file(path);
   char first = 0;
   file >> first;  // skips white space

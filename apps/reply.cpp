@@ -3,8 +3,10 @@
 #include "apps/counted.h"
 #include "apps/interrupt.h"
 #include "datasets/lines.h"
+#include "decoding/drawn_thoughts.h"
 #include "decoding/readout.h"
 #include "decoding/stopwatch.h"
+#include "eval/prompts.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -29,16 +31,17 @@ Halt watched(Halt inner, const AskOptions& options, double& watched_ms) {
           }};
 }
 
-// Never ends an answer; looks at Ctrl-C and tells who watches, as watched() does for thoughts.
-AnswerComplete watched_answer(const Tokenizer& tokenizer, const AskOptions& options, double& watched_ms) {
-  return [&tokenizer, &options, &watched_ms](const std::vector<int64_t>& tokens) {
+// Ends an answer at a stop string; before every further token looks at Ctrl-C and tells who watches, as watched() does
+// for thoughts.
+AnswerComplete watched_answer(const Thinker& thinker, const AskOptions& options, double& watched_ms) {
+  return [&thinker, &options, &watched_ms](const std::vector<int64_t>& tokens) {
     stop_if_interrupted();
-    if (options.answering) {
-      Stopwatch watch;
-      options.answering(tokenizer.decode(tokens));
-      watched_ms += watch.lap();
-    }
-    return false;
+    if (thinker.stop.empty() && !options.answering) return false;
+    Stopwatch watch;
+    const std::string text = thinker.loaded.tokenizer->decode(tokens);
+    if (options.answering) options.answering(text);
+    watched_ms += watch.lap();
+    return ends_at_stop(text, thinker.stop);
   };
 }
 
@@ -119,6 +122,9 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
   Procedure procedure = thinker.procedure;
   double watched_ms = 0, watched_answer_ms = 0;
+  // Before what is wrapped around them: drawn words are what a replacement takes the place of.
+  if (thinker.strategy.sampling.temperature > 0)
+    procedure = with_sampled_words(procedure, thinker.strategy.sampling, thinker.sample_seed);
   if (options.replacement) procedure.think.feedback = replaced_feedback(procedure.think.feedback, options);
   procedure.think.feedback.reads_layers = procedure.think.feedback.reads_layers || options.layers;
   procedure.think.halt = watched(procedure.think.halt, options, watched_ms);
@@ -132,7 +138,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                    .recurrences = thinker.recurrences,
                                    .strategy = thinker.strategy,
                                    .seed = thinker.sample_seed,
-                                   .complete = watched_answer(tokenizer, options, watched_answer_ms)});
+                                   .complete = watched_answer(thinker, options, watched_answer_ms)});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
   reply.trace_KD = solution.thoughts.trace_BKD[0].narrow(0, 0, reply.steps);
@@ -144,7 +150,8 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
     reply.grid.thoughts = read_thoughts(thinker, reply.trace_KD);
     if (thinker.verbaliser) reply.said = thinker.verbaliser->say(reply.trace_KD);
   }
-  std::vector<std::string> answer = split_words(tokenizer.decode(solution.answers[0].tokens));
+  std::vector<std::string> answer =
+      split_words(cut_at_stop(tokenizer.decode(solution.answers[0].tokens), thinker.stop));
   if (asks_about_graphs(thinker) && answer.size() > 1) answer.resize(1);  // what counts in an evaluation
   reply.answer = join_words(answer);
   reply.phases = solution.ms;

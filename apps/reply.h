@@ -18,7 +18,8 @@ struct Thinker {
   std::string method;  // as bound
   Procedure procedure;
   int64_t max_answer_tokens = 8;
-  Strategy strategy = {};  // how answers are decoded
+  std::vector<std::string> stop = {};  // an answer ends before the first of these
+  Strategy strategy = {};              // how answers are decoded
   uint64_t sample_seed = 0;
   std::optional<Verbaliser> verbaliser = {};
   int64_t recurrences = 0;        // SessionOptions::recurrences

@@ -22,6 +22,7 @@ struct Question {
   std::string expected;                                       // "" when unknown
   std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
   int64_t max_answer_tokens = 8;
+  std::vector<std::string> stop = {};  // what ends an answer
 };
 
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
@@ -38,7 +39,7 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
   const Example& example = examples[index];
   return {render_prompts(asked, {example}, options)[0], example.answer,
           [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
-          answer_tokens(asked, {example}, options)};
+          answer_tokens(asked, {example}, options), asked.stop};
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -96,6 +97,11 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   if (!reply.said.empty()) std::cout << "\n";
   if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
   const std::string& expected = question.expected;
+  if (graph && graph->answer() < 0) {
+    const bool both = graph->distance[graph->candidates[0]] >= 0;
+    print({std::string("no one answer is right: ") +
+           (both ? "both candidates can be reached" : "neither candidate can be reached")});
+  }
   std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
   const bool right = question.right ? question.right(reply.answer) : reply.answer == expected;
   if (!expected.empty()) verdict += right ? "  right" : "  wrong, it is " + expected;
@@ -177,8 +183,11 @@ int run_run(const std::vector<std::string>& args) {
     of.data = data;
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
+    if (asks_about_graphs(thinker) && of.reach.style != ReachStyle::symbols)
+      options.reject("expected '--style symbols', which the checkpoint was trained on, but got 'english'");
     asked = question_of_task(*task_name, of, index);
     thinker.max_answer_tokens = asked.max_answer_tokens;
+    thinker.stop = asked.stop;
   }
   if (verbalise) {
     const std::string named = task_name.value_or(settings.task);

@@ -129,6 +129,8 @@ int run(const std::vector<std::string>& args) {
   use_threads(a.common.threads);
   TrainConfig config = resolve(options, a);
   join_ranks(config.trainer.parallel, a.timeout);
+  if (a.resume && !training_exists(a.out) && config.trainer.parallel.rank == 0)
+    std::fprintf(stderr, "tacit: nothing to resume in %s: starts anew\n", a.out.c_str());
   train_method(config, a.out, a.resume, progress_of(config.trainer.parallel));
   if (config.trainer.parallel.rank != 0) return kDone;
   const OrderedJson figures = final_figures(a.out);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "datasets/generators.h"
+#include "lib/core/data_file.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 
@@ -22,7 +23,8 @@ std::string trimmed(std::string_view text) {
 Example parse_line(std::string_view line, const std::string& source) {
   const auto broken = [&](const char* lacks) {
     const std::string text = Json(std::string(line.substr(0, 60))).dump(-1, ' ', true, Json::error_handler_t::replace);
-    fail(kOperation, "expected 'question||steps #### answer' but got ", lacks, " in ", text, ", ", source);
+    fail(kOperation, "expected 'question||steps #### answer' but got ", lacks, " in ", text, ", ", source,
+         line.starts_with('{') ? "; JSON lines, as of examples, are another format" : "");
   };
   const size_t bars = line.find("||");
   if (bars == line.npos) broken("no '||'");
@@ -38,8 +40,7 @@ Example parse_line(std::string_view line, const std::string& source) {
 }
 
 bool is_json(const std::filesystem::path& path) {
-  require(std::filesystem::is_regular_file(path), kOperation, "expected a file of problems but there is none at ",
-          path.string());
+  require_data_file(path, kOperation, "problems");
   std::ifstream file(path);
   char first = 0;
   file >> first;  // skips white space

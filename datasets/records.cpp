@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "datasets/delimited.h"
+#include "lib/core/data_file.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
@@ -126,8 +127,7 @@ RecordFormat record_format(const std::string& name, const std::string& operation
 
 std::vector<FileRecord> read_records(const std::filesystem::path& path, const RecordOptions& options,
                                      const std::string& operation) {
-  require(std::filesystem::is_regular_file(path), operation, "expected a file of problems but there is none at ",
-          path.string());
+  require_data_file(path, operation, "problems");
   switch (options.format) {
     case RecordFormat::json: return read_list(path, options, operation);
     case RecordFormat::csv:

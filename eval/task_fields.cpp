@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "eval/task_spec.h"
+#include "lib/core/data_file.h"
 #include "lib/core/error.h"
 
 // From a record of a file to an example, as a task's form says.
@@ -247,8 +248,7 @@ bool holds_examples(const std::filesystem::path& file) {
 }  // namespace
 
 std::vector<Example> read_problems(const TaskSpec& spec, const std::filesystem::path& file, bool empty_answers) {
-  require(std::filesystem::is_regular_file(file), kOperation, "expected a file of task '", spec.name,
-          "' but there is none at ", file.string());
+  require_data_file(file, kOperation, "task '" + spec.name + "'");
   if (holds_examples(file)) {
     return read_examples(file, [&](const Example& example, const std::string& source) {
       require(empty_answers || !without_outer_space(example.answer).empty(), kOperation,

@@ -176,6 +176,10 @@ ChatTemplate recognize_chat_template(std::string_view jinja, std::string_view bo
 
 ChatTemplate load_chat_template(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "tokenizer_config.json";
+  require(std::filesystem::exists(path) || std::filesystem::exists(directory / "chat_template.jinja"), kOperation,
+          "expected a checkpoint with a chat template, in tokenizer_config.json or chat_template.jinja, but there is "
+          "none in ",
+          directory.string());
   const Json json = read_json(path, kOperation);
   const JsonReader config(json, kOperation, path.string());
   return recognize_chat_template(jinja_of(config, directory), bos_of(config), directory.string());

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "apps/bench_table.h"
 #include "tests/apps/checkpoint.h"
 
 using namespace tacit;
@@ -141,9 +142,27 @@ TEST_CASE("bench: the table says what the JSON says, and a checkpoint takes the 
       {"bench", "latent-step", "--model", scratch / "plain", "--question", "9", "--repeats", "2", "--threads", "1"});
   CAPTURE(table.err);
   REQUIRE(table.code == 0);
-  for (const char* word : {"latent-step, plain fp32", "floor", "GB/s", "GFLOP/s", "recording thoughts", "2 rounds"}) {
+  for (const char* word : {"latent-step, plain fp32", "read, ", "GB/s", "GFLOP/s", "recording thoughts", "2 rounds"}) {
     CHECK(holds(table.out, word));
   }
+}
+
+TEST_CASE("bench: memory sets a floor only where the weights came from memory") {
+  const ScratchFolder scratch;
+  write_plain_checkpoint(scratch / "plain");
+  Json json = bench({"latent-step", "--model", scratch / "plain", "--question", "9", "--repeats", "2", "--json"});
+  const auto table = [&](double share) {
+    json["share_of_bandwidth"] = json["share_of_floor"] = share;
+    std::string out;
+    for (const std::string& line : bench_table(OrderedJson::parse(json.dump()), {.width = 120})) out += line + "\n";
+    return out;
+  };
+  const std::string memory = table(.8), cache = table(23.8);
+  CHECK(holds(memory, "floor"));
+  CHECK(holds(memory, "80.0 %"));
+  CHECK_FALSE(holds(cache, "floor"));
+  CHECK_FALSE(holds(cache, "2380"));
+  CHECK(holds(cache, "from a cache: memory gives"));
 }
 
 TEST_CASE("bench --turns: ready, a line for a line, then the result") {

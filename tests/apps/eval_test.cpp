@@ -180,6 +180,34 @@ TEST_CASE("run: a question or an example of a task is answered") {
   CHECK(Json::parse(json.out).at("thoughts").size() == 3);
 }
 
+TEST_CASE("run: a graph of which both candidates or none can be reached has no right answer") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const auto told = [&](const char* asked) {
+    return run_tacit({"run", "--model", scratch / "model", "--question", asked}).out;
+  };
+  CHECK(holds(told("3 5 | 5 8 | 3 9 | [Q] 8 9 [R] 3"), "no one answer is right: both candidates can be reached"));
+  CHECK(holds(told("3 5 | 5 8 | 2 9 | [Q] 7 9 [R] 3"), "no one answer is right: neither candidate can be reached"));
+  CHECK_FALSE(holds(told("3 5 | 5 8 | 2 9 | [Q] 8 9 [R] 3"), "no one answer"));
+}
+
+TEST_CASE("--repeats: what draws is repeated") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const auto eval = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"eval", "--model", scratch / "model", "--count", "3", "--latency-problems",
+                                     "0",    "--json",  "--repeats",       "2"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Finished done = run_tacit(args);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    CHECK(Json::parse(done.out).at("examples") == 6);
+  };
+  eval({"--decode", "sample"});
+  eval({"--intervene", "noise"});
+  eval({"--method", "soft-thinking", "--option", "noise=dirichlet"});
+}
+
 TEST_CASE("options that would do nothing to the problems are refused, not recorded") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
@@ -265,6 +293,17 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
       {{"compare", "--model", model, "--baseline", "modle", "--out", out}, "did you mean 'model'?", 2},
       {{"eval", "--model", model, "--intervene", "swapp", "--out", out}, "did you mean 'swap'?", 2},
       {{"eval", "--model", model, "--intervene", "freeze:0", "--out", out}, "expected 'freeze:K'", 2},
+      {{"eval", "--model", model, "--intervene", "truncate:3", "--out", out}, "expected fewer thoughts than the 3"},
+      {{"eval", "--model", model, "--intervene", "freeze:4", "--out", out}, "expected fewer thoughts than the 3"},
+      {{"eval", "--model", model, "--intervene", "perturb:0", "--out", out}, "expected noise of a size above 0"},
+      {{"eval", "--model", model, "--repeats", "2", "--out", out}, "all 2 repeats would be the same", 2},
+      {{"eval", "--model", model, "--repeats", "2", "--intervene", "zero", "--out", out}, "would be the same", 2},
+      {{"eval", "--model", model, "--method", "soft-thinking", "--repeats", "2", "--out", out}, "be the same", 2},
+      {{"eval", "--model", model, "--method", "icot", "--option", "smoothing=2.0", "--out", out},
+       "'smoothing', which matters to the training of method 'icot' alone",
+       2},
+      {{"run", "--model", model, "--style", "english"}, "expected '--style symbols', which the checkpoint was", 2},
+      {{"eval", "--model", model, "--style", "english", "--out", out}, "the checkpoint was trained on style symbols"},
       {{"eval", "--model", model, "--method", "direct", "--intervene", "zero", "--out", out},
        "expected a method that takes thoughts but got 'direct'"},
       {{"eval", "--model", model, "--intervention-seed", "3", "--out", out}, "only with --intervene", 2},

@@ -47,6 +47,11 @@ TEST_CASE("a task of one's own from a JSON file: shown, audited, evaluated, resu
   CHECK(example.at("question") == "5 2");
   CHECK(example.at("answer") == "7");
   CHECK(example.at("prompt").get<std::string>().ends_with(" ; [Q] 5 2 [R]"));
+  const Finished alone = run_tacit({"data", "show", "--task", files.task, "--index", "1"});
+  CAPTURE(alone.err);
+  CHECK(alone.out == show.out);
+  CHECK(run_tacit({"data", "audit", "--task", files.task, "--json"}).out ==
+        run_tacit({"data", "audit", files.task, "--json"}).out);
   const Finished audit = run_tacit({"data", "audit", files.task, "--json"});
   CAPTURE(audit.err);
   REQUIRE(audit.code == 0);
@@ -89,7 +94,8 @@ TEST_CASE("task files and prompts: what cannot be is said in one line") {
            Case{{"--shots", "4"}, 1, "expected 4 solved examples beside"},
            Case{{"--shots", "1", "--prompt", "plain"}, 1, "asked plainly"},
            Case{{"--prompt", "own"}, 2, "template"},
-           Case{{"--chat"}, 1, "chat"},
+           Case{{"--chat"}, 1, "expected a checkpoint with a chat template"},
+           Case{{"--data", files.scratch.path()}, 1, "expected a file of data but got a folder"},
            Case{{"--data", files.scratch / "nowhere"}, 1, "expected a file of data but there is none at"},
        }) {
     CAPTURE(c.message);
@@ -102,6 +108,13 @@ TEST_CASE("task files and prompts: what cannot be is said in one line") {
   const Finished broken = files.eval({});
   CHECK(broken.code == 1);
   CHECK(holds(broken.err, "'fields.answer.fnid', did you mean 'find'"));
+  // Said before a model is looked for.
+  const Finished sooner = run_tacit({"eval", "--model", files.scratch / "no model", "--task", files.task});
+  CHECK(sooner.err == broken.err);
+  put(files.task, std::string(kTask).replace(std::string(kTask).find("sums"), 4, "gsm8k"));
+  const Finished taken = files.eval({});
+  CHECK(taken.code == 1);
+  CHECK(holds(taken.err, "expected a name of its own but got 'gsm8k', as a built-in task is called"));
   put(files.scratch / "sums.tsv", "a\tb\tsum\n1\t2\tis three\n");
   put(files.task, kTask);
   const Finished line = files.eval({});
@@ -148,6 +161,7 @@ TEST_CASE("data list: every task, and a public one as a task file that works") {
   }
   const Finished spec = run_tacit({"data", "list", "--spec", "svamp"});
   REQUIRE(spec.code == 0);
+  CHECK(Json::parse(spec.out).at("name") == "my_svamp");
   put(scratch / "mine.json", spec.out);
   put(scratch / "svamp.json", R"([{"Body": "He ran.", "Question": "How far?", "Equation": "1.0", "Answer": 2.0}])");
   const Finished shown = run_tacit({"data", "show", scratch / "svamp.json", "--task", scratch / "mine.json"});

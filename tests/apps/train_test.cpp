@@ -100,6 +100,19 @@ TEST_CASE("train works with no config, prints its final figures and leaves a che
             .code == 0);
 }
 
+TEST_CASE("train --resume says where there is nothing to resume, and begins") {
+  const ScratchFolder scratch;
+  const std::vector<std::string> train = {"train",         "--method",  "direct",  "--task",  "reach",
+                                          "--steps",       "1",         "--batch", "2",       "--out",
+                                          scratch / "new", "--threads", "1",       "--resume"};
+  const Finished begun = run_tacit(train);
+  CHECK(begun.code == 0);
+  CHECK(holds(begun.err, "tacit: nothing to resume in " + (scratch / "new").string() + ": starts anew\n"));
+  const Finished again = run_tacit(train);
+  CHECK(again.code == 0);
+  CHECK_FALSE(holds(again.err, "nothing to resume"));
+}
+
 TEST_CASE("every generated task trains and is evaluated on problems like those it was trained on") {
   for (const std::string task : {"pointer", "chain", "listops", "walks", "maze"}) {
     CAPTURE(task);

@@ -1,0 +1,2 @@
+// As in render_sources.cpp.
+#include "apps/bench_table.cpp"
