@@ -107,8 +107,8 @@ void check_model_options(const Options& options, const CommonOptions& common, co
   const Json given = parse_method_options(common.method_options);
   for (const std::string& name :
        unread_options(how, model.settings, model.tokenizer.get(), model.method_weights, given)) {
-    options.reject("expected an option that answering reads for '--option' but got '" + name +
-                   "', which matters to the training of method '" + how.name + "' alone");
+    options.reject("expected an option that answering reads for '--option' but got '" + name + "', which method '" +
+                   how.name + "' does not read to answer");
   }
 }
 

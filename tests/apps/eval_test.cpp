@@ -300,7 +300,7 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
       {{"eval", "--model", model, "--repeats", "2", "--intervene", "zero", "--out", out}, "would be the same", 2},
       {{"eval", "--model", model, "--method", "soft-thinking", "--repeats", "2", "--out", out}, "be the same", 2},
       {{"eval", "--model", model, "--method", "icot", "--option", "smoothing=2.0", "--out", out},
-       "'smoothing', which matters to the training of method 'icot' alone",
+       "'smoothing', which method 'icot' does not read to answer",
        2},
       {{"run", "--model", model, "--style", "english"}, "expected '--style symbols', which the checkpoint was", 2},
       {{"eval", "--model", model, "--style", "english", "--out", out}, "the checkpoint was trained on style symbols"},
