@@ -73,6 +73,16 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
   return out;
 }
 
+// Runs of rows are paired in turn.
+void check_pairs(const CompareFlags& flags) {
+  size_t most = 1;
+  for (const RowArgument& row : flags.models) most = std::max(most, row.folders.size());
+  for (const RowArgument& row : flags.models) {
+    require(most % row.folders.size() == 0, "compare", "expected a number of models that divides ", most,
+            ", as many as another row has, in row '", row.name, "' but got ", row.folders.size());
+  }
+}
+
 Json parsed_options(const CompareFlags& flags) { return parse_method_options(flags.eval.common.method_options); }
 
 // UsageError where something is asked for that no model has.
@@ -246,16 +256,9 @@ ComparedRows collect(const CompareFlags& flags, const std::vector<PlannedRow>& r
   return out;
 }
 
-// What compare() refuses of the runs, before they are solved: rows that do not pair, and of one row other ways to
-// think.
-void check_runs(const std::vector<PlannedRow>& rows, const std::vector<RowModels>& models,
-                const std::deque<Evaluation>& evaluations, const std::vector<PlannedRun>& planned) {
-  size_t most = 1;
-  for (const RowModels& model : models) most = std::max(most, model.checkpoints.size());
-  for (const RowModels& model : models) {
-    require(most % model.checkpoints.size() == 0, "compare", "expected a number of models that divides ", most,
-            ", as many as another row has, in row '", model.name, "' but got ", model.checkpoints.size());
-  }
+// What compare() refuses of a row's runs, before they are solved.
+void check_runs(const std::vector<PlannedRow>& rows, const std::deque<Evaluation>& evaluations,
+                const std::vector<PlannedRun>& planned) {
   std::map<std::pair<size_t, int64_t>, const OrderedJson*> first;  // by row and number of thoughts
   for (size_t i = 0; i < planned.size(); ++i) {
     const OrderedJson& here = evaluations[i].record();
@@ -277,6 +280,7 @@ void check_same_problems(const std::vector<PlannedRow>& rows, const std::vector<
 
 ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
   row_names(flags);  // what they refuse needs no model
+  check_pairs(flags);
   const std::vector<RowModels> models = load_models(flags);
   check_models(options, flags, models);
   const std::vector<PlannedRow> rows = plan_rows(options, flags, models);
@@ -290,7 +294,7 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
                              run_options(options, flags, row, model, planned[i]),
                              progress.of_run(i, run_text(flags, row, model, planned[i])));
   }
-  check_runs(rows, models, evaluations, planned);
+  check_runs(rows, evaluations, planned);
   check_same_problems(rows, planned, evaluations);
   for (Evaluation& evaluation : evaluations) evaluation.open();
   for (size_t i = 0; i < planned.size(); ++i) progress.expect(i, evaluations[i]);

@@ -7,10 +7,12 @@
 namespace tacit {
 namespace {
 
-// "seed-9" before "seed-10".
+// Folder by folder, "seed-9" before "seed-10".
 bool in_order(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const std::string x = a.string(), y = b.string();
-  return x.size() != y.size() ? x.size() < y.size() : x < y;
+  const auto before = [](const std::filesystem::path& x, const std::filesystem::path& y) {
+    return std::pair(x.string().size(), x.string()) < std::pair(y.string().size(), y.string());
+  };
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), before);
 }
 
 // The folder itself, or the runs within it.

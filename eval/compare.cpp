@@ -28,7 +28,8 @@ OrderedJson field(const OrderedJson& record, const char* name) {
 // By their records where both have one: a method's name says what is not its checkpoint's own, so that two names may
 // mean the same.
 void require_same_method(const std::string& row, const Run& a, const Run& b) {
-  if (a.record.is_object() && b.record.is_object() && a.record.contains("latents") && b.record.contains("latents")) {
+  if (a.record.is_object() && b.record.is_object() && a.record.contains("max_steps") &&
+      b.record.contains("max_steps")) {
     tacit::require_same_method(row, a.record, b.record);
   } else {
     require(a.metrics.method == b.metrics.method, "compare", "expected runs of one method in row '", row, "' but got '",
@@ -71,6 +72,12 @@ bool is_repetition(const std::string& name) {
 OrderedJson record_of(const ComparedRow& row) {
   OrderedJson merged = row.runs[0].record;
   if (!merged.is_object()) return nullptr;
+  for (const Run& run : row.runs) {
+    if (!run.record.is_object()) return nullptr;
+    for (const auto& [key, value] : run.record.items()) {
+      if (!merged.contains(key)) merged[key] = nullptr;
+    }
+  }
   for (auto& [key, value] : merged.items()) {
     const bool same = std::ranges::all_of(
         row.runs, [&, name = key, first = value](const Run& r) { return field(r.record, name.c_str()) == first; });
@@ -102,22 +109,24 @@ OrderedJson merge_records(const std::vector<std::pair<std::string, OrderedJson>>
   return merged;
 }
 
-// What lets accuracies differ by other rules of asking and scoring, or by rounding, and times by much.
+using Condition = std::pair<const char*, const char*>;  // field of a record, and what is said where it differs
+
+// Of asking and scoring.
+constexpr Condition kRules[] = {{"scorers", "scorers differ"},
+                                {"rescored", "rescoring differs"},
+                                {"task_sha256", "task files differ"},
+                                {"prompt", "prompts differ"},
+                                {"max_answer_tokens", "most tokens of an answer differ"}};
+
+// What lets accuracies differ by other rules, or by rounding, and times by much.
 std::vector<std::string> find_notes(const std::vector<std::pair<std::string, OrderedJson>>& records) {
-  constexpr std::pair<const char*, const char*> kConditions[] = {
-      {"scorers", "scorers differ"},
-      {"rescored", "rescored by other rules"},
-      {"task_sha256", "task files differ"},
-      {"prompt", "prompts differ"},
-      {"max_answer_tokens", "most tokens of an answer differ"},
-      {"dtype", "dtype differs"},
-      {"device", "device differs"},
-      {"cpu", "CPU differs"},
-      {"threads", "threads differ"},
-      {"batch", "batch differs"},
-      {"versions", "versions differ"}};
+  constexpr Condition kConditions[] = {{"dtype", "dtype differs"}, {"device", "device differs"},
+                                       {"cpu", "CPU differs"},     {"threads", "threads differ"},
+                                       {"batch", "batch differs"}, {"versions", "versions differ"}};
   std::vector<std::string> notes;
-  for (const auto& [what, title] : kConditions) {
+  std::vector<Condition> all(std::begin(kRules), std::end(kRules));
+  all.insert(all.end(), std::begin(kConditions), std::end(kConditions));
+  for (const auto& [what, title] : all) {
     std::string each;
     bool same = true;
     for (const auto& [name, record] : records) {
@@ -132,6 +141,21 @@ std::vector<std::string> find_notes(const std::vector<std::pair<std::string, Ord
   return notes;
 }
 
+// Rows that pool what was asked or scored by several rules.
+std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
+  std::vector<std::string> notes;
+  for (const ComparedRow& row : rows) {
+    for (const auto& [what, title] : kRules) {
+      const auto here = [what = what](const Run& run) { return field(run.record, what); };
+      const OrderedJson first = here(row.runs[0]);
+      if (std::ranges::any_of(
+              row.runs, [&](const OrderedJson& one) { return one != first; }, here))
+        notes.push_back("within the row " + row.name + " " + title);
+    }
+  }
+  return notes;
+}
+
 size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
   return static_cast<size_t>(std::ranges::find(rows, name, &ComparedRow::name) - rows.begin());
 }
@@ -139,8 +163,11 @@ size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
 }  // namespace
 
 void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b) {
-  for (const char* what : {"method", "latents", "method_options", "recurrences", "halt", "intervention", "decode"}) {
-    const OrderedJson here = field(a, what), there = field(b, what);
+  for (const char* what : {"method", "max_steps", "method_options", "recurrences", "halt", "intervention", "decode"}) {
+    OrderedJson here = field(a, what), there = field(b, what);
+    for (OrderedJson* options : {&here, &there}) {
+      if (options->is_object()) options->erase("seed");  // runs of other seeds draw by others
+    }
     require(Json(here) == Json(there), "compare", "expected runs of one method in row '", row, "' but got '", what,
             "' of ", here.dump(), " and ", there.dump());
   }
@@ -150,6 +177,8 @@ void require_same_method(const std::string& row, const OrderedJson& a, const Ord
 void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records) {
   const auto value = [](const OrderedJson& record, const char* name) {
     OrderedJson found = field(record, name);
+    const OrderedJson rescored = field(record, "rescored");  // as another task, or by another file
+    if (rescored.contains(name)) found = rescored.at(name);
     if (found.is_object()) found.erase("count");
     return found;
   };
@@ -207,6 +236,7 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
   std::vector<std::pair<std::string, OrderedJson>> records;
   for (const ComparedRow& row : rows) records.emplace_back(row.name, record_of(row));
   out.notes = find_notes(records);
+  for (std::string& note : find_mixed_rows(rows)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_runs(rows, samples)) out.notes.push_back(std::move(note));
   out.provenance = merge_records(records);

@@ -76,8 +76,8 @@ struct Comparison {
 // Fails where runs, by name, record that they are of other tasks or other problems (Run::record; null = unknown).
 void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>>& records);
 
-// Fails where two records of one row's runs say that the thinking was another: method, options, thoughts, halt,
-// intervention, decoding.
+// Fails where two records of one row's runs say that the thinking was another: method, its options but for what it
+// draws by, thoughts, halt, intervention, decoding.
 void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b);
 
 // One row of a table from its runs: one each on problems of several seeds, or of models of several training seeds.

@@ -225,6 +225,17 @@ std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, con
   }
   if (!alike.empty())
     notes.push_back("the runs of these rows are all alike, so that several say no more than one: " + alike);
+  std::string fewer;
+  for (const ComparedRow& row : rows) {
+    if (std::ssize(row.runs) < samples.runs)
+      fewer += (fewer.empty() ? "" : ", ") + row.name + " " + std::to_string(row.runs.size());
+  }
+  if (!fewer.empty()) {
+    notes.push_back("of " + std::to_string(samples.runs) +
+                    " runs these rows have fewer, each of which stands for several, "
+                    "so that p against rows of more is approximate: " +
+                    fewer);
+  }
   std::string more;
   for (const ComparedRow& row : rows) {
     std::set<std::string> problems;

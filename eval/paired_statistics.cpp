@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "eval/resample.h"
@@ -43,13 +44,13 @@ double sign_flip_test(std::span<const int64_t> sums) {
   int64_t most = 0, found = 0;
   for (const int64_t sum : sums) most += std::abs(sum), found += sum;
   if (found == 0) return 1;
-  std::vector<double> share(2 * most + 1), next;
+  std::vector<double> share(2 * most + 1), next(share.size());
   share[most] = 1;
   int64_t reach = 0;
   for (const int64_t sum : sums) {
     const int64_t size = std::abs(sum);
     if (size == 0) continue;
-    next.assign(share.size(), 0);
+    std::fill(next.begin() + most - reach - size, next.begin() + most + reach + size + 1, 0.0);
     for (int64_t t = most - reach; t <= most + reach; ++t) {
       next[t - size] += share[t] / 2;
       next[t + size] += share[t] / 2;
@@ -59,7 +60,7 @@ double sign_flip_test(std::span<const int64_t> sums) {
   }
   double tail = 0;
   for (int64_t t = 0; t <= most - std::abs(found); ++t) tail += share[t];  // the smallest first
-  return std::min(1.0, 2 * tail);
+  return std::clamp(2 * tail, std::numeric_limits<double>::min(), 1.0);    // of a thousand on one side it is no double
 }
 
 std::vector<double> holm(std::span<const double> p_values) {

@@ -21,7 +21,9 @@ Difference bootstrap_difference(std::span<const Cluster> differences, int64_t re
 
 // Exact two-sided randomisation test of paired differences, each cluster's sum the unit [Fisher 1935, "The design of
 // experiments", 21]: if the two sides were alike, each sum would as likely have the other sign. p is the share of all
-// sign patterns whose total is at least as far from 0 as the one found. Of sums of -1, 0 and 1 it is McNemar's.
+// sign patterns whose total is at least as far from 0 as the one found. Of sums of -1, 0 and 1 it is McNemar's. Where
+// one side's sample counts several times against as many of the other, sums are not symmetric and p is an
+// approximation.
 double sign_flip_test(std::span<const int64_t> sums);
 
 // Adjusted p values of a family of tests, in the order given: of the k-th smallest of m, the largest of (m - j + 1) p_j

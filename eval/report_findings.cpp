@@ -32,23 +32,23 @@ std::string thoughts_without_effect(const Comparison& comparison) {
   for (const ComparisonRow* clean : plain_rows(comparison)) {
     std::string changes;
     for (const ComparisonRow& row : comparison.rows) {
-      if (!row.clean || row.clean->against != clean->name || row.clean->p_holm < kLevel) continue;
-      join(changes, change_of(row) + " (p " + p_value_text(row.clean->p_holm) + ")");
+      if (!row.clean || row.clean->against != clean->name || row.clean->p_value < kLevel) continue;
+      join(changes, change_of(row) + " (p " + p_value_text(row.clean->p_value) + ")");
     }
     if (!changes.empty()) rows += (rows.empty() ? "" : "; ") + clean->name + " with " + changes;
   }
-  return rows.empty()
-             ? ""
-             : "Replacing the thoughts changes the accuracy by nothing that can be told, after Holm's correction: " +
-                   rows + ".";
+  return rows.empty() ? "" : "Replacing the thoughts changes the accuracy by nothing that can be told: " + rows + ".";
 }
 
 std::string lost_to_holm(const Comparison& comparison) {
   std::string rows;
+  const auto lost = [&](const std::string& name, double p, double p_holm) {
+    if (p >= kLevel || p_holm < kLevel) return;
+    join(rows, name + " (p " + p_value_text(p) + ", Holm " + p_value_text(p_holm) + ")");
+  };
   for (const ComparisonRow& row : comparison.rows) {
-    if (row.tested && row.p_value < kLevel && row.p_holm >= kLevel) {
-      join(rows, row.name + " (p " + p_value_text(row.p_value) + ", Holm " + p_value_text(row.p_holm) + ")");
-    }
+    if (row.tested) lost(row.name, row.p_value, row.p_holm);
+    if (row.clean) lost(row.name, row.clean->p_value, row.clean->p_holm);
   }
   return rows.empty() ? "" : "Below .05 by themselves, not after Holm's correction: " + rows + ".";
 }
@@ -64,9 +64,10 @@ std::string cut_off(const Comparison& comparison) {
 }
 
 std::string thin_depths(const Comparison& comparison) {
-  std::map<int64_t, int64_t> depths;
+  std::map<int64_t, int64_t> depths;  // and their problems: samples are as many times that in every depth
   for (const ComparisonRow& row : comparison.rows) {
-    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth] = d.examples;
+    for (const DepthAccuracy& d : row.metrics.accuracy_by_depth)
+      depths[d.depth] = d.examples * comparison.examples / row.metrics.examples;
   }
   std::string few;
   for (const auto& [depth, examples] : depths) {

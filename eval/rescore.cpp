@@ -148,8 +148,9 @@ void score(Sample& sample, const Example& example, const Task& task) {
 Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& options) {
   Rescored out;
   out.run = read_run_as_it_is(folder);
-  out.before = out.run.metrics;
   const Record record(folder);
+  const bool mixed = out.run.record.value("rescored", OrderedJson::object()).value("unfinished", false);
+  out.before = mixed ? score_samples(out.run.samples, out.run.metrics) : out.run.metrics;
   const Task task = record.task(options);
   const std::vector<Example> examples = record.examples(task, options);
   std::unordered_map<std::string, const Example*> by_id;

@@ -135,6 +135,29 @@ TEST_CASE("compare: a row of two checkpoints beside a single one, seed by seed; 
   for (const Json& seed : rows[0].at("seeds")) seeds.emplace_back(seed.at("seed"), seed.value("model", ""));
   CHECK(seeds == std::vector<std::pair<int64_t, std::string>>{{3, "#1"}, {4, "#1"}, {3, "#2"}, {4, "#2"}});
 
+  // A method that draws does so by another seed in each run; it is one method.
+  const Finished drawn = run_tacit(Words{"compare", "--model", c, "--method", "soft-thinking", "--seeds", "2",
+                                         "--no-controls", "--option", "noise=dirichlet", "--json"} +
+                                   kSmall);
+  CAPTURE(drawn.err);
+  REQUIRE(drawn.code == 0);
+  CHECK(Json::parse(drawn.out).at("rows")[0].at("seeds").size() == 2);
+
+  // The folders of seeds 9 and 10 read back as they were.
+  const Words nine = {"--count", "3", "--seed", "9", "--latency-problems", "0", "--threads", "1", "--max-nodes", "18"};
+  const Finished kept =
+      run_tacit(Words{"compare", "--model", "two=" + a + "," + b, "--model", scratch / "direct", "--seeds", "2",
+                      "--no-controls", "--baseline", "direct", "--json", "--out", scratch / "nine"} +
+                nine);
+  CAPTURE(kept.err);
+  REQUIRE(kept.code == 0);
+  const Finished back = run_tacit({"compare", "--runs", scratch / "nine/runs/two", "--runs",
+                                   scratch / "nine/runs/direct", "--baseline", "direct", "--json"});
+  CAPTURE(back.err);
+  REQUIRE(back.code == 0);
+  CHECK(Json::parse(back.out).at("rows")[0].at("p_value") == Json::parse(kept.out).at("rows")[0].at("p_value"));
+  CHECK(holds(back.out, "of 4 runs these rows have fewer, each of which stands for several"));
+
   const Finished odd = run_tacit(Words{"compare", "--model", "two=" + a + "," + b, "--model",
                                        "three=" + a + "," + b + "," + c, "--out", scratch / "report"} +
                                  kSmall);

@@ -229,6 +229,9 @@ TEST_CASE("what only some rows record is said of these, and other rules of scori
   CHECK(c.provenance.at("by_row").at("scorers").at("a").is_null());
   REQUIRE(!c.notes.empty());
   CHECK(c.notes[0] == "scorers differ: a –, b [\"numeric\"]");
+  const Comparison mixed = compare(std::vector{ComparedRow{.name = "both", .runs = {plain, other}}}, "");
+  REQUIRE(!mixed.notes.empty());
+  CHECK(mixed.notes[0] == "within the row both scorers differ");
 }
 
 TEST_CASE("names of rows that Markdown would read as markup stand as themselves") {

@@ -325,7 +325,7 @@ TEST_CASE("the same comparison gives the same bytes") {
 
 TEST_CASE("what a comparison does not show is said, with its numbers") {
   Comparison c = page_comparison();
-  c.rows[1].clean->p_holm = .25;
+  c.rows[1].clean->p_value = .25;
   c.rows[3].p_value = .03;
   c.rows[3].p_holm = .06;
   c.rows[2].metrics.cut_off = 4;
@@ -337,9 +337,13 @@ TEST_CASE("what a comparison does not show is said, with its numbers") {
   CHECK(holds(found[3], "cot 25.0\u00A0%."));
   CHECK(holds(found[4], "depth 3 (n\u00A06), depth 4 (n\u00A05), depth 5 (n\u00A05)."));
   c.heuristics.clear();
-  c.rows[1].clean->p_holm = .01;
+  c.rows[1].clean->p_value = .02;
+  c.rows[1].clean->p_holm = .08;
   c.rows[2].metrics.cut_off = 0;
   for (ComparisonRow& row : c.rows) row.p_holm = row.p_value, row.metrics.accuracy_by_depth.clear();
+  REQUIRE(negative_findings(c).size() == 1);
+  CHECK(holds(negative_findings(c)[0], "after Holm's correction: frontier +swap (p\u00A0.020, Holm .080)."));
+  c.rows[1].clean->p_holm = .02;
   CHECK(negative_findings(c).empty());
 }
 
