@@ -94,6 +94,13 @@ std::vector<WordShares> read_thoughts(const Thinker& thinker, const at::Tensor& 
   return thoughts;
 }
 
+// What is told of a decoded text; of graphs the first word, which is what counts in an evaluation.
+std::string told_answer(const Thinker& thinker, const std::string& text) {
+  std::vector<std::string> words = split_words(cut_at_stop(text, thinker.stop));
+  if (asks_about_graphs(thinker) && words.size() > 1) words.resize(1);
+  return join_words(words);
+}
+
 }  // namespace
 
 Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latents, int64_t recurrences,
@@ -132,12 +139,18 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   // Typed questions stand on a line as those that the checkpoint was trained on.
   const bool bare = thinker.loaded.settings.style == "lines" && !question.ends_with('\n');
   const std::string text = bare ? question_line(question) : question;
+  const auto extract = [&](int64_t, const std::vector<int64_t>& tokens) {
+    const std::string said = valid_utf8(tokenizer.decode(tokens));
+    return thinker.extract ? thinker.extract(said) : told_answer(thinker, said);
+  };
   const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(text)},
                                   {.max_answer_tokens = thinker.max_answer_tokens,
                                    .keep_trace = true,
                                    .recurrences = thinker.recurrences,
                                    .strategy = thinker.strategy,
                                    .seed = thinker.sample_seed,
+                                   .extract = extract,
+                                   .same = thinker.same,
                                    .complete = watched_answer(thinker, options, watched_answer_ms)});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
@@ -150,10 +163,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
     reply.grid.thoughts = read_thoughts(thinker, reply.trace_KD);
     if (thinker.verbaliser) reply.said = thinker.verbaliser->say(reply.trace_KD);
   }
-  std::vector<std::string> answer =
-      split_words(cut_at_stop(tokenizer.decode(solution.answers[0].tokens), thinker.stop));
-  if (asks_about_graphs(thinker) && answer.size() > 1) answer.resize(1);  // what counts in an evaluation
-  reply.answer = join_words(answer);
+  reply.answer = told_answer(thinker, tokenizer.decode(solution.answers[0].tokens));
   reply.phases = solution.ms;
   reply.phases.think -= watched_ms;
   reply.phases.answer -= watched_answer_ms;

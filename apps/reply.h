@@ -19,7 +19,11 @@ struct Thinker {
   Procedure procedure;
   int64_t max_answer_tokens = 8;
   std::vector<std::string> stop = {};  // an answer ends before the first of these
-  Strategy strategy = {};              // how answers are decoded
+  // What a vote counts of an answer's text, "" = nothing, and whether two of these are one. Empty: what Reply::answer
+  // would tell, and the same text.
+  std::function<std::string(const std::string& text)> extract = {};
+  std::function<bool(const std::string& a, const std::string& b)> same = {};
+  Strategy strategy = {};  // how answers are decoded
   uint64_t sample_seed = 0;
   std::optional<Verbaliser> verbaliser = {};
   int64_t recurrences = 0;        // SessionOptions::recurrences

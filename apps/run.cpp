@@ -23,12 +23,24 @@ struct Question {
   std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
   int64_t max_answer_tokens = 8;
   std::vector<std::string> stop = {};  // what ends an answer
+  // By the task's scorer: Thinker's.
+  std::function<std::string(const std::string& text)> extract = {};
+  std::function<bool(const std::string& a, const std::string& b)> same = {};
 };
+
+// Answers that a vote takes for one are those that an evaluation takes for one.
+void compare_as(Question& question, const Scorer& scorer, const Example& example) {
+  if (scorer.score_choices) return;  // compares likelihoods, no texts
+  question.extract = [scorer, example](const std::string& text) { return scorer.score(example, text).answer; };
+  question.same = scorer.same;
+}
 
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
   if (name == "reach" && options.data.empty()) {
     const Example example = reach_example(options.reach, options.seed, index);
-    return {example.question, example.answer};
+    Question out{example.question, example.answer};
+    compare_as(out, task(name).scorers.at(0), example);
+    return out;
   }
   TaskOptions enough = options;  // generated tasks have no end
   enough.count = index + 1;
@@ -37,9 +49,12 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
           " in task '", name, "'");
   const Task asked = task(name);
   const Example& example = examples[index];
-  return {render_prompts(asked, {example}, options)[0], example.answer,
-          [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
-          answer_tokens(asked, {example}, options), asked.stop};
+  Question out{
+      render_prompts(asked, {example}, options)[0], example.answer,
+      [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
+      answer_tokens(asked, {example}, options), asked.stop};
+  compare_as(out, asked.scorers.at(0), example);
+  return out;
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -185,9 +200,12 @@ int run_run(const std::vector<std::string>& args) {
     apply_problem_options(options, flags, settings, of, *task_name);
     if (asks_about_graphs(thinker) && of.reach.style != ReachStyle::symbols)
       options.reject("expected '--style symbols', which the checkpoint was trained on, but got 'english'");
+    require_votes(task(*task_name).scorers.at(0), strategy, thinker.procedure);
     asked = question_of_task(*task_name, of, index);
     thinker.max_answer_tokens = asked.max_answer_tokens;
     thinker.stop = asked.stop;
+    thinker.extract = asked.extract;
+    thinker.same = asked.same;
   }
   if (verbalise) {
     const std::string named = task_name.value_or(settings.task);

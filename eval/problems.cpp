@@ -91,6 +91,7 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
           to_text(options.strategy), "'");
   require(!by_choice() || options.strategy.kind == StrategyKind::greedy, "decode",
           "expected greedy decoding where answers are chosen by likelihood but got '", to_text(options.strategy), "'");
+  require_votes(task_.scorers.at(0), options.strategy, procedure_);
   solve_options_.strategy = options.strategy;
   solve_options_.seed = options.seed;
   solve_options_.same = task_.scorers.at(0).same;

@@ -2,7 +2,17 @@
 
 #include <utility>
 
+#include "lib/core/error.h"
+
 namespace tacit {
+
+void require_votes(const Scorer& scorer, const Strategy& strategy, const Procedure& procedure) {
+  const bool votes_on_chains =
+      strategy.kind == StrategyKind::vote && scorer.score_chain && procedure.max_thoughts() > 0;
+  require(!votes_on_chains, "decode", "expected a scorer that reads the answer alone beside '", to_text(strategy),
+          "', which counts answers, but got '", scorer.name, "', which reads the thoughts of '", procedure.method,
+          "' too");
+}
 
 Scorer make_scorer(std::string name, std::string rule,
                    std::function<std::string(const Example&, const std::string&)> extract,

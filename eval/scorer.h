@@ -30,6 +30,9 @@ struct Scorer {
   std::function<bool(const std::string& a, const std::string& b)> same = {};
 };
 
+// Fails where the strategy counts what the scorer finds in answers but the scorer reads the thoughts before them too.
+void require_votes(const Scorer& scorer, const Strategy& strategy, const Procedure& procedure);
+
 // A scorer from its two halves; `extract` gives "" where there is no answer.
 Scorer make_scorer(std::string name, std::string rule,
                    std::function<std::string(const Example& example, const std::string& text)> extract,

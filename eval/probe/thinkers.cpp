@@ -39,10 +39,11 @@ std::vector<int64_t> batch_ids(int64_t begin, int64_t end) {
   return ids;
 }
 
-// The answers as text, scored as an evaluation does.
-void score_answer(Seen& seen, int64_t i, const ProbeSet& set, const std::string& text) {
+// The answer of row `row` as text, scored as an evaluation does; a written chain stands before it.
+void score_answer(Seen& seen, int64_t i, const ProbeSet& set, const Solution& solution, int64_t row) {
   Sample sample;
-  sample.text = text;
+  sample.thoughts = valid_utf8(set.tokenizer->decode(solution.thoughts.tokens[row]));
+  sample.text = valid_utf8(set.tokenizer->decode(solution.answers[row].tokens));
   score(sample, set.examples[i], *set.task);
   seen.answers[i] = sample.answer;
   seen.correct[i] = sample.correct ? 1 : 0;
@@ -191,7 +192,7 @@ Seen think_all(const Thinker& thinker, const ProbeSet& set) {
         rows.resize(steps);
         seen.thoughts_KD[i] = rows.empty() ? at::zeros({0, width}) : at::stack(rows);
       }
-      score_answer(seen, i, set, set.tokenizer->decode(solution.answers[i - begin].tokens));
+      score_answer(seen, i, set, solution, i - begin);
     }
   }
   return seen;

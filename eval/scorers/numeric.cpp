@@ -37,7 +37,7 @@ class NumberReader {
       const std::optional<Rational> value = number();
       if (value) {
         const size_t signed_at = sign_before(begin);
-        out.push_back({signed_at, at_, signed_at < begin ? Rational(-*value) : *value, percent_follows()});
+        out.push_back({signed_at, at_, signed_at < begin ? Rational(-*value) : *value, percent_bytes()});
       } else if (at_ == begin) {
         ++at_;
       }
@@ -204,7 +204,12 @@ class NumberReader {
     return p;
   }
 
-  bool percent_follows() const { return at("%") || at("\\%") || at(" %") || at(" percent"); }
+  size_t percent_bytes() const {
+    for (const std::string_view sign : {"%", "\\%", " %", " percent"}) {
+      if (at(sign)) return sign.size();
+    }
+    return 0;
+  }
 
   std::string_view text_;
   size_t at_ = 0;
@@ -232,18 +237,20 @@ Scorer numeric(const Json& options) {
   in.only({"percent"});
   const std::string percent = in.string("percent", "unit");
   if (percent != "unit" && percent != "hundredth") in.reject("percent", "to be unit or hundredth");
-  const auto value = [hundredth = percent == "hundredth"](const FoundNumber& number) {
-    return hundredth && number.percent ? Rational(number.value / 100) : number.value;
+  const bool hundredth = percent == "hundredth";
+  const auto value = [hundredth](const FoundNumber& number) {
+    return hundredth && number.percent > 0 ? Rational(number.value / 100) : number.value;
   };
   Scorer out;
   out.name = "numeric";
   out.rule = "the number behind the answer's announcement, else the last number, equals the reference as a number";
-  out.score = [value](const Example& example, const std::string& text) {
+  out.score = [value, hundredth](const Example& example, const std::string& text) {
     const auto found = answer_in(text);
     if (!found) return Score();
     const auto expected = answer_in(example.answer);
-    return Score{text.substr(found->begin, found->end - found->begin), true,
-                 expected && value(*found) == value(*expected)};
+    // With the percent sign where it counts: what is extracted is the number that is compared, in votes too.
+    const size_t end = found->end + (hundredth ? found->percent : 0);
+    return Score{text.substr(found->begin, end - found->begin), true, expected && value(*found) == value(*expected)};
   };
   out.same = [value](const std::string& a, const std::string& b) {
     const auto first = answer_in(a), second = answer_in(b);

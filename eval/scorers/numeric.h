@@ -13,7 +13,7 @@ namespace tacit {
 struct FoundNumber {
   size_t begin = 0, end = 0;  // bytes of the text, sign and fraction included, unit and currency aside
   Rational value;
-  bool percent = false;  // a percent sign follows
+  size_t percent = 0;  // bytes of the percent sign that follows, with the space before it; 0 = none does
 };
 
 // The numbers that a text writes, left to right, as exact fractions: 1,400 (commas between groups of three), 29.0, .5,

@@ -100,6 +100,30 @@ TEST_CASE("compare and run decode by a strategy; what is none ends with exit cod
   CHECK(holds(unfit.err, "thinks in vectors"));
 }
 
+TEST_CASE("run --decode vote: samples are one answer where an evaluation takes them for one") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  for (const std::string seed : {"1", "2", "3"}) {
+    CAPTURE(seed);
+    const auto with = [&](std::vector<std::string> command) {
+      for (const char* word :
+           {"--task", "reach", "--seed", "3", "--threads", "1", "--decode", "vote:40,temperature=9", "--json"})
+        command.push_back(word);
+      command.insert(command.end(), {"--sample-seed", seed});
+      return run_tacit(command);
+    };
+    const Finished run = with({"run", "--model", scratch / "model"});
+    const Finished eval = with({"eval", "--model", scratch / "model", "--count", "1", "--latency-problems", "0",
+                                "--out", scratch / ("eval-" + seed)});
+    CAPTURE(run.err);
+    CAPTURE(eval.err);
+    REQUIRE(run.code == 0);
+    REQUIRE(eval.code == 0);
+    const std::vector<Sample> samples = read_samples(scratch / ("eval-" + seed) / "samples.jsonl", "test");
+    CHECK(Json::parse(run.out).at("answer") == samples.at(0).answer);
+  }
+}
+
 TEST_CASE("verbalise: texts beside the shares of answers that stay, and run shows them for one question") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");

@@ -76,6 +76,29 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("thinkers: a scorer that reads written chains is told them, as in an evaluation") {
+  const LoadedModel model = tiny_checkpoint();
+  RunOptions options = small_run(17);
+  options.method = "cot";
+  ProbeSet set = probe_set(model, options);
+  Task reads_chains = *set.task;
+  reads_chains.scorers[0].score_chain = [](const Example&, const std::string& thoughts, const std::string& text) {
+    return Score{thoughts + " / " + text, true, true};
+  };
+  set.task = &reads_chains;
+  const Seen seen = think_all(own_thinker(model, options), set);
+  const Run run = evaluate(model, options);
+  int64_t written = 0;
+  for (int64_t i = 0; i < 17; ++i) {
+    const Sample& sample = run.samples[i];
+    if (sample.thoughts.empty()) continue;
+    ++written;
+    CHECK(seen.answers[i] == sample.thoughts + " / " + sample.text);
+    CHECK(seen.correct[i] == 1);
+  }
+  CHECK(written > 0);
+}
+
 TEST_CASE("thinkers: random weights are of the method's own weights too") {
   // Two checkpoints that differ in the trained head alone: their thoughts differ, those of random weights do not.
   std::array<Seen, 2> own, random;

@@ -213,6 +213,13 @@ TEST_CASE("bad input of an evaluation: one clear error, no folder") {
       {"batch of at least 1 but got 0", [](LoadedModel&, RunOptions& o) { o.batch = 0; }},
       {"latency_problems of at least 0", [](LoadedModel&, RunOptions& o) { o.latency_problems = -1; }},
       {"limit of at least 0", [](LoadedModel&, RunOptions& o) { o.limit = -1; }},
+      {"expected a scorer that reads the answer alone beside 'vote:3', which counts answers, but got 'proof', which "
+       "reads the thoughts of 'cot' too",
+       [](LoadedModel&, RunOptions& o) {
+         o.method = "cot";
+         o.scorers = {"proof"};
+         o.strategy = parse_strategy("vote:3");
+       }},
   };
   for (const Case& c : cases) {
     LoadedModel model = tiny_checkpoint();

@@ -185,6 +185,22 @@ TEST_CASE("percent: the same number by default, a hundredth where asked for") {
   CHECK(scored("12.5\\%", "12.5%").correct);
 }
 
+TEST_CASE("percent: where it is a hundredth it belongs to the answer, so that votes group by the number") {
+  const Json hundredth = {{"percent", "hundredth"}};
+  const auto same = [&](const char* a, const char* b, const Json& options) {
+    return scorer("numeric", options).same(scored(a, "1", options).answer, scored(b, "1", options).answer);
+  };
+  for (const char* percent : {"50%", "It is 50 %.", "50 percent", "#### 50\\% of 8"}) {
+    CAPTURE(percent);
+    CHECK(same(percent, "0.5", hundredth));
+    CHECK(same(percent, "50%", hundredth));
+    CHECK_FALSE(same(percent, "50", hundredth));
+    CHECK(same(percent, "50", {}));
+    CHECK(scored(percent, "1").answer == "50");
+  }
+  CHECK(scored("50%, so", "1", hundredth).answer == "50%");
+}
+
 TEST_CASE("a reference without a number is never reached") {
   CHECK_FALSE(scored("5", "five").correct);
   CHECK(scored("5", "five").extracted);
