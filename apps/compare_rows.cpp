@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 
 #include "apps/overall_progress.h"
 #include "apps/ranks.h"
 #include "apps/runtime.h"
 #include "eval/evaluation.h"
+#include "latent/option_use.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 
@@ -18,6 +20,7 @@ struct RowModels {
   std::string name;
   std::vector<LoadedModel> checkpoints;
   bool counted = false, thinks = false, halts = false;  // has a number of thoughts; takes any; takes a halting rule
+  int64_t most_thoughts = 0;
 
   const LoadedModel& first() const { return checkpoints.front(); }
 };
@@ -66,7 +69,8 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
     row.counted = how.counts_thoughts;
     const int64_t latents = row.counted ? flags.eval.common.latents : -1;
     const Procedure procedure = bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights);
-    row.thinks = procedure.max_thoughts() > 0;
+    row.most_thoughts = procedure.max_thoughts();
+    row.thinks = row.most_thoughts > 0;
     row.halts = row.thinks && !procedure.in_words && !procedure.parallel;
     out.push_back(std::move(row));
   }
@@ -84,6 +88,34 @@ void check_pairs(const CompareFlags& flags) {
 }
 
 Json parsed_options(const CompareFlags& flags) { return parse_method_options(flags.eval.common.method_options); }
+
+// UsageError where an option is of none of the methods, or of those that have it none reads it to answer.
+void check_method_options(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
+  const Json given = parsed_options(flags);
+  std::set<std::string> known, read;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const LoadedModel& model = models[i].first();
+    const Method& how = method(flags.method_of(i), model.settings);
+    Json own = Json::object();
+    for (const auto& [name, value] : given.items()) {
+      if (how.options.contains(name)) own[name] = value;
+    }
+    const std::vector<std::string> unread =
+        unread_options(how, model.settings, model.tokenizer.get(), model.method_weights, own);
+    for (const auto& [name, value] : own.items()) {
+      known.insert(name);
+      if (std::ranges::find(unread, name) == unread.end()) read.insert(name);
+    }
+  }
+  for (const auto& [name, value] : given.items()) {
+    if (!known.contains(name))
+      options.reject("expected an option of one of the methods for '--option' but got '" + name + "'");
+    if (!read.contains(name)) {
+      options.reject("expected an option that answering reads for '--option' but got '" + name +
+                     "', which none of these methods reads to answer");
+    }
+  }
+}
 
 // UsageError where something is asked for that no model has.
 void check_models(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
@@ -119,13 +151,7 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
                        std::to_string(own) + " and " + std::to_string(other.settings.latents));
     }
   }
-  const Json given = parsed_options(flags);
-  for (const auto& [name, value] : given.items()) {
-    bool known = false;
-    for (size_t i = 0; i < models.size(); ++i)
-      known = known || method(flags.method_of(i), models[i].first().settings).options.contains(name);
-    if (!known) options.reject("expected an option of one of the methods for '--option' but got '" + name + "'");
-  }
+  check_method_options(options, flags, models);
 }
 
 // Every model, followed by itself with its thoughts replaced where it has any.
@@ -135,8 +161,12 @@ std::vector<PlannedRow> plan_rows(const Options& options, const CompareFlags& fl
   for (size_t i = 0; i < models.size(); ++i) {
     rows.push_back({models[i].name, i, {}});
     if (!models[i].thinks) continue;
-    for (const Intervention& what : flags.interventions)
+    for (const Intervention& what : flags.interventions) {
+      // One thought has one order: "all" leaves it out, by name it is refused.
+      if (what.kind == InterventionKind::permute && models[i].most_thoughts < 2 && flags.interventions_text == "all")
+        continue;
       rows.push_back({models[i].name + " +" + to_text(what), i, what});
+    }
   }
   std::vector<std::string> all;
   for (const PlannedRow& row : rows) all.push_back(row.name);

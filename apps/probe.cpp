@@ -50,6 +50,9 @@ ProbeReport dimension_report(const Setting& s) {
   const LoadedModel other =
       open_model(s.flags.against, parse_dtype(s.eval.common.dtype), parse_device(s.eval.common.device));
   RunOptions run = s.eval.run_options(s.options, other.settings);
+  // The same problems: also where the first one's graphs were found in its recipe. Labels and style are each one's own,
+  // as it was trained; where they differ, so do the questions, and the probe says so.
+  run.task_options.reach.graph = s.run.task_options.reach.graph;
   run.latents = -1;
   run.seed = s.run.seed;
   return probe::probe_dimension(s.model, s.run, &other, &run);

@@ -53,6 +53,9 @@ void require_effect(const Intervention& what, const Procedure& procedure) {
           to_text(what), "'");
   require(what.kind != InterventionKind::perturb || what.size > 0, "intervene",
           "expected noise of a size above 0, which changes something, but got '", to_text(what), "'");
+  require(what.kind != InterventionKind::permute || procedure.max_thoughts() > 1, "intervene",
+          "expected a method that takes at least 2 thoughts, which have another order, for 'permute' but got '",
+          procedure.method, "' with ", procedure.max_thoughts());
 }
 
 int64_t depth_of(const Example& example) {

@@ -1,5 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "eval/sample.h"
 #include "tests/apps/checkpoint.h"
 
 using namespace tacit;
@@ -156,6 +161,12 @@ TEST_CASE("--intervene and --halt: shown as the method, recorded; compare sets c
   CHECK(rows[7].at("name") == "answers");
   CHECK_FALSE(rows[7].contains("clean"));
   CHECK(exists(scratch / "report/runs/thinks+truncate-0/run.json"));
+  const Finished short_one = run_tacit(std::vector<std::string>{"compare", "--model", scratch / "thinks", "--latents",
+                                                                "1", "--interventions", "all", "--json"} +
+                                       kSmall);
+  CAPTURE(short_one.err);
+  REQUIRE(short_one.code == 0);
+  CHECK(Json::parse(short_one.out).at("rows").size() == 6);  // one thought has no other order
   const Finished one = run_tacit({"run", "--model", scratch / "thinks", "--question", question(), "--halt",
                                   "convergence:1000000", "--json", "--threads", "1"});
   CAPTURE(one.err);
@@ -191,17 +202,24 @@ TEST_CASE("run: a graph of which both candidates or none can be reached has no r
   CHECK_FALSE(holds(told("3 5 | 5 8 | 2 9 | [Q] 8 9 [R] 3"), "no one answer"));
 }
 
-TEST_CASE("--repeats: what draws is repeated") {
+TEST_CASE("--repeats: what draws is repeated, with draws of its own") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
-  const auto eval = [&](std::vector<std::string> more) {
-    std::vector<std::string> args = {"eval", "--model", scratch / "model", "--count", "3", "--latency-problems",
-                                     "0",    "--json",  "--repeats",       "2"};
-    args.insert(args.end(), more.begin(), more.end());
-    const Finished done = run_tacit(args);
+  const auto eval = [&](const std::vector<std::string>& more) {
+    const std::filesystem::path out = scratch / more[1];
+    const Finished done =
+        run_tacit(std::vector<std::string>{"eval", "--model", scratch / "model", "--count", "3", "--latency-problems",
+                                           "0", "--json", "--repeats", "2", "--out", out} +
+                  more);
     CAPTURE(done.err);
     REQUIRE(done.code == 0);
     CHECK(Json::parse(done.out).at("examples") == 6);
+    std::map<std::string, std::set<std::string>> by_problem;
+    for (const Sample& sample : read_samples(out / "samples.jsonl", "test"))
+      by_problem[sample.id].insert(sample.thoughts + " / " + sample.text);
+    CHECK(by_problem.size() == 3);
+    CAPTURE(more[1]);
+    CHECK(std::ranges::any_of(by_problem, [](const auto& one) { return one.second.size() == 2; }));
   };
   eval({"--decode", "sample"});
   eval({"--intervene", "noise"});
@@ -266,7 +284,10 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
   write_checkpoint(scratch / "lying");
   const std::string weights = read_file(scratch / "lying/model.safetensors", "test");
   put(scratch / "lying/model.safetensors", weights.substr(0, weights.size() / 2));
-  const std::string model = scratch / "model", out = scratch / "out";
+  const std::string model = scratch / "model", out = scratch / "out", proofs = scratch / "proofs.json";
+  put(proofs, R"({"name": "proofs", "summary": "Chains", "format": "tsv", "data": "proofs.tsv",
+    "fields": {"question": "a", "answer": "b"}, "prompt": "{question}", "scorers": ["proof"]})");
+  put(scratch / "proofs.tsv", "a\tb\n1 2\t3\n");
   struct Case {
     std::vector<std::string> args;
     std::string message;
@@ -296,12 +317,18 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
       {{"eval", "--model", model, "--intervene", "truncate:3", "--out", out}, "expected fewer thoughts than the 3"},
       {{"eval", "--model", model, "--intervene", "freeze:4", "--out", out}, "expected fewer thoughts than the 3"},
       {{"eval", "--model", model, "--intervene", "perturb:0", "--out", out}, "expected noise of a size above 0"},
+      {{"eval", "--model", model, "--latents", "1", "--intervene", "permute", "--out", out},
+       "expected a method that takes at least 2 thoughts"},
       {{"eval", "--model", model, "--repeats", "2", "--out", out}, "all 2 repeats would be the same", 2},
       {{"eval", "--model", model, "--repeats", "2", "--intervene", "zero", "--out", out}, "would be the same", 2},
       {{"eval", "--model", model, "--method", "soft-thinking", "--repeats", "2", "--out", out}, "be the same", 2},
       {{"eval", "--model", model, "--method", "icot", "--option", "smoothing=2.0", "--out", out},
        "'smoothing', which method 'icot' does not read to answer",
        2},
+      {{"compare", "--model", model, "--method", "icot", "--option", "smoothing=2.0", "--out", out},
+       "'smoothing', which none of these methods reads to answer",
+       2},
+      {{"run", "--model", model, "--task", proofs, "--decode", "vote:3"}, "reads the answer alone beside 'vote:3'"},
       {{"run", "--model", model, "--style", "english"}, "expected '--style symbols', which the checkpoint was", 2},
       {{"eval", "--model", model, "--style", "english", "--out", out}, "the checkpoint was trained on style symbols"},
       {{"eval", "--model", model, "--method", "direct", "--intervene", "zero", "--out", out},

@@ -72,9 +72,12 @@ TEST_CASE(
     "probe: where labels are fewer than the default graphs' nodes, graphs are those of the checkpoint's training") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
-  Json config = read_json(std::filesystem::path(scratch / "model") / "config.json", "test");
-  config["tacit"]["labels"] = 16;
-  write_file_atomic(std::filesystem::path(scratch / "model") / "config.json", config.dump(), "test");
+  write_checkpoint(scratch / "other", "cot", 2);
+  for (const char* name : {"model", "other"}) {
+    Json config = read_json(std::filesystem::path(scratch / name) / "config.json", "test");
+    config["tacit"]["labels"] = 16;
+    write_file_atomic(std::filesystem::path(scratch / name) / "config.json", config.dump(), "test");
+  }
   const std::vector<std::string> command = {"probe", "dimension", "--model", scratch / "model", "--count", "40"};
   const Finished without = run_tacit(command);
   CHECK(without.code == 1);
@@ -95,6 +98,11 @@ TEST_CASE(
   CHECK(steps(own) == steps(asked));  // the same problems, so the same numbers
   CHECK(own.at("notes").dump().find("6 to 8 nodes") != std::string::npos);
   CHECK(asked.at("notes").dump().find("train.json") == std::string::npos);
+  std::vector<std::string> beside = command;
+  beside.insert(beside.end(), {"--against", scratch / "other"});
+  const Json both = run_json(beside);  // which is asked the same graphs
+  CHECK(steps(both) == steps(own));
+  CHECK(thinker(both, "other").at("accuracy").contains("mean"));
 }
 
 TEST_CASE("probe frontier: the embedded model's thoughts hold the frontier, a model of random weights holds none") {
