@@ -1,6 +1,9 @@
 """scripts/study against a stand-in for the command: what is trained, what is asked, what the table says."""
+import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import itertools
 import json
 import math
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "study"
 loader = importlib.machinery.SourceFileLoader("study", str(SCRIPT))
@@ -112,7 +116,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(rows["a > 4"]["tests"]["plain"]["accuracy_by_seed"], [35, 50, 65])
         self.assertEqual((rows["a > 4"]["tests"]["plain"]["only_this"], rows["a > 4"]["tests"]["plain"]["only_baseline"]), (12, 0))
         page = (self.root / "docs/results/study-first.md").read_text()
-        for part in ("| a | 30.0 ± 37.3 | 4.00 | 2.0 | 2 | 0.50 M |", "| a > 4 | 50.0 ± 37.3 (.002) | 4.00 | 2.0 | as a |  |",
+        for part in ("| a | 30.0 ± 37.3 | 4.00 | 2.0 | 2 | 0.50 M |", "| a > 4 | 50.0 ± 37.3 (+20.0 ± 0.0; p .002) | 4.00 | 2.0 | as a |  |",
                      "| arm | 1 (60) |", "| a > 4 | 50.0 |", "- seen", "scripts/study studies/first.json"):
             self.assertIn(part, page)
         self.assertEqual(len(re.findall("<circle", (self.root / "docs/results/study-first.svg").read_text())), 2 * 4)
@@ -157,13 +161,103 @@ class Runs(unittest.TestCase):
 
     def test_trainings_of_before_the_recipe_was_kept_are_kept_too(self):
         self.run_study("first", FIRST)
-        for finished in (self.root / "runs/studies/first").glob("*/finished.json"):
-            held = json.loads(finished.read_text())
-            self.assertEqual(held.pop("recipe")["task"], "t")
-            finished.write_text(json.dumps(held))
+        out = self.root / "runs/studies/first"
+        for kept in list(out.glob("*-recipe.json")):
+            recipe = json.loads(kept.read_text())
+            self.assertEqual(recipe["task"], "t")
+            kept.unlink()
+            if recipe["seed"] == 2:  # for a while it was kept in finished.json
+                finished = out / kept.name.replace("-recipe.json", "/finished.json")
+                finished.write_text(json.dumps({**json.loads(finished.read_text()), "recipe": recipe}))
         self.run_study("first", FIRST)
         self.assertEqual(len(self.calls("train")), 6)
-        self.assertIn("recipe", json.loads((self.root / "runs/studies/first/a-1/finished.json").read_text()))
+        for seed in (1, 2, 3):
+            self.assertEqual(json.loads((out / f"a-{seed}-recipe.json").read_text())["init"]["method"], "s")
+
+    def test_a_half_finished_training_is_not_resumed_from_another_start(self):
+        self.run_study("first", FIRST)
+        out = self.root / "runs/studies/first"
+        for seed in (1, 2):
+            (out / f"a-{seed}/finished.json").unlink()
+        (out / "a-2-recipe.json").unlink(missing_ok=True)  # begun before the whole recipe was kept
+        (out / "a-1/half").touch()
+        done = self.run_study("first", {**FIRST, "arms": {**FIRST["arms"], "start": {"method": "s", "hidden": True, "steps": 7}}})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for seed in (1, 2, 3):
+            self.assertIn(f"a seed {seed} was trained by another recipe (init)", done.stderr)
+        self.assertTrue((out / "a-1.replaced-1/half").exists())
+        self.assertFalse((out / "a-1/half").exists())
+        self.assertEqual(json.loads((out / "a-1-recipe.json").read_text())["init"]["steps"], 7)
+        # With the same start it is resumed.
+        (out / "a-1/finished.json").unlink()
+        (out / "a-1/half").touch()
+        done = self.run_study("first", {**FIRST, "arms": {**FIRST["arms"], "start": {"method": "s", "hidden": True, "steps": 7}}})
+        self.assertNotIn("another recipe", done.stderr)
+        self.assertTrue((out / "a-1/half").exists())
+
+    def opened(self, spec):
+        """The study in this process, where it can be stopped at a given step."""
+        patch = unittest.mock.patch.object(study, "ROOT", self.root)
+        patch.start()
+        self.addCleanup(patch.stop)
+        path = self.root / "studies/first.json"
+        path.write_text(json.dumps(spec))
+        return study.Study(path, argparse.Namespace(only=None, seeds=None, out=None, tacit=str(self.root / "tacit")))
+
+    def test_a_file_that_was_half_written_is_not_read(self):
+        whole_write = pathlib.Path.write_text
+        out = self.root / "runs/studies/first"
+        for name in ("start-1.json", "finished.json", "start-1-measures.json"):
+            def stopped(path, text):
+                if not path.name.startswith(name):
+                    return whole_write(path, text)
+                whole_write(path, text[:len(text) // 2])
+                raise KeyboardInterrupt
+            shutil.rmtree(out, ignore_errors=True)
+            opened = self.opened(FIRST)
+            with unittest.mock.patch.object(pathlib.Path, "write_text", stopped), self.assertRaises(KeyboardInterrupt):
+                opened.train("start", 1)
+                opened.measured("start", 1)
+            for file in out.rglob("*.json"):
+                json.loads(file.read_text())
+            opened.train("start", 1)
+            self.assertEqual(opened.measured("start", 1), {"KB": 4})
+
+    def test_arms_that_ask_one_checkpoint_are_measured_apart(self):
+        self.run_study("first", FIRST)
+        for arm in ("a", "a->-4"):
+            self.assertTrue((self.root / f"runs/studies/first/{arm}-1-measures.json").exists())
+
+    def test_putting_aside_may_be_stopped_anywhere(self):
+        changed = {**FIRST, "arms": {**FIRST["arms"], "a": {**FIRST["arms"]["a"], "steps": 9}}}
+        def silence(): return contextlib.redirect_stderr(io.StringIO())
+        rename, out = pathlib.Path.rename, self.root / "runs/studies/first"
+        for stop, finished in itertools.product((0, 1, 2), (True, False)):
+            shutil.rmtree(out, ignore_errors=True)
+            opened = self.opened(FIRST)
+            opened.lineage("a", 1)
+            opened.measured("a", 1)
+            opened.run_folder("a > 4", 1, "plain").mkdir()
+            if not finished:
+                (out / "a-1/finished.json").unlink()
+            (out / "a-1/old").touch()
+            left = iter(range(stop))
+            def stopped(path, target):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                return rename(path, target)
+            opened = self.opened(changed)
+            with silence(), unittest.mock.patch.object(pathlib.Path, "rename", stopped), self.assertRaises(KeyboardInterrupt):
+                opened.lineage("a", 1)
+            self.assertTrue((out / "a-1/old").exists())
+            self.assertFalse((out / "a-1-measures.json").exists())
+            self.assertFalse(opened.run_folder("a > 4", 1, "plain").exists())
+            with silence():
+                opened.lineage("a", 1)
+            self.assertFalse((out / "a-1/old").exists())
+            self.assertTrue((out / "a-1.replaced-1/old").exists())
+            self.assertEqual(json.loads((out / "a-1.replaced-1.json").read_text())["steps"], 2)
+            self.assertEqual(json.loads((out / "a-1.json").read_text())["steps"], 9)
 
     def test_repeats_are_samples_of_their_problem(self):
         done = self.run_study("first", {**FIRST, "tests": {"plain": ["--repeats", "2"]}})
@@ -180,7 +274,27 @@ class Runs(unittest.TestCase):
         self.assertAlmostEqual(cell["p"], 2 / 2**10)
         self.assertEqual(cell["difference_to_baseline"], {"by_seed": [20, 20, 20], "mean": 20, "half_interval": 0})
         self.assertIsNone(result["rows"][0]["tests"]["plain"]["difference_to_baseline"])
-        self.assertIn("sign-flip test over problems", (self.root / "docs/results/study-first.md").read_text())
+        page = (self.root / "docs/results/study-first.md").read_text()
+        for part in ("| plain % ± (difference ±; p) |", "sign-flip test over problems", "the difference to a, mean over seeds with its 95 % interval",
+                     "of these trainings on other problems and not of other trainings"):
+            self.assertIn(part, page)
+        cell = {"p_holm": .598, "difference_to_baseline": {"mean": -.8, "half_interval": 3.1}}
+        self.assertEqual(study.against_baseline(cell), " (−0.8 ± 3.1; p .598)")
+        self.assertEqual(study.against_baseline({"p_holm": .0004, "difference_to_baseline": {"mean": 9, "half_interval": math.nan}}), " (+9.0; p <.001)")
+
+    def test_results_of_before_the_differences_were_told_are_still_shown(self):
+        self.run_study("first", FIRST)
+        file = self.root / "docs/results/study-first.json"
+        result = json.loads(file.read_text())
+        del result["p_test"]
+        for row in result["rows"]:
+            del row["tests"]["plain"]["difference_to_baseline"]
+        file.write_text(json.dumps(result))
+        done = self.run_study("first", FIRST, "--page")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in ("| plain % ± (p) |", "50.0 ± 37.3 (p .002) |", "exact McNemar", "and not of other trainings"):
+            self.assertIn(part, done.stdout)
+        self.assertNotIn("the difference to", done.stdout)
 
     def test_flops_are_each_tests_own_and_validation_says_its_problems(self):
         done = self.run_study("first", {**FIRST, "measures": {}, "by_depth": [], "tests": {
