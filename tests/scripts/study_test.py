@@ -24,7 +24,7 @@ loader.exec_module(study)
 
 # Trains in no time, answers problem i rightly where i < 3 * seed + the number of thoughts asked for (with several repeats the
 # first of them alone), and writes down every call.
-STAND_IN = """#!{python}
+STAND_IN = """#!{python} -IS
 import json, pathlib, sys
 words = sys.argv[1:]
 given = dict(zip(words[1:], words[2:]))
@@ -99,7 +99,7 @@ class Runs(unittest.TestCase):
 
     def run_study(self, name, spec, *options):
         (self.root / f"studies/{name}.json").write_text(json.dumps(spec))
-        return subprocess.run([sys.executable, self.root / "scripts/study", self.root / f"studies/{name}.json", "--tacit", self.root / "tacit", *options],
+        return subprocess.run([sys.executable, "-IS", self.root / "scripts/study", self.root / f"studies/{name}.json", "--tacit", self.root / "tacit", *options],
                               capture_output=True, text=True)
 
     def calls(self, what):
