@@ -97,10 +97,9 @@ TEST_CASE("a rescoring that was stopped leaves a folder that says so, and is don
   CHECK(holds(error_of([&] { read_run(scratch / "run"); }), "rescoring was stopped"));
   const int64_t right = std::ranges::count(read_samples(scratch / "run/samples.jsonl", "test"), true, &Sample::correct);
   Json metrics = json_of(scratch / "run/metrics.json");
-  metrics["correct"] = 0;  // as those from before the stop, which the samples no longer bear out
+  metrics["correct"] = right + 3;  // as those from before the stop, which the samples no longer bear out
   put(scratch / "run/metrics.json", metrics.dump());
   CHECK(rescore(scratch / "run").before.correct == right);
-  CHECK(right > 0);
   CHECK(read_run(scratch / "run").record.at("rescored").at("task") == "reach");
 }
 
