@@ -123,7 +123,9 @@ void CompareFlags::check(Options& options) {
 
 void CompareFlags::check_baseline(const Options& options, const std::vector<std::string>& names) const {
   if (baseline.empty() || std::ranges::find(names, baseline) != names.end()) return;
-  options.reject("expected the baseline to be one of the rows but got '" + baseline + "'" +
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  options.reject("expected the baseline to be one of the rows, " + all + ", but got '" + baseline + "'" +
                  did_you_mean(baseline, names));
 }
 

@@ -51,7 +51,7 @@ std::vector<std::string> row_names(const CompareFlags& flags) {
   }
   for (size_t i = 0; i < names.size(); ++i) {
     require(std::count(names.begin(), names.end(), names[i]) == 1, "compare",
-            "expected models of different names but got '", names[i], "' twice");
+            "expected models of different names but got '", names[i], "' twice; NAME=DIR gives a row another");
   }
   return names;
 }

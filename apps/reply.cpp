@@ -147,6 +147,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                   {.max_answer_tokens = thinker.max_answer_tokens,
                                    .keep_trace = true,
                                    .recurrences = thinker.recurrences,
+                                   .ids = {options.id},
                                    .strategy = thinker.strategy,
                                    .seed = thinker.sample_seed,
                                    .extract = extract,

@@ -43,6 +43,7 @@ struct FedThought {
 };
 
 struct AskOptions {
+  int64_t id = 0;  // of the problem: what is drawn for it depends on this, as in an evaluation (SolveOptions::ids)
   // Called before each thought, from 0, is fed, where thoughts follow one another; what it costs is not counted.
   std::function<void(int64_t index, const StepState& state, const NextInput& thought)> watch;
   bool layers = false;  // StepState::layer_BD for `watch`

@@ -220,7 +220,7 @@ int run_run(const std::vector<std::string>& args) {
     if (asked.expected.empty() && graph.answer() >= 0) asked.expected = graph.words[graph.answer()];
   }
   clear_interrupt();
-  const Reply reply = ask(thinker, asked.text);
+  const Reply reply = ask(thinker, asked.text, {.id = index});
   if (common.json) {
     std::cout << dump(to_json(thinker, asked, reply), 2) << "\n";
   } else {

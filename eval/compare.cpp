@@ -44,7 +44,7 @@ void check_rows(const std::vector<ComparedRow>& rows, const std::string& baselin
   for (const ComparedRow& row : rows) most = std::max(most, row.runs.size());
   for (const ComparedRow& row : rows) {
     require(std::find(names.begin(), names.end(), row.name) == names.end(), "compare",
-            "expected names that differ but got '", row.name, "' twice");
+            "expected names that differ but got '", row.name, "' twice; NAME=DIR gives a row another");
     names.push_back(row.name);
     require(!row.runs.empty(), "compare", "expected at least one run of row '", row.name, "'");
     require(most % row.runs.size() == 0, "compare", "expected a number of runs that divides ", most,

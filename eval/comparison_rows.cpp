@@ -66,6 +66,16 @@ std::string listed(const std::vector<std::string>& parts) {
   return out;
 }
 
+// Whether problems have several samples that do not differ.
+bool repeats_alike(const Run& run) {
+  std::map<std::string, const Sample*> first;
+  for (const Sample& sample : run.samples) {
+    const Sample& other = *first.emplace(sample.id, &sample).first->second;
+    if (other.thoughts != sample.thoughts || other.text != sample.text) return false;
+  }
+  return first.size() < run.samples.size();
+}
+
 // "final #2" of the second of several models that are called alike and faced the same problems.
 void number_namesakes(std::vector<SeedScore>& scores) {
   std::map<std::pair<uint64_t, std::string>, std::vector<SeedScore*>> alike;
@@ -225,6 +235,13 @@ std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, con
   }
   if (!alike.empty())
     notes.push_back("the runs of these rows are all alike, so that several say no more than one: " + alike);
+  std::string repeated;
+  for (const ComparedRow& row : rows) {
+    if (std::ranges::all_of(row.runs, repeats_alike)) repeated += (repeated.empty() ? "" : ", ") + row.name;
+  }
+  if (!repeated.empty())
+    notes.push_back("the repeats of a problem are all alike in these rows, so that several say no more than one: " +
+                    repeated);
   std::string fewer;
   for (const ComparedRow& row : rows) {
     if (std::ssize(row.runs) < samples.runs)

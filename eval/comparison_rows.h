@@ -26,7 +26,8 @@ std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& r
 // Which rows, those with something changed aside, are not told from the baseline, and how many problems that would
 // take; what samples share problems.
 std::vector<std::string> notes_on_tests(const Comparison& comparison, const PairedSamples& samples);
-// Rows whose runs all answered alike, so that several say no more than one; problems that not all rows have.
+// Rows whose runs, or whose repeats of every problem, all answered alike, so that several say no more than one;
+// problems that not all rows have.
 std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, const PairedSamples& samples);
 
 }  // namespace tacit

@@ -2,6 +2,7 @@
 #include <cctype>
 
 #include "eval/report_columns.h"
+#include "eval/report_findings.h"
 
 namespace tacit {
 namespace {
@@ -57,6 +58,7 @@ std::string markdown_table(const Comparison& comparison) {
   for (const auto& further : further_tables(comparison)) out += "\n" + table(further);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + escaped(rules) + "\n";
   for (const std::string& note : comparison.notes) out += "\n" + escaped(note) + "\n";
+  for (const std::string& finding : negative_findings(comparison)) out += "\n" + escaped(finding) + "\n";
   const std::vector<std::string> lines = provenance_lines(comparison);
   if (!lines.empty()) out += "\n";
   for (std::string line : lines) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "eval/report_columns.h"
+#include "eval/report_findings.h"
 
 namespace tacit {
 namespace {
@@ -148,6 +149,7 @@ std::string terminal_table(const Comparison& comparison, int64_t width, bool col
   for (const auto& further : further_tables(comparison)) out += "\n" + table(further, painter);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped(rules, width);
   for (const std::string& note : comparison.notes) out += "\n" + wrapped(note, width);
+  for (const std::string& finding : negative_findings(comparison)) out += "\n" + wrapped(finding, width);
   return out;
 }
 

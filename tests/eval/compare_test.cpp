@@ -132,6 +132,11 @@ label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 
 
 not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power): direct (5 and 4 of 16; about 1128
   problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it
+  or lies below.
+
+Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
 )");
   CHECK(terminal_table(c, 60, false) == R"(Graphs, 16 problems
 
@@ -153,6 +158,12 @@ label-blind rules on the same problems: lower in-degree
 not told from cot (right alone; what McNemar's test at 5 %
   finds with 80 % power): direct (5 and 4 of 16; about 1128
   problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer
+  (“first candidate”, 62.5 %): cot, direct. The interval
+  holds it or lies below.
+
+Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
 )");
 }
 
@@ -200,6 +211,10 @@ TEST_CASE("Markdown table") {
 label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
 
 not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power): direct (5 and 4 of 16; about 1128 problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it or lies below.
+
+Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
 )");
 }
 

@@ -234,6 +234,23 @@ TEST_CASE("what only some rows record is said of these, and other rules of scori
   CHECK(mixed.notes[0] == "within the row both scorers differ");
 }
 
+TEST_CASE("repeats that do not differ are said not to") {
+  Run twice = hand_made("a", "p", "10");
+  const size_t once = twice.samples.size();
+  for (size_t i = 0; i < once; ++i) {
+    twice.samples.push_back(twice.samples[i]);
+    twice.samples.back().repeat = 1;
+  }
+  twice.metrics = score_samples(twice.samples, twice.metrics);
+  const std::string note =
+      "the repeats of a problem are all alike in these rows, so that several say no more than one: a";
+  const auto has_note = [&](const Run& run) { return std::ranges::count(compare({{"a", run}}, "").notes, note) == 1; };
+  CHECK(has_note(twice));
+  twice.samples.back().text = "another";
+  CHECK_FALSE(has_note(twice));
+  CHECK_FALSE(has_note(hand_made("a", "p", "10")));
+}
+
 TEST_CASE("names of rows that Markdown would read as markup stand as themselves") {
   const Comparison c =
       compare({{"<b>_x_ *y*|`z`", hand_made("a", "p", "10")}, {"first_word", hand_made("b", "p", "11")}}, "");
