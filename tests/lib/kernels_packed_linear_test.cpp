@@ -23,25 +23,54 @@ TEST_CASE("packed_linear gives a row the same bits whatever stands beside it") {
   }
 }
 
-TEST_CASE("every instruction set that this CPU has multiplies panels as the twin does, a row like a batch") {
+TEST_CASE("every instruction set that this CPU has multiplies panels as the twin does, a row and a panel like many") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const int64_t M = 11, I = 301;
-    const at::Tensor weight = at::randn({kPanel, I}).to(type), x = at::randn({M, I});
+    const at::Tensor weight = at::randn({kPanelsTogether * kPanel, I}).to(type), x = at::randn({M, I});
+    const Scalar scalar = kernel_scalar(weight, "test");
     const DeviceWeights packed(weight);
-    const at::Tensor want = packed_linear_reference(x.to(at::kDouble), weight.to(at::kDouble));
+    const at::Tensor want_MO = packed_linear_reference(x.to(at::kDouble), weight.to(at::kDouble));
+    const at::Tensor want_PMO = want_MO.view({M, kPanelsTogether, kPanel}).transpose(0, 1);
     for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
-      const PanelProduct product = panel_product(kernel_scalar(weight, "test"), vectors);
-      const Guarded y({M, kPanel}, at::kFloat);
-      product({packed.data(), I, M, x.const_data_ptr<float>(), I, static_cast<float*>(y.data())});
-      CHECK(((y.tensor() - want).abs().max() / want.abs().max()).item<double>() < 1e-6);
-      CHECK(y.intact());
-      const at::Tensor one = at::empty({1, kPanel});
+      const PanelProduct product = panel_product(scalar, vectors);
+      const auto multiply = [&](const at::Tensor& rows, int64_t first, int64_t panels) {
+        const Guarded y({panels, rows.size(0), kPanel}, at::kFloat);
+        product({.weight = static_cast<const char*>(packed.data()) + first * panel_bytes(I, scalar),
+                 .inputs = I,
+                 .rows = rows.size(0),
+                 .panels = panels,
+                 .x = rows.const_data_ptr<float>(),
+                 .x_stride = I,
+                 .y = static_cast<float*>(y.data())});
+        CHECK(y.intact());
+        return y.tensor().clone();
+      };
+      const at::Tensor all = multiply(x, 0, kPanelsTogether);
+      CHECK(((all - want_PMO).abs().max() / want_PMO.abs().max()).item<double>() < 1e-6);
       for (int64_t m = 0; m < M; ++m) {
-        product({packed.data(), I, 1, x[m].const_data_ptr<float>(), I, one.mutable_data_ptr<float>()});
-        CHECK(at::equal(one[0], y.tensor()[m]));
+        const at::Tensor row = x.narrow(0, m, 1);
+        for (int64_t panels = 1; panels <= kPanelsTogether; ++panels) {
+          const int64_t first = kPanelsTogether - panels;
+          CHECK(at::equal(multiply(row, first, panels), all.narrow(0, first, panels).narrow(1, m, 1)));
+        }
       }
+    }
+  }
+}
+
+TEST_CASE("panels are shared out in calls of about one size, none left and none twice") {
+  for (int64_t rows : {1, 2, 64}) {
+    for (int64_t left = 1; left < 40; ++left) {
+      int64_t least = kPanelsTogether, most = 1;
+      for (int64_t rest = left; rest > 0;) {
+        const int64_t taken = panels_together(rows, rest);
+        REQUIRE(taken >= 1);
+        REQUIRE(taken <= std::min(rest, rows == 1 ? kPanelsTogether : 1));
+        least = std::min(least, taken), most = std::max(most, taken), rest -= taken;
+      }
+      CHECK(most - least <= 1);
     }
   }
 }

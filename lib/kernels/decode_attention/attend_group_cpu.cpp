@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "lib/kernels/cpu_math.h"
 #include "lib/kernels/cpu_vectors.h"
@@ -36,6 +37,28 @@ template <int kWidth>
   odd = reinterpret_cast<F>(bits & 0xffff0000u);
 }
 
+// What the loops below read soon. Keys are read in two halves at a time and values fetched beside them: one stream a
+// core does not fill the way to memory (docs/log.md).
+template <class T>
+[[gnu::always_inline]] inline void fetch(const T* columns, int64_t stride, int64_t size) {
+  for (int64_t c = 0; c < 4; ++c, columns += stride) {
+    const char* bytes = reinterpret_cast<const char*>(columns);
+    for (int64_t line = 0; line < size * static_cast<int64_t>(sizeof(T)); line += 64) __builtin_prefetch(bytes + line);
+  }
+}
+
+// x + x with its lanes changed over, kHalf apart. The order is a constant: one that a loop builds is built at run time.
+template <int kHalf, class F, int... kLane>
+[[gnu::always_inline]] inline void add_across(F& x, std::integer_sequence<int, kLane...>) {
+  x += __builtin_shufflevector(x, x, (kLane ^ kHalf)...);
+}
+template <int kHalf, int kWidth, int kColumns>
+[[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F (&sum)[kColumns]) {
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) add_across<kHalf>(sum[c], std::make_integer_sequence<int, kWidth>());
+  if constexpr (kHalf > 1) add_across<kHalf / 2, kWidth>(sum);
+}
+
 // q as dots() reads it beside keys of bf16: of every 2 kWidth numbers the even ones, then the odd ones.
 template <int kWidth>
 [[gnu::always_inline]] inline void split_pairs(const float* q, int64_t size, float* split) {
@@ -54,7 +77,6 @@ template <int kWidth, int kColumns, class T>
 [[gnu::always_inline]] inline void dots(const float* q, const T* k, int64_t stride, int64_t size, float factor,
                                         float* scores) {
   using F = typename Vectors<kWidth>::F;
-  using I = typename Vectors<kWidth>::U;
   F sum[kColumns] = {}, x, y;
   int64_t e = 0;
   if constexpr (std::is_same_v<T, Bf16>) {
@@ -79,14 +101,7 @@ template <int kWidth, int kColumns, class T>
       }
     }
   }
-#pragma GCC unroll 4
-  for (int half = kWidth / 2; half > 0; half /= 2) {
-    I other;
-#pragma GCC unroll 16
-    for (int j = 0; j < kWidth; ++j) other[j] = static_cast<uint32_t>(j ^ half);
-#pragma GCC unroll 8
-    for (int c = 0; c < kColumns; ++c) sum[c] += __builtin_shuffle(sum[c], other);
-  }
+  add_across<kWidth / 2, kWidth>(sum);
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) {
     float total = sum[c][0];
@@ -163,6 +178,7 @@ template <int kWidth, class T>
 [[gnu::always_inline]] inline void attend(const AttendGroup& group) {
   const T* keys = static_cast<const T*>(group.k_SE);
   const T* values = static_cast<const T*>(group.v_SE);
+  const bool values_apart = group.v_SE != group.k_SE;
   for (int64_t h = 0; h < group.heads; ++h) {
     const float* q = group.q_HE + h * group.key_size;
     if constexpr (std::is_same_v<T, Bf16>) {
@@ -171,15 +187,21 @@ template <int kWidth, class T>
     }
     float* y = group.y_HE + h * group.value_size;
     float* scores = group.scores_S;
-    int64_t s = 0;
-    for (; s + 4 <= group.stored; s += 4) {
-      dots<kWidth, 4>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
-    }
-    for (; s < group.stored; ++s) {
+    const auto score_four = [&](int64_t s) __attribute__((always_inline)) {
+      const T* k = keys + s * group.key_stride;
+      if (h == 0) {
+        fetch(k + 8 * group.key_stride, group.key_stride, group.key_size);
+        if (values_apart) fetch(values + s * group.value_stride, group.value_stride, group.value_size);
+      }
+      dots<kWidth, 4>(q, k, group.key_stride, group.key_size, group.scale, scores + s);
+    };
+    const int64_t half = group.stored / 8 * 4;
+    for (int64_t s = 0; s < half; s += 4) score_four(s), score_four(half + s);
+    for (int64_t s = 2 * half; s < group.stored; ++s) {
       dots<kWidth, 1>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
     }
     if (group.seen_S) {  // what is not seen weighs nothing, and must not set the scale either
-      for (s = 0; s < group.stored; ++s) scores[s] = group.seen_S[s] ? scores[s] : -kInfinity;
+      for (int64_t s = 0; s < group.stored; ++s) scores[s] = group.seen_S[s] ? scores[s] : -kInfinity;
     }
     const float largest = largest_of(scores, group.stored);
     float total = exponentials<kWidth>(scores, group.stored, largest);

@@ -38,7 +38,7 @@ class Loop {
  private:
   struct Mine {
     Team& team;
-    float *sums, *scores, *head, *normed;  // [N][64], [S], [E], [D]
+    float *sums, *scores, *head, *normed;  // [P, N, 64] of panels that are multiplied together, [S], [E], [D]
   };
 
   int64_t rows() const { return static_cast<int64_t>(row_.size()); }
@@ -63,8 +63,8 @@ class Loop {
   void finish_up(Mine& mine);
   void add(Mine& mine, const LoopLinear& l, const float* in, int64_t in_stride, const LoopNorm& post_norm);
   void rotate(float* head, int64_t position) const;
-  // `panel` of x W^T + bias, N rows of 64.
-  void panel(const LoopLinear& l, int64_t panel, const float* in, int64_t in_stride, float* sums) const;
+  // `count` panels of x W^T + bias, N rows of 64 each.
+  void panels(const LoopLinear& l, int64_t first, int64_t count, const float* in, int64_t in_stride, float* sums) const;
   // Calls done(first output, count, sums) for every panel of this member's share.
   template <class Done>
   void linear(Mine& mine, const LoopLinear& l, const float* in, int64_t in_stride, const Done& done) const;
@@ -80,7 +80,7 @@ class Loop {
   float *qkv_ = nullptr, *found_ = nullptr;                                            // [N, (H + 2G) E], [N, H E]
   float *up_ = nullptr, *hidden_ = nullptr;                                            // [N, F or 2 F], [N, F]
   float* own_ = nullptr;
-  int64_t own_size_ = 0;
+  int64_t own_size_ = 0, sums_size_ = 0;
 };
 
 int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
@@ -91,7 +91,8 @@ void Loop::run() {
   const bool alone = multiply_adds() < kWorthTheTeam;
   const int64_t n = rows(), row = lines(a_.size);
   const int64_t up_size = a_.gated && !paired_ ? 2 * a_.mlp_size : a_.mlp_size;
-  own_size_ = lines(n * kPanel) + lines(stored_) + lines(a_.head_size) + row;
+  sums_size_ = std::max(n, kPanelsTogether) * kPanel;  // rows leave, and the last one takes several panels
+  own_size_ = sums_size_ + lines(stored_) + lines(a_.head_size) + row;
   const int64_t shared = 4 * lines(n * a_.size) + lines(n * query_key_value_) + lines(n * a_.heads * a_.head_size) +
                          lines(n * up_size) + lines(n * a_.mlp_size);
   // Kept for the next call of this thread: fresh pages would be the dearest part of a small step.
@@ -120,7 +121,7 @@ void Loop::run() {
 
 void Loop::steps(Team& team) {
   float* sums = own_ + team.member() * own_size_;
-  float* scores = sums + lines(rows() * kPanel);
+  float* scores = sums + sums_size_;
   float* head = scores + lines(stored_);
   Mine mine{team, sums, scores, head, head + lines(a_.head_size)};
   for (int64_t step = 0; step < a_.steps; ++step) {
@@ -149,7 +150,8 @@ void Loop::halt(Mine& mine) {
     norm_row(row_norm(a_.final_norm), mine.normed, mine.normed);
     round_row(a_.scalar, a_.size, mine.normed);
     float sums[kPanel];
-    product_({a_.halt.weight_OI, a_.size, 1, mine.normed, a_.size, sums});
+    product_(
+        {.weight = a_.halt.weight_OI, .inputs = a_.size, .rows = 1, .x = mine.normed, .x_stride = a_.size, .y = sums});
     if (a_.halt.bias_O) add_row(a_.scalar, 1, a_.halt.bias_O, sums);
     keeps_[n] = !(1 / (1 + std::exp(-sums[0])) > a_.halt_threshold);
   }
@@ -193,20 +195,33 @@ const float* Loop::norm(Mine& mine, const LoopNorm& norm, float* shared, bool me
   return shared;
 }
 
-void Loop::panel(const LoopLinear& l, int64_t panel, const float* in, int64_t in_stride, float* sums) const {
-  const auto* weight = static_cast<const char*>(l.weight_OI) + panel * panel_bytes(l.inputs, a_.scalar);
-  product_({weight, l.inputs, rows(), in, in_stride, sums});
+void Loop::panels(const LoopLinear& l, int64_t first, int64_t count, const float* in, int64_t in_stride,
+                  float* sums) const {
+  const auto* weight = static_cast<const char*>(l.weight_OI) + first * panel_bytes(l.inputs, a_.scalar);
+  product_({.weight = weight,
+            .inputs = l.inputs,
+            .rows = rows(),
+            .panels = count,
+            .x = in,
+            .x_stride = in_stride,
+            .y = sums});
   if (!l.bias_O) return;
-  const int64_t first = panel * kPanel, count = std::min(kPanel, l.outputs - first);
-  for (int64_t n = 0; n < rows(); ++n) add_row(a_.scalar, count, at(l.bias_O, first), sums + n * kPanel);
+  for (int64_t i = 0; i < count * rows(); ++i) {
+    const int64_t output = (first + i / rows()) * kPanel;
+    add_row(a_.scalar, std::min(kPanel, l.outputs - output), at(l.bias_O, output), sums + i * kPanel);
+  }
 }
 
 template <class Done>
 void Loop::linear(Mine& mine, const LoopLinear& l, const float* in, int64_t in_stride, const Done& done) const {
   const auto [first, last] = mine.team.share((l.outputs + kPanel - 1) / kPanel);
-  for (int64_t p = first; p < last; ++p) {
-    panel(l, p, in, in_stride, mine.sums);
-    done(p * kPanel, std::min(kPanel, l.outputs - p * kPanel), mine.sums);
+  for (int64_t p = first, count; p < last; p += count) {
+    count = panels_together(rows(), last - p);
+    panels(l, p, count, in, in_stride, mine.sums);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t output = (p + i) * kPanel;
+      done(output, std::min(kPanel, l.outputs - output), mine.sums + i * rows() * kPanel);
+    }
   }
 }
 
@@ -275,17 +290,19 @@ void Loop::add_normed(Mine& mine, const LoopNorm& post_norm) {
 // What down reads, or with gates whose panels straddle, its two factors.
 void Loop::up(Mine& mine, const LoopLayer& l, const float* in) {
   if (paired_) {
-    const int64_t panels = a_.mlp_size / kPanel;
-    const auto [first, last] = mine.team.share(panels);
-    for (int64_t p = first; p < last; ++p) {
-      panel(l.up, p, in, a_.size, mine.sums);
-      for (int64_t n = 0; n < rows(); ++n) {
-        activate_row(a_.activation, kPanel, mine.sums + n * kPanel, hidden_ + n * a_.mlp_size + p * kPanel);
+    const int64_t gates = a_.mlp_size / kPanel;
+    const auto [first, last] = mine.team.share(gates);
+    for (int64_t p = first, count; p < last; p += count) {
+      count = panels_together(rows(), last - p);
+      const auto hidden = [&](int64_t i) { return hidden_ + i % rows() * a_.mlp_size + (p + i / rows()) * kPanel; };
+      panels(l.up, p, count, in, a_.size, mine.sums);
+      for (int64_t i = 0; i < count * rows(); ++i) {
+        activate_row(a_.activation, kPanel, mine.sums + i * kPanel, hidden(i));
       }
-      panel(l.up, p + panels, in, a_.size, mine.sums);
-      for (int64_t n = 0; n < rows(); ++n) {
-        float* to = hidden_ + n * a_.mlp_size + p * kPanel;
-        for (int64_t i = 0; i < kPanel; ++i) to[i] *= mine.sums[n * kPanel + i];
+      panels(l.up, p + gates, count, in, a_.size, mine.sums);
+      for (int64_t i = 0; i < count * rows(); ++i) {
+        float* to = hidden(i);
+        for (int64_t j = 0; j < kPanel; ++j) to[j] *= mine.sums[i * kPanel + j];
       }
     }
     return;

@@ -66,21 +66,30 @@ void packed_linear_cpu(const PackedLinearArgs& args) {
     x_MI = widened.data();
   }
   run_team(M * O * I < kWorthTheTeam, [&](Team& team) {
-    alignas(64) float sums[kRowsTogether * kPanel];
+    alignas(64) float sums[std::max(kRowsTogether, kPanelsTogether) * kPanel];
     const auto [first, last] = team.share((O + kPanel - 1) / kPanel);
-    for (int64_t p = first; p < last; ++p) {
-      const int64_t o = p * kPanel, count = std::min(kPanel, O - o);
+    for (int64_t p = first; p < last;) {
+      const int64_t panels = panels_together(M, last - p);
+      const auto* weight = static_cast<const char*>(args.weight_OI) + p * bytes;
       for (int64_t m = 0; m < M; m += kRowsTogether) {
         const int64_t rows = std::min(kRowsTogether, M - m);
-        product({static_cast<const char*>(args.weight_OI) + p * bytes, I, rows, x_MI + m * I, I, sums});
-        for (int64_t r = 0; r < rows; ++r) {
-          float* row = sums + r * kPanel;
+        product({.weight = weight,
+                 .inputs = I,
+                 .rows = rows,
+                 .panels = panels,
+                 .x = x_MI + m * I,
+                 .x_stride = I,
+                 .y = sums});
+        for (int64_t i = 0; i < panels * rows; ++i) {
+          const int64_t o = (p + i / rows) * kPanel, count = std::min(kPanel, O - o), r = i % rows;
+          float* row = sums + i * kPanel;
           if (args.bias_O)
             add_row(args.scalar, count, static_cast<const char*>(args.bias_O) + o * scalar_bytes(args.scalar), row);
           narrow_row(args.activations, count, row,
                      static_cast<char*>(args.y_MO) + ((m + r) * O + o) * scalar_bytes(args.activations));
         }
       }
+      p += panels;
     }
   });
 }

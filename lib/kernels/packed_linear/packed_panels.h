@@ -11,19 +11,25 @@ namespace tacit {
 
 inline constexpr int64_t kPanel = 64;  // outputs that lie together
 
-// y[rows, 64] = x[rows, inputs] times one panel. Every y is one chain of fused multiply-adds over the inputs in order,
-// whatever `rows` is and whatever stands in the other rows.
+// y[panels, rows, 64] = x[rows, inputs] times panels that lie one after the other. Every y is one chain of fused
+// multiply-adds over the inputs in order, whatever `rows` and `panels` are and whatever stands in the other rows.
 struct PanelCall {
   const void* weight = nullptr;
   int64_t inputs = 0, rows = 0;
+  int64_t panels = 1;  // at most kPanelsTogether
   const float* x = nullptr;
   int64_t x_stride = 0;  // between rows of x, in floats
-  float* y = nullptr;    // rows of 64 floats, one after the other
+  float* y = nullptr;
 };
 using PanelProduct = void (*)(const PanelCall&);
 
 // `vectors`: at most what this CPU has.
 PanelProduct panel_product(Scalar scalar, CpuVectors vectors = cpu_vectors());
+
+// How many of `left` panels a call should take. For a single row several: each is then read as a stream of its own, and
+// one stream a core does not fill the way to memory (docs/log.md).
+inline constexpr int64_t kPanelsTogether = 6;
+int64_t panels_together(int64_t rows, int64_t left);
 
 // Bytes of one panel of `inputs`.
 int64_t panel_bytes(int64_t inputs, Scalar scalar);

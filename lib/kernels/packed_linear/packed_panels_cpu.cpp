@@ -7,25 +7,31 @@ namespace tacit {
 namespace {
 
 constexpr int64_t kInputsTogether = 128;  // of a panel, for several rows: they stay in the first cache
-// How far a single row prefetches. bf16 takes three instructions where fp32 takes one, so that its loads alone do not
-// run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the bandwidth
-// (docs/log.md). Several rows prefetch the inputs that come next, in the first pass over these.
-template <bool kBf16>
-constexpr int kAheadOfOne = kBf16 ? 1024 : 0;
+// How far a single row prefetches. With AVX2, bf16 takes three instructions where fp32 takes one, so that its loads
+// alone do not run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the
+// bandwidth (docs/log.md). Several rows prefetch the inputs that come next, in the first pass over these.
+template <int kWidth, bool kBf16>
+constexpr int kAheadOfOne = kBf16 || kWidth == 16 ? 1024 : 0;
 template <bool kBf16>
 constexpr int kAheadOfMany = kInputsTogether* kPanel*(kBf16 ? 2 : 4);
 
-// kVectors vectors of outputs for kRows rows, summed over `inputs` of them into y. The sums stay in registers: on AVX2
-// eight of the sixteen, which is also what hides the latency of an addition.
-template <int kWidth, bool kBf16, int kRows, int kVectors, int kAhead>
-[[gnu::always_inline]] inline void tile(const char* weight, int64_t inputs, const float* x, int64_t x_stride, float* y,
-                                        bool first) {
+constexpr int64_t bytes_of(int64_t inputs, bool bf16) {
+  return bf16 ? (inputs + 1) / 2 * kPanel * 4 : inputs * kPanel * 4;
+}
+
+// kVectors vectors of outputs of kPanels panels for kRows rows, summed over `inputs` of them into y. The sums stay in
+// registers: on AVX2 eight of the sixteen, which is also what hides the latency of an addition; on AVX-512 up to 24
+// of 32.
+template <int kWidth, bool kBf16, int kPanels, int kRows, int kVectors, int kAhead>
+[[gnu::always_inline]] inline void tile(const char* weight, int64_t panel_stride, int64_t inputs, const float* x,
+                                        int64_t x_stride, float* y, bool first) {
   using F = typename Vectors<kWidth>::F;
   using U = typename Vectors<kWidth>::U;
   constexpr int64_t step = kPanel * 4;  // bytes: two inputs of bf16, or one of fp32
-  F sum[kRows][kVectors];
+  constexpr int kSums = kPanels * kRows;
+  F sum[kSums][kVectors];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kSums; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       sum[r][v] = first ? F{} : *reinterpret_cast<const F*>(y + r * kPanel + v * kWidth);
@@ -34,46 +40,54 @@ template <int kWidth, bool kBf16, int kRows, int kVectors, int kAhead>
   const int64_t whole = kBf16 ? inputs / 2 : inputs;
   for (int64_t k = 0; k < whole; ++k, weight += step) {
     const float* factor = x + (kBf16 ? 2 * k : k);
-    if constexpr (kAhead > 0) {
+#pragma GCC unroll 6
+    for (int p = 0; p < kPanels; ++p) {
+      const char* panel = weight + p * panel_stride;
+      if constexpr (kAhead > 0) {
 #pragma GCC unroll 16
-      for (int line = 0; line < kVectors * kWidth * 4; line += 64) __builtin_prefetch(weight + kAhead + line);
-    }
-    constexpr int kTogether = kVectors < 2 ? 1 : 2;  // vectors widened before the rows take them
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; v += kTogether) {
-      F low[kTogether], high[kTogether];
-#pragma GCC unroll 2
-      for (int i = 0; i < kTogether; ++i) {
-        const char* from = weight + (v + i) * kWidth * 4;
-        if constexpr (kBf16) {
-          const U bits = *reinterpret_cast<const U*>(from);
-          low[i] = reinterpret_cast<F>(bits << 16);
-          high[i] = reinterpret_cast<F>(bits & 0xffff0000u);
-        } else {
-          low[i] = *reinterpret_cast<const F*>(from);
-        }
+        for (int line = 0; line < kVectors * kWidth * 4; line += 64) __builtin_prefetch(panel + kAhead + line);
       }
+      constexpr int kTogether = kVectors < 2 ? 1 : 2;  // vectors widened before the rows take them
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
+      for (int v = 0; v < kVectors; v += kTogether) {
+        F low[kTogether], high[kTogether];
 #pragma GCC unroll 2
-        for (int i = 0; i < kTogether; ++i) sum[r][v + i] += low[i] * factor[r * x_stride];
-        if constexpr (kBf16) {
+        for (int i = 0; i < kTogether; ++i) {
+          const char* from = panel + (v + i) * kWidth * 4;
+          if constexpr (kBf16) {
+            const U bits = *reinterpret_cast<const U*>(from);
+            low[i] = reinterpret_cast<F>(bits << 16);
+            high[i] = reinterpret_cast<F>(bits & 0xffff0000u);
+          } else {
+            low[i] = *reinterpret_cast<const F*>(from);
+          }
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-          for (int i = 0; i < kTogether; ++i) sum[r][v + i] += high[i] * factor[r * x_stride + 1];
+          for (int i = 0; i < kTogether; ++i) sum[p * kRows + r][v + i] += low[i] * factor[r * x_stride];
+          if constexpr (kBf16) {
+#pragma GCC unroll 2
+            for (int i = 0; i < kTogether; ++i) sum[p * kRows + r][v + i] += high[i] * factor[r * x_stride + 1];
+          }
         }
       }
     }
   }
   if (kBf16 && inputs % 2 != 0) {  // the last weight has no partner
+#pragma GCC unroll 6
+    for (int p = 0; p < kPanels; ++p) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      const F even = reinterpret_cast<F>(*reinterpret_cast<const U*>(weight + v * kWidth * 4) << 16);
+      for (int v = 0; v < kVectors; ++v) {
+        const char* from = weight + p * panel_stride + v * kWidth * 4;
+        const F even = reinterpret_cast<F>(*reinterpret_cast<const U*>(from) << 16);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) sum[r][v] += even * x[r * x_stride + inputs - 1];
+        for (int r = 0; r < kRows; ++r) sum[p * kRows + r][v] += even * x[r * x_stride + inputs - 1];
+      }
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kSums; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) *reinterpret_cast<F*>(y + r * kPanel + v * kWidth) = sum[r][v];
   }
@@ -85,7 +99,7 @@ template <int kWidth, bool kBf16, int kRows, int kAhead>
                                         bool first) {
   constexpr int kVectors = kWidth == 16 ? 4 : 8 / kRows;
   for (int64_t o = 0; o < kPanel; o += kVectors * kWidth) {
-    tile<kWidth, kBf16, kRows, kVectors, kAhead>(weight + o * 4, inputs, x, x_stride, y + o, first);
+    tile<kWidth, kBf16, 1, kRows, kVectors, kAhead>(weight + o * 4, 0, inputs, x, x_stride, y + o, first);
   }
 }
 
@@ -108,18 +122,45 @@ template <int kWidth, bool kBf16, int kAhead>
   return 1;
 }
 
+template <bool kBf16, int kPanels>
+[[gnu::always_inline]] inline void streams(const PanelCall& call, int64_t stride) {
+  tile<16, kBf16, kPanels, 1, 4, kAheadOfOne<16, kBf16>>(static_cast<const char*>(call.weight), stride, call.inputs,
+                                                         call.x, call.x_stride, call.y, true);
+}
+
+// All panels for a single row: side by side where the registers hold so many sums.
+template <int kWidth, bool kBf16>
+[[gnu::always_inline]] inline void single_row(const PanelCall& call, int64_t stride) {
+  if constexpr (kWidth == 16) {
+    switch (call.panels) {
+      case 1: return streams<kBf16, 1>(call, stride);
+      case 2: return streams<kBf16, 2>(call, stride);
+      case 3: return streams<kBf16, 3>(call, stride);
+      case 4: return streams<kBf16, 4>(call, stride);
+      case 5: return streams<kBf16, 5>(call, stride);
+      default: return streams<kBf16, kPanelsTogether>(call, stride);
+    }
+  } else {
+    for (int64_t p = 0; p < call.panels; ++p) {
+      rows<kWidth, kBf16, 1, kAheadOfOne<kWidth, kBf16>>(static_cast<const char*>(call.weight) + p * stride,
+                                                         call.inputs, call.x, call.x_stride, call.y + p * kPanel, true);
+    }
+  }
+}
+
 template <int kWidth, bool kBf16>
 [[gnu::always_inline]] inline void product(const PanelCall& call) {
-  const char* weight = static_cast<const char*>(call.weight);
-  if (call.rows == 1) {
-    rows<kWidth, kBf16, 1, kAheadOfOne<kBf16>>(weight, call.inputs, call.x, call.x_stride, call.y, true);
-    return;
-  }
-  for (int64_t k = 0; k < call.inputs; k += kInputsTogether) {
-    const int64_t count = std::min(kInputsTogether, call.inputs - k);
-    const char* at = weight + k * kPanel * (kBf16 ? 2 : 4);
-    int64_t r = some_rows<kWidth, kBf16, kAheadOfMany<kBf16>>(at, count, call, 0, k);
-    while (r < call.rows) r += some_rows<kWidth, kBf16, 0>(at, count, call, r, k);
+  const int64_t stride = bytes_of(call.inputs, kBf16);
+  if (call.rows == 1) return single_row<kWidth, kBf16>(call, stride);
+  PanelCall one = call;
+  for (int64_t p = 0; p < call.panels; ++p, one.y += call.rows * kPanel) {
+    const char* weight = static_cast<const char*>(call.weight) + p * stride;
+    for (int64_t k = 0; k < call.inputs; k += kInputsTogether) {
+      const int64_t count = std::min(kInputsTogether, call.inputs - k);
+      const char* at = weight + k * kPanel * (kBf16 ? 2 : 4);
+      int64_t r = some_rows<kWidth, kBf16, kAheadOfMany<kBf16>>(at, count, one, 0, k);
+      while (r < call.rows) r += some_rows<kWidth, kBf16, 0>(at, count, one, r, k);
+    }
   }
 }
 
@@ -146,8 +187,12 @@ PanelProduct panel_product(Scalar scalar, CpuVectors vectors) {
   return bf16 ? plain_bf16 : plain_fp32;
 }
 
-int64_t panel_bytes(int64_t inputs, Scalar scalar) {
-  return scalar == Scalar::bf16 ? (inputs + 1) / 2 * kPanel * 4 : inputs * kPanel * 4;
+int64_t panels_together(int64_t rows, int64_t left) {
+  if (rows > 1) return std::min<int64_t>(left, 1);
+  const int64_t calls = (left + kPanelsTogether - 1) / kPanelsTogether;
+  return calls == 0 ? 0 : (left + calls - 1) / calls;  // 7 are 4 and 3, not 6 and 1
 }
+
+int64_t panel_bytes(int64_t inputs, Scalar scalar) { return bytes_of(inputs, scalar == Scalar::bf16); }
 
 }  // namespace tacit
