@@ -127,6 +127,7 @@ int run(const std::vector<std::string>& args) {
   }
   if (options.given("task")) check_task(options, a.task);
   use_threads(a.common.threads);
+  keep_freed_memory();
   TrainConfig config = resolve(options, a);
   join_ranks(config.trainer.parallel, a.timeout);
   if (a.resume && !training_exists(a.out) && config.trainer.parallel.rank == 0)
