@@ -45,7 +45,8 @@ TACIT_CPU_CLONES uint64_t read_one_stream(const std::byte* data, size_t size) {
   return folded(sums);
 }
 
-// As many parts side by side: memory answers one stream a core more slowly than several. `size` is a multiple of a page.
+// As many parts side by side: memory answers one stream a core more slowly than several. `size` is a multiple of a
+// page.
 template <size_t kStreams>
 [[gnu::always_inline]] inline uint64_t read_streams(const std::byte* data, size_t size) {
   const size_t part = size / kStreams;

@@ -9,8 +9,9 @@
 namespace tacit {
 
 // How fast the machine reads memory: the floor of every step that reads its weights once. On the CPU all threads read
-// a buffer several times the last-level cache, in 2 MB pages where the system grants them, by the fastest of three vector
-// loops: one stream, two and eight. On CUDA the device reads (a sum) and copies a buffer of 2 GiB, and the faster of the two counts.
+// a buffer several times the last-level cache, in 2 MB pages where the system grants them, by the fastest of three
+// vector loops: one stream, two and eight. On CUDA the device reads (a sum) and copies a buffer of 2 GiB, and the
+// faster of the two counts.
 class ReadProbe {
  public:
   explicit ReadProbe(at::Device device);
