@@ -48,14 +48,15 @@ template <class T>
 }
 
 // x + x with its lanes changed over, kHalf apart. The order is a constant: one that a loop builds is built at run time.
-template <int kHalf, class F, int... kLane>
-[[gnu::always_inline]] inline void add_across(F& x, std::integer_sequence<int, kLane...>) {
+// The vector's type is named, not deduced: a deduced one loses its alignment.
+template <int kHalf, int kWidth, int... kLane>
+[[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F& x, std::integer_sequence<int, kLane...>) {
   x += __builtin_shufflevector(x, x, (kLane ^ kHalf)...);
 }
 template <int kHalf, int kWidth, int kColumns>
 [[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F (&sum)[kColumns]) {
 #pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) add_across<kHalf>(sum[c], std::make_integer_sequence<int, kWidth>());
+  for (int c = 0; c < kColumns; ++c) add_across<kHalf, kWidth>(sum[c], std::make_integer_sequence<int, kWidth>());
   if constexpr (kHalf > 1) add_across<kHalf / 2, kWidth>(sum);
 }
 
