@@ -17,8 +17,8 @@ at::Device parse_device(const std::string& name);     // cpu, cuda, cuda:N; fail
 // Sets the number of threads of the process; 0 leaves it.
 void use_threads(int64_t threads);
 
-// For work that allocates the same sizes again and again: freed memory stays with the process (glibc), whose next pages
-// the kernel would have to clear.
+// For work that allocates the same sizes again and again: freed memory of the main heap stays with the process (glibc)
+// instead of going back to the kernel, which would have to clear its pages anew.
 void keep_freed_memory();
 
 // "1,2,3" -> {1, 2, 3}. UsageError names `option`.

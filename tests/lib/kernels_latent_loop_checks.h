@@ -173,8 +173,8 @@ inline double loop_error(const at::Tensor& got, const at::Tensor& want) {
 }
 
 // A whole run against the twin in fp64: hidden states, trace, steps, and everything that is remembered.
-inline void check_latent_loop(const LatentLoopCase& entry, const LatentLoopShape& shape) {
-  const uint64_t seed = std::random_device()();
+inline void check_latent_loop(const LatentLoopCase& entry, const LatentLoopShape& shape,
+                              uint64_t seed = std::random_device()()) {
   CAPTURE(c10::toString(entry.dtype));
   CAPTURE(shape.name);
   CAPTURE(seed);

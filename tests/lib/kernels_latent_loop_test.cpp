@@ -22,6 +22,21 @@ TEST_CASE("latent_loop gives the same bits step by step, and to each row alone")
   }
 }
 
+TEST_CASE("latent_loop goes on with the last of its rows, over more panels than one call multiplies") {
+  const LatentLoopShape two = {.name = "two rows", .rows = 2, .steps = 5, .size = 64, .mlp_size = 1024, .halt = true};
+  for (const LatentLoopCase& entry : kCases) {
+    int left_alone = 0;
+    for (uint64_t seed = 1; seed <= 6; ++seed) {
+      LatentLoopTensors t = random_loop(two, entry.dtype, seed);
+      latent_loop_reference(t, entry.dtype);
+      left_alone += t.steps_B[0] != t.steps_B[1];
+      check_latent_loop(entry, two, seed);
+    }
+    REQUIRE(left_alone > 0);
+    check_latent_loop(entry, {.name = "one row, many gates", .rows = 1, .size = 64, .mlp_size = 1024});
+  }
+}
+
 TEST_CASE("latent_loop gives the same bits on any number of threads, also inside of a parallel region") {
   const LatentLoopShape shape = {.name = "a team's worth", .rows = 5, .size = 512, .mlp_size = 1000};
   const LatentLoopTensors start = random_loop(shape, at::kBFloat16, 1);

@@ -197,8 +197,13 @@ template <int kWidth, class T>
       dots<kWidth, 4>(q, k, group.key_stride, group.key_size, group.scale, scores + s);
     };
     const int64_t half = group.stored / 8 * 4;
-    for (int64_t s = 0; s < half; s += 4) score_four(s), score_four(half + s);
-    for (int64_t s = 2 * half; s < group.stored; ++s) {
+    for (int64_t s = 0; s < half; s += 4) {
+      score_four(s);
+      score_four(half + s);
+    }
+    int64_t rest = 2 * half;
+    for (; rest + 4 <= group.stored; rest += 4) score_four(rest);
+    for (int64_t s = rest; s < group.stored; ++s) {
       dots<kWidth, 1>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
     }
     if (group.seen_S) {  // what is not seen weighs nothing, and must not set the scale either

@@ -16,7 +16,7 @@ inline constexpr int64_t kPanel = 64;  // outputs that lie together
 struct PanelCall {
   const void* weight = nullptr;
   int64_t inputs = 0, rows = 0;
-  int64_t panels = 1;  // at most kPanelsTogether
+  int64_t panels = 1;  // 1 .. kPanelsTogether
   const float* x = nullptr;
   int64_t x_stride = 0;  // between rows of x, in floats
   float* y = nullptr;
@@ -26,8 +26,8 @@ using PanelProduct = void (*)(const PanelCall&);
 // `vectors`: at most what this CPU has.
 PanelProduct panel_product(Scalar scalar, CpuVectors vectors = cpu_vectors());
 
-// How many of `left` panels a call should take. For a single row several: each is then read as a stream of its own, and
-// one stream a core does not fill the way to memory (docs/log.md).
+// How many of `left` panels a call should take. For a single row several: with AVX-512 each is then read as a stream of
+// its own, and one stream a core does not fill the way to memory (docs/log.md).
 inline constexpr int64_t kPanelsTogether = 6;
 int64_t panels_together(int64_t rows, int64_t left);
 

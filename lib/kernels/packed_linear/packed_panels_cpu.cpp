@@ -9,7 +9,8 @@ namespace {
 constexpr int64_t kInputsTogether = 128;  // of a panel, for several rows: they stay in the first cache
 // How far a single row prefetches. With AVX2, bf16 takes three instructions where fp32 takes one, so that its loads
 // alone do not run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the
-// bandwidth (docs/log.md). Several rows prefetch the inputs that come next, in the first pass over these.
+// bandwidth (docs/log.md). With AVX-512, which reads several panels at once, both gain. Several rows prefetch the
+// inputs that come next, in the first pass over these.
 template <int kWidth, bool kBf16>
 constexpr int kAheadOfOne = kBf16 || kWidth == 16 ? 1024 : 0;
 template <bool kBf16>
@@ -132,13 +133,14 @@ template <bool kBf16, int kPanels>
 template <int kWidth, bool kBf16>
 [[gnu::always_inline]] inline void single_row(const PanelCall& call, int64_t stride) {
   if constexpr (kWidth == 16) {
+    static_assert(kPanelsTogether == 6);
     switch (call.panels) {
       case 1: return streams<kBf16, 1>(call, stride);
       case 2: return streams<kBf16, 2>(call, stride);
       case 3: return streams<kBf16, 3>(call, stride);
       case 4: return streams<kBf16, 4>(call, stride);
       case 5: return streams<kBf16, 5>(call, stride);
-      default: return streams<kBf16, kPanelsTogether>(call, stride);
+      default: return streams<kBf16, 6>(call, stride);
     }
   } else {
     for (int64_t p = 0; p < call.panels; ++p) {
