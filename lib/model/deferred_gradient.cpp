@@ -9,6 +9,7 @@
 
 #include "lib/core/error.h"
 #include "lib/kernels/skinny_linear/skinny_linear.h"
+#include "lib/model/products.h"
 
 namespace tacit {
 namespace {
@@ -34,7 +35,7 @@ class DeferredGradient : public Node {
     constexpr int64_t enough = 192;
     if (outputs_NO.size(0) >= enough) {
       flush();
-      form_product(outputs_NO, inputs_NI);
+      add_outer_products(outputs_NO, inputs_NI, sum_);
       return;
     }
     outputs_.push_back(outputs_NO);
@@ -68,18 +69,10 @@ class DeferredGradient : public Node {
   void flush() {
     if (rows_ == 0) return;
     const bool one = outputs_.size() == 1;
-    form_product(one ? outputs_[0] : at::cat(outputs_), one ? inputs_[0] : at::cat(inputs_));
+    add_outer_products(one ? outputs_[0] : at::cat(outputs_), one ? inputs_[0] : at::cat(inputs_), sum_);
     outputs_.clear();
     inputs_.clear();
     rows_ = 0;
-  }
-
-  void form_product(const at::Tensor& outputs_NO, const at::Tensor& inputs_NI) {
-    if (sum_.defined()) {
-      sum_.addmm_(outputs_NO.t(), inputs_NI);
-    } else {
-      sum_ = at::mm(outputs_NO.t(), inputs_NI);
-    }
   }
 
   at::Tensor sum_;
@@ -98,7 +91,7 @@ bool takes_skinny(const at::Tensor& x_NI, const at::Tensor& weight_OI) {
 }
 
 at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
-  if (!takes_skinny(x_NI, weight_OI)) return at::linear(x_NI, weight_OI, bias_O);
+  if (!takes_skinny(x_NI, weight_OI)) return linear_product(x_NI, weight_OI, bias_O);
   const at::Tensor x = x_NI.contiguous(), y_NO = at::empty({x.size(0), weight_OI.size(0)}, x.options());
   skinny_linear({.rows = x.size(0),
                  .outputs = weight_OI.size(0),
@@ -110,8 +103,8 @@ at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight_OI, const at
   return y_NO;
 }
 
-at::Tensor transposed_product(const at::Tensor& x_NO, const at::Tensor& weight_OI) {
-  if (!takes_skinny(x_NO, weight_OI)) return at::mm(x_NO, weight_OI);
+at::Tensor input_gradient(const at::Tensor& x_NO, const at::Tensor& weight_OI) {
+  if (!takes_skinny(x_NO, weight_OI)) return transposed_product(x_NO, weight_OI);
   const at::Tensor x = x_NO.contiguous(), y_NI = at::empty({x.size(0), weight_OI.size(1)}, x.options());
   skinny_linear_transposed({.rows = x.size(0),
                             .outputs = weight_OI.size(0),
@@ -134,7 +127,7 @@ class DeferredLinear : public Node {
     const at::Tensor gradient_NO = gradients[0].contiguous();
     collector_->add_product(gradient_NO, x_NI_);
     variable_list out(3);  // of x, of the weight (none: the collector has it), of the bias
-    if (task_should_compute_output(0)) out[0] = transposed_product(gradient_NO, weight_OI_);
+    if (task_should_compute_output(0)) out[0] = input_gradient(gradient_NO, weight_OI_);
     if (task_should_compute_output(2)) out[2] = gradient_NO.sum(0);
     return out;
   }

@@ -5,6 +5,7 @@
 #include "lib/kernels/rms_norm/rms_norm.h"
 #include "lib/kernels/tensors.h"
 #include "lib/model/deferred_gradient.h"
+#include "lib/model/products.h"
 
 namespace tacit {
 
@@ -20,24 +21,9 @@ NormLayer take_norm(const TakeWeight& take, const std::string& name, NormKind ki
   return layer;
 }
 
-// Where the CPU has no instructions for bf16, LibTorch's product of many rows takes twice as long as that of operands
-// widened to fp32, the widening included, and twenty times as long where the weight is a transposed view, as GPT-2's
-// are (docs/log.md). Either sums in fp32 and rounds once.
-static bool faster_widened(const at::Tensor& x, const at::Tensor& weight_OI) {
-  constexpr int64_t kManyRows = 32;
-#if defined(__x86_64__)
-  static const bool has_instructions = __builtin_cpu_supports("avx512bf16");
-  if (has_instructions) return false;
-#endif
-  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || at::GradMode::is_enabled() || TwinsOnly::any()) return false;
-  return !weight_OI.is_contiguous() || x.numel() >= kManyRows * x.size(-1);
-}
-
 at::Tensor LinearLayer::operator()(const at::Tensor& x) const {
   if (is_deferred(weight_OI)) return deferred_linear(x, weight_OI, bias_O);
-  if (!faster_widened(x, weight_OI)) return at::linear(x, weight_OI, bias_O);
-  const at::Tensor bias = bias_O.defined() ? bias_O.to(at::kFloat) : bias_O;
-  return at::linear(x.to(at::kFloat), weight_OI.to(at::kFloat), bias).to(at::kBFloat16);
+  return at::GradMode::is_enabled() ? at::linear(x, weight_OI, bias_O) : linear_product(x, weight_OI, bias_O);
 }
 
 static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& strided_x) {

@@ -1,0 +1,85 @@
+#include "lib/model/products.h"
+
+#include <algorithm>
+
+#include "lib/kernels/bf16_gemm/bf16_gemm.h"
+#include "lib/kernels/tensors.h"
+
+namespace tacit {
+namespace {
+
+constexpr int64_t kManyRows = 32;  // below, reading the weights decides, and packing them costs more (docs/log.md)
+
+bool is_cpu_bf16(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kBFloat16; }
+
+bool takes_gemm(int64_t rows, const at::Tensor& x, const at::Tensor& y) {
+  return rows >= kManyRows && is_cpu_bf16(x) && is_cpu_bf16(y) && !TwinsOnly::any() && has_bf16_gemm();
+}
+
+// As the kernel takes it: one of the strides is 1.
+at::Tensor unit_stride(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous(); }
+
+const Bf16* numbers(const at::Tensor& x) { return static_cast<const Bf16*>(x.const_data_ptr()); }
+
+// y (+)= a b + bias
+void gemm(const at::Tensor& strided_a, const at::Tensor& strided_b, const at::Tensor& bias_N, bool add,
+          const at::Tensor& y_MN) {
+  const at::Tensor a = unit_stride(strided_a), b = unit_stride(strided_b);
+  const at::Tensor bias = bias_N.defined() ? bias_N.contiguous() : bias_N;
+  bf16_gemm({.rows = a.size(0),
+             .columns = b.size(1),
+             .depth = a.size(1),
+             .a_MK = {numbers(a), a.stride(0), a.stride(1)},
+             .b_KN = {numbers(b), b.stride(0), b.stride(1)},
+             .bias_N = bias.defined() ? numbers(bias) : nullptr,
+             .add = add,
+             .y_MN = static_cast<Bf16*>(y_MN.mutable_data_ptr())});
+}
+
+// Where the CPU has no instructions for bf16, LibTorch's product of many rows takes twice as long as that of operands
+// widened to fp32, the widening included, and twenty times as long where the weight is a transposed view, as GPT-2's
+// are (docs/log.md). Either sums in fp32 and rounds once.
+bool faster_widened(const at::Tensor& x, const at::Tensor& weight_OI) {
+#if defined(__x86_64__)
+  static const bool has_instructions = __builtin_cpu_supports("avx512bf16");
+  if (has_instructions) return false;
+#endif
+  if (!is_cpu_bf16(x) || TwinsOnly::any()) return false;
+  return !weight_OI.is_contiguous() || x.numel() >= kManyRows * x.size(-1);
+}
+
+}  // namespace
+
+at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
+  if (takes_gemm(x.numel() / std::max<int64_t>(x.size(-1), 1), x, weight_OI)) {
+    std::vector<int64_t> sizes = x.sizes().vec();
+    sizes.back() = weight_OI.size(0);
+    const at::Tensor y = at::empty(sizes, x.options());
+    gemm(x.reshape({-1, x.size(-1)}), weight_OI.t(), bias_O, /*add=*/false, y);
+    return y;
+  }
+  if (!faster_widened(x, weight_OI)) return at::linear(x, weight_OI, bias_O);
+  const at::Tensor bias = bias_O.defined() ? bias_O.to(at::kFloat) : bias_O;
+  return at::linear(x.to(at::kFloat), weight_OI.to(at::kFloat), bias).to(at::kBFloat16);
+}
+
+at::Tensor transposed_product(const at::Tensor& x_NO, const at::Tensor& weight_OI) {
+  if (!takes_gemm(x_NO.size(0), x_NO, weight_OI)) return at::mm(x_NO, weight_OI);
+  const at::Tensor y_NI = at::empty({x_NO.size(0), weight_OI.size(1)}, x_NO.options());
+  gemm(x_NO, weight_OI, {}, /*add=*/false, y_NI);
+  return y_NI;
+}
+
+void add_outer_products(const at::Tensor& outputs_NO, const at::Tensor& inputs_NI, at::Tensor& sum_OI) {
+  const bool add = sum_OI.defined();
+  if (takes_gemm(outputs_NO.size(0), outputs_NO, inputs_NI)) {
+    if (!add) sum_OI = at::empty({outputs_NO.size(1), inputs_NI.size(1)}, outputs_NO.options());
+    gemm(outputs_NO.t(), inputs_NI, {}, add, sum_OI);
+  } else if (add) {
+    sum_OI.addmm_(outputs_NO.t(), inputs_NI);
+  } else {
+    sum_OI = at::mm(outputs_NO.t(), inputs_NI);
+  }
+}
+
+}  // namespace tacit
