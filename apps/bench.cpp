@@ -159,7 +159,7 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
 Benchmark make_benchmark(const Options& options, const BenchFlags& flags, const Kind& kind,
                          const std::filesystem::path& scratch) {
   if (kind.name == "kernels") return kernels_benchmark(parse_device(flags.common.device), flags.match);
-  if (kind.name == "train-step") keep_freed_memory();  // as `tacit train` does
+  if (kind.name == "train-step" || kind.name == "eval") keep_freed_memory();  // as `tacit train` and `eval` do
   const BenchSetting setting = make_setting(options, flags, kind);
   if (kind.name == "latent-step") return latent_step_benchmark(setting);
   if (kind.name == "token-step") return token_step_benchmark(setting);

@@ -74,6 +74,7 @@ int run_compare(const std::vector<std::string>& args) {
   if (!flags.models.empty()) check_ranks(options, !flags.out.empty());
   check_out(flags.out);
   use_threads(flags.eval.common.threads);
+  keep_freed_memory();
 
   const ComparedRows compared = flags.runs.empty() ? evaluate_rows(options, flags) : read_rows(options, flags);
   if (!compared.complete) {

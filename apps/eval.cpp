@@ -44,6 +44,7 @@ int run_eval(const std::vector<std::string>& args) {
   flags.check(options);
   check_ranks(options, !out.empty());
   use_threads(common.threads);
+  keep_freed_memory();
 
   const LoadedModel model = open_model(common.model, dtype, device);
   check_model_options(options, common, model);
