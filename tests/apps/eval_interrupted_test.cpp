@@ -105,7 +105,7 @@ TEST_CASE("a disk that is full: one clear message, finished samples stay, the sa
 TEST_CASE("a folder that cannot be written, a file in its place: one clear message") {
   const ScratchFolder scratch;
   put(scratch / "file", "x");
-  for (const std::string out :
+  for (const std::string& out :
        {(scratch / "file").string(), (scratch / "file/run").string(), std::string("/proc/run")}) {
     const Finished done = run_program(evaluation(out, "4"));
     CAPTURE(done.err);

@@ -19,8 +19,10 @@ std::vector<KernelCase> bf16_gemm_cases(const Place& place, const std::string& m
                              {"up", 330, 768, 3072, false, true},
                              {"dx", 1200, 3072, 768, false, false},
                              {"dw", 3072, 1200, 768, true, false},
-                             {"vocabulary", 64, 768, 50257, false, true},
-                             {"vocabulary's dw", 50257, 64, 768, true, false}};
+                             {"up", 64, 768, 3072, false, true},
+                             {"up", 128, 768, 3072, false, true},
+                             {"vocabulary", 160, 768, 50257, false, true},
+                             {"vocabulary's dw", 50257, 160, 768, true, false}};
   for (const Size& size : kSizes) {
     const int64_t M = size.rows, K = size.depth, N = size.columns;
     const std::string name = "bf16_gemm " + std::string(size.what) + " [" + std::to_string(M) + ", " +

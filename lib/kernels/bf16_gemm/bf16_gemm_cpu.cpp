@@ -95,11 +95,25 @@ class Product {
             .packed = packed_left_ + stage % 2 * slab_bytes_};
   }
   char* packed_block(const Slab& s, int64_t l) const { return s.packed + l * steps(s.to - s.from) * 2 * kTileBytes; }
+  // Whether a block of left vectors is multiplied where it lies.
+  bool in_place(int64_t block) const {
+    return left_.depth_stride == 1 && args_.depth % kTileDepth == 0 && (block + 1) * kBlock <= left_.count;
+  }
+  LeftBlock left_block(const Slab& s, int64_t l) const {
+    if (!in_place(s.first + l)) return {.data = packed_block(s, l)};
+    const int64_t stride = left_.stride * 2;
+    const Bf16* at = left_.data + (s.first + l) * kBlock * left_.stride + s.from;
+    return {.data = reinterpret_cast<const char*>(at),
+            .stride = stride,
+            .below = kTileVectors * stride,
+            .step = kTileDepth * 2};
+  }
 
   void pack_right(int64_t r) const {
     pack_block(Side::right, right_, r * kBlock, 0, args_.depth, packed_right_ + r * right_block_bytes_);
   }
   void pack_left(const Slab& s, int64_t l) const {
+    if (in_place(s.first + l)) return;
     pack_block(Side::left, left_, (s.first + l) * kBlock, s.from, s.to, packed_block(s, l));
   }
   // Block r of the right vectors with blocks first .. last - 1 of the slab.
@@ -108,7 +122,7 @@ class Product {
     const char* right = packed_right_ + r * right_block_bytes_ + steps(s.from) * 2 * kTileBytes;
     for (int64_t l = first; l < last; ++l) {
       float* sums = sums_ ? sums_ + (r * slab_blocks_ + l) * kBlock * kBlock : own;
-      multiply_blocks(packed_block(s, l), right, steps(s.to - s.from), s.from > 0, sums);
+      multiply_blocks(left_block(s, l), right, steps(s.to - s.from), s.from > 0, sums);
       if (s.to == args_.depth) finish(s.first + l, r, sums);
     }
   }

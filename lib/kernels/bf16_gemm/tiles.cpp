@@ -124,7 +124,8 @@ TACIT_AMX void pack_block(Side side, const Vectors16& vectors, int64_t first, in
   }
 }
 
-TACIT_AMX void multiply_blocks(const char* left, const char* right, int64_t steps, bool add, float* sums) {
+TACIT_AMX void multiply_blocks(const LeftBlock& block, const char* right, int64_t steps, bool add, float* sums) {
+  const char* left = block.data;
   constexpr int64_t kStride = kBlock * 4;
   float* const below = sums + kTileVectors * kBlock;
   if (add) {
@@ -138,15 +139,15 @@ TACIT_AMX void multiply_blocks(const char* left, const char* right, int64_t step
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t k = 0; k < steps; ++k, left += 2 * kTileBytes, right += 2 * kTileBytes) {
+  for (int64_t k = 0; k < steps; ++k, left += block.step, right += 2 * kTileBytes) {
     // Loading a tile waits for all of its lines; those of the next step come meanwhile (docs/log.md).
     for (int64_t line = 0; line < 2 * kTileBytes; line += 64) __builtin_prefetch(right + 2 * kTileBytes + line);
-    _tile_loadd(4, left, 64);
+    _tile_loadd(4, left, block.stride);
     _tile_loadd(6, right, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, right + kTileBytes, 64);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, left + kTileBytes, 64);
+    _tile_loadd(5, left + block.below, block.stride);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
@@ -194,7 +195,7 @@ bool has_tiles() { return false; }
 TileSetup::TileSetup() {}
 TileSetup::~TileSetup() {}
 void pack_block(Side, const Vectors16&, int64_t, int64_t, int64_t, char*) { fail("bf16_gemm", "no tiles"); }
-void multiply_blocks(const char*, const char*, int64_t, bool, float*) { fail("bf16_gemm", "no tiles"); }
+void multiply_blocks(const LeftBlock&, const char*, int64_t, bool, float*) { fail("bf16_gemm", "no tiles"); }
 void finish_block(const BlockEnd&) { fail("bf16_gemm", "no tiles"); }
 
 }  // namespace tacit

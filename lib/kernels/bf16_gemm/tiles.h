@@ -40,8 +40,15 @@ struct Vectors16 {
 enum class Side { left, right };
 void pack_block(Side side, const Vectors16& vectors, int64_t first, int64_t from, int64_t to, char* packed);
 
-// sums[32 left][32 right] (+)= left times right, packed blocks of `steps` times 32 depths. Aligned to 64 bytes.
-void multiply_blocks(const char* left, const char* right, int64_t steps, bool add, float* sums);
+// 32 left vectors: packed, or where they lie, if depths lie together there and are a multiple of 32.
+struct LeftBlock {
+  const char* data = nullptr;
+  int64_t stride = 64, below = kTileBytes,
+          step = 2 * kTileBytes;  // bytes to the next vector, 16 vectors on, 32 depths on
+};
+
+// sums[32 left][32 right] (+)= left times right, a packed block, over `steps` times 32 depths. Aligned to 64 bytes.
+void multiply_blocks(const LeftBlock& left, const char* right, int64_t steps, bool add, float* sums);
 
 // y[left][right] = bf16(sums + bias [+ y]) for the first `left` x `right` of a block.
 struct BlockEnd {
