@@ -1,5 +1,8 @@
 #include "apps/reply.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "apps/counted.h"
 #include "apps/interrupt.h"
 #include "datasets/lines.h"
@@ -155,6 +158,11 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                    .complete = watched_answer(thinker, options, watched_answer_ms)});
   Reply reply;
   reply.steps = solution.thoughts.steps[0];
+  if (thinker.strategy.kind == StrategyKind::vote || thinker.strategy.kind == StrategyKind::best)
+    reply.samples = thinker.strategy.samples;
+  reply.all_steps = solution.work ? solution.work->thoughts : reply.steps;
+  reply.votes = solution.votes;
+  std::ranges::stable_sort(reply.votes, std::ranges::greater(), &AnswerVotes::votes);
   reply.trace_KD = solution.thoughts.trace_BKD[0].narrow(0, 0, reply.steps);
   reply.tokens = solution.thoughts.tokens[0];
   if (!reply.tokens.empty()) {

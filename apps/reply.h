@@ -63,6 +63,10 @@ struct Reply {
   std::vector<Verbalised> said;    // of each thought that is no token, where there is a verbaliser
   std::string answer;
   int64_t steps = 0;
+  // Where the reply is one of several samples (vote, best): how many, the thoughts or words of all, and what they gave,
+  // most first; empty where it was not counted.
+  int64_t samples = 1, all_steps = 0;
+  std::vector<AnswerVotes> votes;
   double ms = 0;
   PhaseTimes phases;            // of ms
   at::Tensor trace_KD;          // the vectors fed back

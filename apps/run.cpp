@@ -70,6 +70,13 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
   for (const Verbalised& said : reply.said)
     out["said"].push_back({{"text", valid_utf8(said.text)}, {"score", said.score}});
   out["answer"] = reply.answer;
+  if (reply.samples > 1) {
+    out["samples"] = reply.samples;
+    out["all_steps"] = reply.all_steps;
+  }
+  if (thinker.strategy.kind == StrategyKind::vote) out["votes"] = OrderedJson::array();
+  for (const AnswerVotes& counted : reply.votes)
+    out["votes"].push_back({{"answer", counted.answer}, {"votes", counted.votes}});
   if (!question.expected.empty()) out["expected"] = question.expected;
   out["ms"] = reply.ms;
   return out;
@@ -87,6 +94,18 @@ void print_readouts(const std::vector<WordShares>& thoughts, const RenderOptions
     }
     std::cout << clip(line, options.width) << "\n";
   }
+}
+
+// "votes of 8 samples: 4 × 5, 9 × 2, no answer × 1", most first.
+std::string votes_text(const Reply& reply) {
+  std::string out;
+  int64_t silent = reply.samples;
+  for (const AnswerVotes& counted : reply.votes) {
+    out += (out.empty() ? "" : ", ") + counted.answer + " × " + std::to_string(counted.votes);
+    silent -= counted.votes;
+  }
+  if (silent > 0) out += (out.empty() ? "" : ", ") + std::string("no answer × ") + std::to_string(silent);
+  return "votes of " + std::to_string(reply.samples) + " samples: " + out;
 }
 
 void print_reply(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -121,10 +140,20 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   const bool right = question.right ? question.right(reply.answer) : reply.answer == expected;
   if (!expected.empty()) verdict += right ? "  right" : "  wrong, it is " + expected;
   std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
+  const bool voted = thinker.strategy.kind == StrategyKind::vote;
+  if (voted && reply.samples > 1) std::cout << votes_text(reply) << "\n";
   char ms[32];
   std::snprintf(ms, sizeof ms, "%.1f ms", reply.ms);
-  std::cout << thinker.method << ", " << reply.steps << (thinker.procedure.in_words ? " words, " : " thoughts, ") << ms
-            << "\n";
+  std::cout << thinker.method << ", " << reply.steps << (thinker.procedure.in_words ? " words" : " thoughts");
+  if (reply.samples > 1) {
+    const bool answered = voted && !reply.votes.empty();
+    std::cout << " of the "
+              << (answered ? "first sample that gave the answer"
+                  : voted  ? "first sample"
+                           : "best sample")
+              << ", " << reply.all_steps << " of all " << reply.samples;
+  }
+  std::cout << ", " << ms << "\n";
 }
 
 int run_run(const std::vector<std::string>& args) {

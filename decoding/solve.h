@@ -52,6 +52,7 @@ struct Solution {
   PhaseTimes ms;
   // Where an answer took more than these thoughts and these tokens: vote, best, beam, tree, contrast.
   std::optional<WorkDone> work;
+  std::vector<AnswerVotes> votes;  // of vote: how many samples gave each answer
 };
 
 // Positions that a prompt of this many tokens may come to need: suffix, thoughts, answer marker and answer at their

@@ -121,11 +121,13 @@ class OneProblem {
     session_ = rows.fork({chosen});
   }
 
-  int64_t voted(const std::vector<Decoded>& answers) const {
+  int64_t voted(const std::vector<Decoded>& answers) {
     std::vector<std::string> said;
     for (const Decoded& answer : answers)
       said.push_back(options_.extract ? options_.extract(id_, answer.tokens) : spelled(answer.tokens));
-    return majority(said, options_.extract ? options_.same : nullptr);
+    const std::function<bool(const std::string&, const std::string&)> same = options_.extract ? options_.same : nullptr;
+    out_.votes = count_votes(said, same);
+    return majority(said, same);
   }
 
   int64_t best(const std::vector<Decoded>& answers, const std::vector<WordLikelihood>& words) const {

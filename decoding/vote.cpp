@@ -10,27 +10,29 @@
 
 namespace tacit {
 
-int64_t majority(std::span<const std::string> answers,
-                 const std::function<bool(const std::string& a, const std::string& b)>& same) {
-  require(!answers.empty(), "vote", "expected at least one sample");
-  struct Candidate {
-    int64_t votes = 0, first = 0;
-  };
-  std::vector<Candidate> candidates;  // in the order of their first samples
+std::vector<AnswerVotes> count_votes(std::span<const std::string> answers,
+                                     const std::function<bool(const std::string& a, const std::string& b)>& same) {
+  std::vector<AnswerVotes> out;
   for (int64_t i = 0; i < std::ssize(answers); ++i) {
     if (answers[i].empty()) continue;
-    const auto known = std::ranges::find_if(candidates, [&](const Candidate& candidate) {
-      const std::string& first = answers[candidate.first];
-      return first == answers[i] || (same && same(first, answers[i]));
+    const auto known = std::ranges::find_if(out, [&](const AnswerVotes& counted) {
+      return counted.answer == answers[i] || (same && same(counted.answer, answers[i]));
     });
-    if (known == candidates.end()) {
-      candidates.push_back({1, i});
+    if (known == out.end()) {
+      out.push_back({answers[i], 1, i});
     } else {
       ++known->votes;
     }
   }
-  const auto most = std::ranges::max_element(candidates, {}, &Candidate::votes);  // the first of equals
-  return most == candidates.end() ? 0 : most->first;
+  return out;
+}
+
+int64_t majority(std::span<const std::string> answers,
+                 const std::function<bool(const std::string& a, const std::string& b)>& same) {
+  require(!answers.empty(), "vote", "expected at least one sample");
+  const std::vector<AnswerVotes> counted = count_votes(answers, same);
+  const auto most = std::ranges::max_element(counted, {}, &AnswerVotes::votes);  // the first of equals
+  return most == counted.end() ? 0 : most->first;
 }
 
 double likelihood(std::span<const double> log_probs, Likelihood how) {

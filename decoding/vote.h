@@ -10,6 +10,16 @@
 
 namespace tacit {
 
+// What several samples gave as one answer.
+struct AnswerVotes {
+  std::string answer;  // of the first of them
+  int64_t votes = 0;
+  int64_t first = 0;  // which sample that is
+};
+// In the order of their first samples; as majority() counts them.
+std::vector<AnswerVotes> count_votes(std::span<const std::string> answers,
+                                     const std::function<bool(const std::string& a, const std::string& b)>& same = {});
+
 // Self-consistency [arXiv:2203.11171]: which sample stands for the answer that most samples gave. Of equally frequent
 // answers the one given first, and of its samples the first. "" is no answer and has no vote; where there is no other,
 // sample 0. `same` says which texts are one answer (72 and 72.0), each compared with the first of a group; empty =

@@ -127,6 +127,44 @@ TEST_CASE("run --decode vote: samples are one answer where an evaluation takes t
   }
 }
 
+TEST_CASE("run: of several samples the votes are shown, and how much all of them thought") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> command = {"run",       "--model", scratch / "model", "--question", question(),
+                                        "--threads", "1",       "--sample-seed",   "3"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Finished done = run_tacit(command);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return done.out;
+  };
+  const std::vector<std::string> vote = {"--decode", "vote:20,temperature=1,noise=.5"};
+  const Json json = Json::parse(run({vote[0], vote[1], "--json"}));
+  CHECK(json.at("samples") == 20);
+  CHECK(json.at("steps") == 3);
+  CHECK(json.at("all_steps") == 20 * 3);
+  const Json& votes = json.at("votes");
+  REQUIRE(votes.size() > 1);
+  CHECK(votes[0].at("answer") == json.at("answer"));
+  std::string listed;
+  int64_t sum = 0;
+  for (size_t i = 0; i < votes.size(); ++i) {
+    if (i > 0) CHECK(votes[i].at("votes") <= votes[i - 1].at("votes"));
+    sum += votes[i].at("votes").get<int64_t>();
+    listed += (i == 0 ? "" : ", ") + votes[i].at("answer").get<std::string>() + " × " + votes[i].at("votes").dump();
+  }
+  CHECK(sum <= 20);
+  const std::string text = run(vote);
+  CAPTURE(text);
+  CHECK(holds(text, "votes of 20 samples: " + listed));
+  CHECK(holds(text, "coconut, 3 thoughts of the first sample that gave the answer, 60 of all 20, "));
+  const std::string best = run({"--decode", "best:4"});
+  CHECK(holds(best, "3 thoughts of the best sample, 12 of all 4, "));
+  CHECK_FALSE(holds(best, "votes"));
+  CHECK_FALSE(Json::parse(run({"--decode", "sample", "--json"})).contains("samples"));
+}
+
 TEST_CASE("verbalise: texts beside the shares of answers that stay, and run shows them for one question") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");

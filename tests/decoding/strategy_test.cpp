@@ -124,6 +124,12 @@ TEST_CASE("most samples decide; of equals the answer that came first") {
   const std::vector<std::string> sums = {"8", "72", "8", "72.0", "72.00", ""};
   CHECK(winner(sums) == 0);
   CHECK(majority(sums, as_numbers) == 1);
+  const std::vector<AnswerVotes> counted = count_votes(sums, as_numbers);
+  REQUIRE(counted.size() == 2);
+  CHECK(counted[0].answer == "8");
+  CHECK(counted[0].votes == 2);
+  CHECK(counted[1].answer == "72");
+  CHECK(counted[1].votes == 3);
   CHECK(holds(error_of([&] { winner({}); }), "[vote] expected at least one sample"));
   CHECK(best_of(std::vector<double>{1, 3, 3, 2}) == 1);
   CHECK(best_of(std::vector<double>{NAN, -5, NAN}) == 1);
