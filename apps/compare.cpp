@@ -83,6 +83,7 @@ int run_compare(const std::vector<std::string>& args) {
     return kDone;
   }
   Comparison comparison = compare(compared.rows, choose_baseline(flags, compared), compared.clean);
+  comparison.notes.insert(comparison.notes.end(), compared.notes.begin(), compared.notes.end());
   if (flags.no_controls) comparison.notes.push_back("the controls were left out ('--no-controls')");
   set_commands(flags, compared, comparison.provenance);
   if (!flags.out.empty()) write_reports(flags, compared, comparison);

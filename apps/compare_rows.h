@@ -13,6 +13,7 @@ struct ComparedRows {
   std::vector<ComparedRow> rows;
   std::map<std::string, std::string> clean;  // compare()'s
   bool complete = true;                      // false: other processes have not solved their share
+  std::vector<std::string> notes = {};       // what was asked for and left out
 };
 
 // Runs the models. What can be refused is refused before the first has run for minutes: all are loaded, all have the

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "apps/compare_rows.h"
 #include "eval/shards.h"
@@ -58,6 +60,44 @@ std::map<std::string, std::string> clean_rows(const std::vector<ComparedRow>& ro
   return out;
 }
 
+// Of the problems that the run was made of; none where it does not say.
+std::optional<uint64_t> seed_of(const Run& run) {
+  const OrderedJson& record = run.record;
+  if (!record.is_object() || !record.contains("seed") || !record.at("seed").is_number_unsigned()) return {};
+  return record.at("seed").get<uint64_t>();
+}
+
+std::string listed(const std::set<uint64_t>& seeds) {
+  std::string out;
+  for (const uint64_t seed : seeds) out += (out.empty() ? "" : ", ") + std::to_string(seed);
+  return out;
+}
+
+// Leaves the runs on seeds that all rows have. -> a note on the others, "" where there are none or a run does not say.
+std::string keep_common_seeds(std::vector<ComparedRow>& rows) {
+  std::vector<std::set<uint64_t>> seeds(rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const Run& run : rows[r].runs) {
+      const std::optional<uint64_t> seed = seed_of(run);
+      if (!seed) return "";
+      seeds[r].insert(*seed);
+    }
+  }
+  std::set<uint64_t> common = seeds[0];
+  for (const auto& own : seeds) std::erase_if(common, [&](uint64_t seed) { return !own.contains(seed); });
+  std::string left_out, all;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    all += (all.empty() ? "" : " and ") + listed(seeds[r]) + " (" + rows[r].name + ")";
+    std::erase_if(seeds[r], [&](uint64_t seed) { return common.contains(seed); });
+    if (!seeds[r].empty()) left_out += (left_out.empty() ? "" : "; ") + rows[r].name + " " + listed(seeds[r]);
+  }
+  require(!common.empty(), "compare", "expected runs on the same problems but got 'seed' of ", all);
+  if (left_out.empty()) return "";
+  for (ComparedRow& row : rows)
+    std::erase_if(row.runs, [&](const Run& run) { return !common.contains(*seed_of(run)); });
+  return "compared on the runs of seed " + listed(common) + ", which all rows have; left out: " + left_out;
+}
+
 }  // namespace
 
 ComparedRows read_rows(const Options& options, const CompareFlags& flags) {
@@ -72,6 +112,8 @@ ComparedRows read_rows(const Options& options, const CompareFlags& flags) {
     }
     out.rows.push_back(std::move(read));
   }
+  const std::string left_out = keep_common_seeds(out.rows);
+  if (!left_out.empty()) out.notes.push_back(left_out);
   out.clean = clean_rows(out.rows);
   return out;
 }

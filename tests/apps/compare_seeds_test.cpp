@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/apps/checkpoint.h"
 
 using namespace tacit;
@@ -192,6 +194,44 @@ TEST_CASE("compare: --option and --halt reach the models that have them, and sta
   const Finished latents = run_tacit(all + Words{"--latents", "1", "--json"} + kSmall);
   REQUIRE(latents.code == 0);
   CHECK(Json::parse(latents.out).at("rows")[0].at("method") == "coconut, 1 thought");
+}
+
+TEST_CASE("compare --runs: rows of unlike seeds are compared on those that all have, and the others are named") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "a");
+  write_checkpoint(scratch / "b", "direct", 2);
+  const auto runs = [&](const std::string& model, const std::string& seed, const std::string& seeds) {
+    const Finished done = run_tacit({"compare", "--model", scratch / model, "--seeds", seeds, "--seed", seed,
+                                     "--no-controls", "--count", "6", "--max-nodes", "18", "--latency-problems", "0",
+                                     "--threads", "1", "--out", scratch / ("of-" + model)});
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return (scratch / ("of-" + model) / "runs" / model).string();
+  };
+  const std::string a = runs("a", "3", "3"), b = runs("b", "4", "3");  // 3, 4, 5 and 4, 5, 6
+  const auto compare = [](const std::string& first, const std::string& second, const Words& more) {
+    return run_tacit(Words{"compare", "--runs", first, "--runs", second, "--baseline", "b"} + more);
+  };
+  const Finished done = compare(a, "b=" + b, {"--json"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json json = Json::parse(done.out);
+  CHECK(json.at("examples") == 12);
+  CHECK(json.at("provenance").at("seed") == Json::array({4, 5}));
+  const std::string note = "compared on the runs of seed 4, 5, which all rows have; left out: a 3; b 6";
+  CHECK(std::ranges::count(json.at("notes"), Json(note)) == 1);
+  const Json by_hand = Json::parse(
+      compare("a=" + a + "/seed-4," + a + "/seed-5", "b=" + b + "/seed-4," + b + "/seed-5", {"--json"}).out);
+  CHECK(by_hand.at("rows") == json.at("rows"));
+  CHECK_FALSE(holds(by_hand.at("notes").dump(), "left out"));
+  CHECK(holds(compare(a, b, {"--markdown"}).out, note));
+  const Finished one = compare(a, "b=" + b + "/seed-4", {"--json"});  // more runs than one row's number divides
+  REQUIRE(one.code == 0);
+  CHECK(Json::parse(one.out).at("examples") == 6);
+
+  const Finished none = compare("a=" + a + "/seed-3", "b=" + b, {});
+  CHECK(none.code == 1);
+  CHECK(holds(none.err, "expected runs on the same problems but got 'seed' of 3 (a) and 4, 5, 6 (b)"));
 }
 
 TEST_CASE("compare: what the new options refuse") {
