@@ -209,6 +209,16 @@ std::vector<std::string> notes_on_tests(const Comparison& comparison, const Pair
                     " problems: those of one problem are drawn together for intervals and differences, and tested "
                     "together");
   }
+  std::vector<std::string> alike;
+  for (const ComparisonRow& row : comparison.rows) {
+    if (row.tested && row.only_this + row.only_baseline == 0) alike.push_back(row.name + " and " + comparison.baseline);
+    if (row.clean && row.clean->only_this + row.clean->only_other == 0)
+      alike.push_back(row.name + " and " + row.clean->against);
+  }
+  if (!alike.empty()) {
+    notes.push_back("right and wrong on the same problems, so that a test has nothing to tell them apart by (p = 1): " +
+                    listed(alike));
+  }
   if (comparison.baseline.empty()) return notes;
   std::vector<std::string> open;
   for (const ComparisonRow& row : comparison.rows) {

@@ -47,6 +47,24 @@ Comparison small_comparison() {
                  "cot");
 }
 
+TEST_CASE("rows that are right on the same problems are named: their p of 1 is no finding") {
+  const auto notes = [](const std::string& changed) {
+    const Comparison c = compare({{"a", hand_made("a", "1100")},
+                                  {"b", hand_made("b", "1100")},
+                                  {"c", hand_made("c", "1001")},
+                                  {"c +swap", hand_made("c +swap", changed)}},
+                                 "a", {{"c +swap", "c"}});
+    CHECK(c.rows[1].p_value == 1);
+    std::vector<std::string> out = c.notes;
+    std::erase_if(out, [](const std::string& note) { return !note.starts_with("right and wrong"); });
+    return out;
+  };
+  const std::string note =
+      "right and wrong on the same problems, so that a test has nothing to tell them apart by (p = 1): b and a";
+  CHECK(notes("0110") == std::vector{note});
+  CHECK(notes("1001") == std::vector{note + "; c +swap and c"});
+}
+
 TEST_CASE("compare counts who is right alone and tests it exactly") {
   const Comparison c = small_comparison();
   CHECK(c.task == "reach");
