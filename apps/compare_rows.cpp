@@ -4,10 +4,12 @@
 #include <deque>
 #include <set>
 
+#include "apps/counted.h"
 #include "apps/overall_progress.h"
 #include "apps/ranks.h"
 #include "apps/runtime.h"
 #include "eval/evaluation.h"
+#include "eval/problems.h"
 #include "latent/option_use.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
@@ -154,17 +156,33 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
   check_method_options(options, flags, models);
 }
 
-// Every model, followed by itself with its thoughts replaced where it has any.
+// UsageError where an intervention that was asked for by name would change nothing of any model.
+void check_interventions(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
+  if (!flags.interventions_text || flags.interventions_text == "all") return;
+  const int64_t most = std::ranges::max(models, {}, &RowModels::most_thoughts).most_thoughts;
+  for (const Intervention& what : flags.interventions) {
+    if (least_thoughts(what) <= most) continue;
+    options.reject("expected a model that takes at least " + counted(least_thoughts(what), "thought") +
+                   ", which it changes, beside '" + to_text(what) + "' but these take " + std::to_string(most) +
+                   " at most");
+  }
+}
+
+// Every model, followed by itself with its thoughts replaced where it has any; `notes` says which it has too few for.
 std::vector<PlannedRow> plan_rows(const Options& options, const CompareFlags& flags,
-                                  const std::vector<RowModels>& models) {
+                                  const std::vector<RowModels>& models, std::vector<std::string>& notes) {
+  check_interventions(options, flags, models);
   std::vector<PlannedRow> rows;
   for (size_t i = 0; i < models.size(); ++i) {
     rows.push_back({models[i].name, i, {}});
     if (!models[i].thinks) continue;
     for (const Intervention& what : flags.interventions) {
-      // One thought has one order: "all" leaves it out, by name it is refused.
-      if (what.kind == InterventionKind::permute && models[i].most_thoughts < 2 && flags.interventions_text == "all")
+      if (models[i].most_thoughts < least_thoughts(what)) {
+        notes.push_back("the row " + models[i].name + " +" + to_text(what) + " was left out: " + models[i].name +
+                        " takes " + counted(models[i].most_thoughts, "thought") +
+                        " at most, of which that changes nothing");
         continue;
+      }
       rows.push_back({models[i].name + " +" + to_text(what), i, what});
     }
   }
@@ -313,7 +331,8 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
   check_pairs(flags);
   const std::vector<RowModels> models = load_models(flags);
   check_models(options, flags, models);
-  const std::vector<PlannedRow> rows = plan_rows(options, flags, models);
+  std::vector<std::string> notes;
+  const std::vector<PlannedRow> rows = plan_rows(options, flags, models, notes);
   const std::vector<PlannedRun> planned = plan_runs(flags, rows, models);
   OverallProgress progress(planned.size());
   std::deque<Evaluation> evaluations;
@@ -329,7 +348,9 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
   for (Evaluation& evaluation : evaluations) evaluation.open();
   for (size_t i = 0; i < planned.size(); ++i) progress.expect(i, evaluations[i]);
   for (Evaluation& evaluation : evaluations) evaluation.solve();
-  return collect(flags, rows, models, planned, finish(evaluations, progress.of_timing()));
+  ComparedRows out = collect(flags, rows, models, planned, finish(evaluations, progress.of_timing()));
+  out.notes = std::move(notes);
+  return out;
 }
 
 }  // namespace tacit

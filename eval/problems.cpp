@@ -47,13 +47,13 @@ bool oracle(const RunOptions& options) { return options.halt && options.halt->ki
 
 // Refuses what would feed back what is fed anyway and be taken for a finding.
 void require_effect(const Intervention& what, const Procedure& procedure) {
-  const bool counts = what.kind == InterventionKind::truncate || what.kind == InterventionKind::freeze;
-  require(!counts || what.at < procedure.max_thoughts(), "intervene", "expected fewer thoughts than the ",
+  const bool enough = procedure.max_thoughts() >= least_thoughts(what);
+  require(enough || what.kind == InterventionKind::permute, "intervene", "expected fewer thoughts than the ",
           procedure.max_thoughts(), " that '", procedure.method, "' takes at most, beyond which nothing changes, for '",
           to_text(what), "'");
   require(what.kind != InterventionKind::perturb || what.size > 0, "intervene",
           "expected noise of a size above 0, which changes something, but got '", to_text(what), "'");
-  require(what.kind != InterventionKind::permute || procedure.max_thoughts() > 1, "intervene",
+  require(enough, "intervene",
           "expected a method that takes at least 2 thoughts, which have another order, for 'permute' but got '",
           procedure.method, "' with ", procedure.max_thoughts());
 }
@@ -342,6 +342,15 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.ms_think = rounded_ms(solution.ms.think);
   s.ms_answer = rounded_ms(solution.ms.answer);
   return s;
+}
+
+int64_t least_thoughts(const Intervention& what) {
+  switch (what.kind) {
+    case InterventionKind::truncate:
+    case InterventionKind::freeze: return what.at + 1;
+    case InterventionKind::permute: return 2;
+    default: return 1;
+  }
 }
 
 std::string share_text(double share) {

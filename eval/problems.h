@@ -63,6 +63,9 @@ class Problems {
   SolveOptions solve_options_;
 };
 
+// Of a method that takes fewer thoughts at most than this, the intervention would change nothing.
+int64_t least_thoughts(const Intervention& what);
+
 // ".97": a share with two digits.
 std::string share_text(double share);
 

@@ -234,6 +234,31 @@ TEST_CASE("compare --runs: rows of unlike seeds are compared on those that all h
   CHECK(holds(none.err, "expected runs on the same problems but got 'seed' of 3 (a) and 4, 5, 6 (b)"));
 }
 
+TEST_CASE("compare --interventions: what a model takes too few thoughts for is left out, and said") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "three");
+  write_checkpoint(scratch / "one", "coconut", 2);
+  Json config = read_json(scratch / "one/config.json", "test");
+  config["tacit"]["latents"] = 1;
+  put(scratch / "one/config.json", config.dump());
+  const Words command =
+      Words{"compare", "--model", scratch / "three", "--model", scratch / "one", "--out", scratch / "report"} + kSmall;
+  const Finished done = run_tacit(command + Words{"--interventions", "zero,truncate:1", "--json"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json json = Json::parse(done.out);
+  CHECK(names_of(json.at("rows")) == Words{"three", "three +zero", "three +truncate:1", "one", "one +zero"});
+  const std::string note =
+      "the row one +truncate:1 was left out: one takes 1 thought at most, of which that changes nothing";
+  CHECK(std::ranges::count(json.at("notes"), Json(note)) == 1);
+  CHECK(holds(read_file(scratch / "report/compare.md", "test"), note));
+  const Finished none = run_tacit(command + Words{"--interventions", "truncate:3"});
+  CHECK(none.code == 2);
+  CHECK(holds(none.err,
+              "expected a model that takes at least 4 thoughts, which it changes, beside 'truncate:3' but "
+              "these take 3 at most"));
+}
+
 TEST_CASE("compare: what the new options refuse") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
