@@ -127,6 +127,17 @@ std::filesystem::path data_file(const std::string& given, std::string& task_name
   return of.data;
 }
 
+// What is shown stands in a file: a generator's options belong to the command that writes it.
+void reject_generator(const Options& options, const std::vector<std::string>& args) {
+  for (const std::string& arg : args) {
+    if (arg == "--generator" || arg.starts_with("--generator=")) {
+      options.reject(
+          "expected '--generator' where problems are made, 'tacit data generate TASK --generator JSON --out "
+          "FILE', whose FILE is then shown, but got it here");
+    }
+  }
+}
+
 template <class Found>
 void print(const Found& audit, const std::string& source, bool json) {
   if (json) {
@@ -159,6 +170,7 @@ int data_show(const std::vector<std::string>& args) {
   flags.add_text(options);
   options.add("seed", "N", &seed, "of solved examples, or of ProsQA's labels in symbols (default 0)");
   options.flag("json", &json, "print JSON");
+  reject_generator(options, args);
   if (!options.parse(args)) return kDone;
   if (is_generated(file) && !std::filesystem::exists(file)) {
     options.reject("expected a file, such as 'tacit data generate " + file + " --out FILE' writes, but got the task '" +

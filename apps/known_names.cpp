@@ -1,6 +1,7 @@
 #include "apps/known_names.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "eval/scorers/scorers.h"
 #include "eval/task.h"
@@ -31,9 +32,16 @@ void check_scorers(const Options& options, const std::vector<std::string>& names
 void check_task(const Options& options, const std::string& name) {
   if (is_task_file(name)) {
     task(name);  // says what is wrong with the file
-  } else {
-    check(options, "task", task_names(), name);
+    return;
   }
+  const std::vector<std::string> known = task_names();
+  if (std::ranges::find(known, name) == known.end() && std::filesystem::is_directory(name)) {
+    options.reject(
+        "expected a task that 'tacit data list' names, or a task file, NAME.json, for '--task' but got the "
+        "folder '" +
+        name + "'");
+  }
+  check(options, "task", known, name);
 }
 
 }  // namespace tacit

@@ -9,6 +9,7 @@
 #include "apps/options.h"
 #include "apps/runtime.h"
 #include "decoding/solve.h"
+#include "eval/open_model.h"
 #include "latent/method.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
@@ -169,6 +170,7 @@ int run_score(const std::vector<std::string>& args) {
   check_method(options, common.method);
   if (ids.has_value() == text.has_value()) options.reject("expected either '--tokens' or '--text'");
   use_threads(common.threads);
+  require_model_folder(common.model, "score");
 
   std::shared_ptr<const Tokenizer> tokenizer;
   if (text || (!common.json && has_tokenizer(common.model))) tokenizer = load_tokenizer(common.model);

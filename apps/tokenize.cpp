@@ -3,6 +3,7 @@
 #include "apps/commands.h"
 #include "apps/options.h"
 #include "apps/runtime.h"
+#include "eval/open_model.h"
 #include "lib/core/error.h"
 #include "lib/tokenizer/tokenizer.h"
 
@@ -30,6 +31,7 @@ int run_tokenize(const std::vector<std::string>& args) {
   options.require_option("model");
   if (text.has_value() == ids.has_value()) options.reject("expected either '--text' or '--ids'");
 
+  require_model_folder(common.model, "tokenize");
   const auto tokenizer = load_tokenizer(common.model);
   if (ids) {
     const std::string decoded = tokenizer->decode(ids->empty() ? std::vector<int64_t>() : parse_ids(*ids, "ids"));

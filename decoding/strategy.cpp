@@ -156,9 +156,24 @@ void read_value(Strategy& to, const Setting& setting, const std::string& text, c
   setting.set(to, value);
 }
 
+// Fails where a text begins with the form's name and goes on in another form's way: "greedy:temperature=1",
+// "sample,top-k=3", "vote,4".
+void require_shape(const Form& form, const std::string& text) {
+  const size_t end = text.find_first_of(":,");
+  if (end == text.npos || text.substr(0, end) != form.name) return;
+  require(form.kind != StrategyKind::greedy, kOperation,
+          "expected 'greedy' alone, which has no settings (those of "
+          "draws are sample's, as 'sample:temperature=1'), but got '",
+          text, "'");
+  const std::string value = *form.value ? form.value : "NAME=VALUE";
+  require(text[end] == ':', kOperation, "expected ':' behind '", form.name, "', as '", form.name, ":", value,
+          "', but got '", text, "'");
+}
+
 }  // namespace
 
 Strategy parse_strategy(const std::string& text) {
+  for (const Form& form : kForms) require_shape(form, text);
   const size_t colon = text.find(':');
   const std::string name = text.substr(0, colon);
   const Form* form = nullptr;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "latent/method.h"
 #include "lib/model/transformer.h"
@@ -23,6 +24,9 @@ struct LoadedModel {
 };
 LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
                        at::Device device = at::kCPU);
+
+// Fails where a file stands in a checkpoint's place.
+void require_model_folder(const std::filesystem::path& directory, std::string_view operation);
 
 // Fails, as load_tokenizer does, where the directory has no tokenizer file.
 void require_tokenizer(const LoadedModel& model);

@@ -178,6 +178,8 @@ TEST_CASE("data: bad input names the file and the line, and writes nothing") {
       {{"generate", "chain", "--out", out, "--generator", scratch / "nowhere"}, 1, "nowhere"},
       {{"generate", "reach", "--out", out, "--generator", "{}"}, 2, "a generated task other than reach"},
       {{"audit", scratch / "good", "--generator", "{}"}, 2, "'--generator'"},
+      {{"show", "maze", "--generator", "{}"}, 2, "'tacit data generate TASK --generator JSON --out FILE'"},
+      {{"show", "--task", scratch.path()}, 2, "or a task file, NAME.json, for '--task' but got the folder '"},
       {{"show", "maze"}, 2, "such as 'tacit data generate maze --out FILE' writes"},
       {{"convert", "gsm8k_aug", scratch / "good", "--out", out}, 1, "JSON lines, as of examples, are another format"},
       {{"convert", "gsm8k_aug", scratch / "good", "--style", "english", "--out", out}, 2, "'--style'"},

@@ -160,6 +160,26 @@ TEST_CASE("wrong usage: one line that suggests the nearest name, exit 2") {
   CHECK(holds(nothing.err, "Commands:"));
 }
 
+TEST_CASE("a file in a model's place: one line says that a folder was expected") {
+  const ScratchFolder scratch;
+  const std::string file = scratch / "README.md";
+  put(file, "# a text");
+  const std::vector<std::vector<std::string>> commands = {{"run", "--model", file, "--question", question()},
+                                                          {"eval", "--model", file},
+                                                          {"compare", "--model", file},
+                                                          {"probe", "frontier", "--model", file},
+                                                          {"score", "--model", file, "--tokens", "1"},
+                                                          {"tokenize", "--model", file, "--text", "3"}};
+  for (const auto& command : commands) {
+    const Finished result = run_tacit(command);
+    CAPTURE(joined(command));
+    CAPTURE(result.err);
+    CHECK(result.code == 1);
+    CHECK(holds(result.err, "expected a model's folder, with config.json and weights, but got the file " + file));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
+}
+
 TEST_CASE("--config: options by name, the command line wins, an unknown name gets a suggestion") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");

@@ -68,7 +68,10 @@ TEST_CASE("what is no strategy is refused with the form that was expected") {
       {"vote:8,", "NAME=VALUE"},
       {"sample:top-p=0", "'top-p'"},
       {"sample:temperature=nan", "'temperature'"},
-      {"greedy:3", "settings NAME=VALUE of 'greedy'"},
+      {"greedy:3", "expected 'greedy' alone, which has no settings"},
+      {"greedy,temperature=1", "as 'sample:temperature=1'), but got 'greedy,temperature=1'"},
+      {"sample,top-k=3", "expected ':' behind 'sample', as 'sample:NAME=VALUE', but got 'sample,top-k=3'"},
+      {"vote,4", "expected ':' behind 'vote', as 'vote:N', but got 'vote,4'"},
       {"best:2,by=max", "expected 'by' to be mean or sum but got 'max'"},
       {"noise:-1", "'noise' to be a number from 0"},
       {"beam:0", "from 1"}};
