@@ -11,6 +11,8 @@
 namespace tacit::probe {
 namespace {
 
+constexpr const char* kChance = "chance";
+
 std::vector<double> softmax(std::span<const double> logits_V) {
   const double largest = *std::ranges::max_element(logits_V);
   std::vector<double> share_V;
@@ -148,6 +150,32 @@ OrderedJson masses_json(const Tables& tables) {
   return out;
 }
 
+// "AUC, thought 6", where points of the chart have no interval: of one problem alone, or of several that are all alike.
+std::vector<std::string> without_interval(const std::vector<Chart>& charts) {
+  std::vector<std::string> notes;
+  for (const Chart& chart : charts) {
+    std::string single, alike;
+    for (const std::string& place : places_of(chart)) {
+      bool one = false, same = false;
+      for (const ChartSeries& series : chart.series) {
+        if (series.name == kChance) continue;  // was not averaged
+        for (const ChartPoint& point : series.points) {
+          if (point.x != place || point.y.high > point.y.low) continue;
+          (point.y.count == 1 ? one : same) = true;
+        }
+      }
+      if (one) single += (single.empty() ? "" : ", ") + place;
+      if (same) alike += (alike.empty() ? "" : ", ") + place;
+    }
+    if (!single.empty())
+      notes.push_back(chart.y_label + " of " + chart.x_label + " " + single + ": of a single problem, so no interval");
+    if (!alike.empty())
+      notes.push_back(chart.y_label + " of " + chart.x_label + " " + alike +
+                      ": no interval where all problems give the same number");
+  }
+  return notes;
+}
+
 }  // namespace
 
 ProbeReport probe_frontier(const LoadedModel& model, const RunOptions& run) {
@@ -190,7 +218,7 @@ ProbeReport probe_frontier(const LoadedModel& model, const RunOptions& run) {
     level.series.push_back({thinker.name, {}});
     for (const auto& [k, gathered] : (explored ? tables_explored : tables_level).by_thought)
       auc.series.back().points.push_back({std::to_string(k), estimate(gathered.auc)});
-    ChartSeries chance{"chance", {}};
+    ChartSeries chance{kChance, {}};
     for (const auto& [k, gathered] : tables_level.by_thought) {
       level.series.back().points.push_back({std::to_string(k), estimate(gathered.share)});
       chance.points.push_back({std::to_string(k), exact(estimate(gathered.chance).mean)});
@@ -206,6 +234,7 @@ ProbeReport probe_frontier(const LoadedModel& model, const RunOptions& run) {
         "embeddings are tied: this probe is the logit lens, so a thought trained by its readout passes by "
         "construction");
   }
+  for (std::string& note : without_interval(out.charts)) out.notes.push_back(std::move(note));
   out.notes.push_back("thought 1 of noise and pause is the model's own: nothing had been replaced before it");
   return out;
 }

@@ -290,6 +290,18 @@ TEST_CASE("every probe gives charts that are SVG, and finite numbers within thei
   }
 }
 
+TEST_CASE("probe frontier says where its numbers have no interval, and why") {
+  const LoadedModel model = tiny_checkpoint();
+  const auto notes = [&](int64_t problems) {
+    return OrderedJson(probe_frontier(model, small_run(problems)).notes).dump();
+  };
+  const std::string one = notes(1);
+  CAPTURE(one);
+  CHECK(one.find("AUC of thought 1, 2, 3: of a single problem, so no interval") != std::string::npos);
+  CHECK(one.find("share of thought 1, 2, 3: of a single problem, so no interval") != std::string::npos);
+  CHECK(notes(60).find("interval") == std::string::npos);
+}
+
 TEST_CASE("probe lens: without problems for the hull there is no distance to it") {
   const ProbeReport report = probe_lens(tiny_checkpoint(), small_run(5), {.hull_problems = 0});
   CHECK(report.charts.size() == 2);
