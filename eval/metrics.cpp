@@ -73,7 +73,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     memory += static_cast<double>(s.memory_bytes);
     m.cut_off += s.cut_off;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
-    if (s.depth != 0) by_depth[s.depth].push_back(i);
+    if (s.depth) by_depth[*s.depth].push_back(i);
   }
   const double count = static_cast<double>(m.examples);
   m.accuracy = static_cast<double>(m.correct) / count;

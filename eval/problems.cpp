@@ -58,10 +58,11 @@ void require_effect(const Intervention& what, const Procedure& procedure) {
           procedure.method, "' with ", procedure.max_thoughts());
 }
 
-int64_t depth_of(const Example& example) {
-  if (!example.meta.is_object()) return 0;
+std::optional<int64_t> depth_of(const Example& example) {
+  if (!example.meta.is_object()) return {};
   const auto depth = example.meta.find("depth");
-  return depth != example.meta.end() && depth->is_number_integer() ? depth->get<int64_t>() : 0;
+  if (depth == example.meta.end() || !depth->is_number_integer()) return {};
+  return depth->get<int64_t>();
 }
 
 }  // namespace

@@ -13,8 +13,9 @@ OrderedJson to_json(const Sample& s) {
                       {"expected", s.expected}, {"extracted", s.extracted},
                       {"correct", s.correct},   {"steps", s.steps},
                       {"tokens", s.tokens},     {"cut_off", s.cut_off},
-                      {"depth", s.depth},       {"ms_prefill", s.ms_prefill},
+                      {"depth", nullptr},       {"ms_prefill", s.ms_prefill},
                       {"ms_think", s.ms_think}, {"ms_answer", s.ms_answer}};
+  if (s.depth) json["depth"] = *s.depth;
   json["flops"] = s.flops;
   json["memory_bytes"] = s.memory_bytes;
   for (const OtherScore& other : s.scores) {
@@ -81,7 +82,7 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.steps = in.integer("steps");
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);
-  s.depth = in.integer("depth", 0);
+  if (in.has("depth")) s.depth = in.integer("depth");
   s.flops = in.integer("flops", 0);
   s.memory_bytes = in.integer("memory_bytes", 0);
   s.recurrences = in.number("recurrences", 0);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct Sample {
   int64_t flops = 0;              // problem_flops() (eval/flops.h)
   int64_t memory_bytes = 0;       // what the row had stored at its end, all layers; 0 = unknown
   double recurrences = 0;         // mean over positions of the recurrence after which each left; 0 = none leaves early
-  int64_t depth = 0;              // meta.depth of graph tasks, else 0
+  std::optional<int64_t> depth;   // meta.depth; none = unknown (null as JSON)
   double ms_prefill = 0, ms_think = 0, ms_answer = 0;  // its share of the time of a batch
 };
 OrderedJson to_json(const Sample& sample);

@@ -65,6 +65,28 @@ TEST_CASE("rows that are right on the same problems are named: their p of 1 is n
   CHECK(notes("1001") == std::vector{note + "; c +swap and c"});
 }
 
+TEST_CASE("accuracy by depth has a depth of 0, and leaves out what has none") {
+  Run run = hand_made("cot", "1101");
+  for (size_t i = 0; i < 4; ++i) run.samples[i].depth.reset();
+  run.samples[0].depth = run.samples[1].depth = 0;
+  run.samples[2].depth = 2;
+  std::vector<Sample> read;
+  for (const Sample& sample : run.samples)
+    read.push_back(sample_from_json(Json::parse(to_json(sample).dump()), "test", "memory"));
+  CHECK(read[0].depth == 0);
+  CHECK_FALSE(read[3].depth);
+  run.metrics = score_samples(read, run.metrics);
+  REQUIRE(run.metrics.accuracy_by_depth.size() == 2);
+  CHECK(run.metrics.accuracy_by_depth[0].depth == 0);
+  CHECK(run.metrics.accuracy_by_depth[0].examples == 2);
+  CHECK(run.metrics.accuracy_by_depth[0].accuracy == 1);
+  CHECK(run.metrics.accuracy_by_depth[1].depth == 2);
+  // A depth that one of two runs does not know does not make another problem.
+  Run unknown = run;
+  for (Sample& sample : unknown.samples) sample.depth.reset();
+  CHECK(compare({{"known", run}, {"unknown", unknown}}, "").examples == 4);
+}
+
 TEST_CASE("compare counts who is right alone and tests it exactly") {
   const Comparison c = small_comparison();
   CHECK(c.task == "reach");
