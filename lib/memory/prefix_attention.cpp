@@ -5,6 +5,9 @@
 #include <limits>
 
 #include "lib/core/error.h"
+#include "lib/kernels/decode_attention/decode_attention.h"
+#include "lib/kernels/decode_attention/decode_attention_backward.h"
+#include "lib/kernels/tensors.h"
 #include "lib/memory/tiles.h"
 
 namespace tacit {
@@ -27,9 +30,17 @@ at::Tensor by_kv_head(const at::Tensor& part_RHQE, int64_t kv_heads) {
   return part_RHQE.reshape({part_RHQE.size(0) * kv_heads, -1, part_RHQE.size(3)});
 }
 
+// x [N, Q, E] y^T for y [N, C, E]. Of few x in bf16 LibTorch takes the product the other way round in a third of the
+// time, to the same bits (docs/log.md).
+at::Tensor times_transposed(const at::Tensor& x, const at::Tensor& y) {
+  constexpr int64_t few = 16;
+  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || x.size(1) > few) return at::bmm(x, y.transpose(1, 2));
+  return at::bmm(y, x.transpose(1, 2)).transpose(1, 2).contiguous();
+}
+
 // A tile's softmax [rows * G, H / G * queries, columns].
 at::Tensor weights_of(const Tile& tile, const at::Tensor& scaled_q, const at::Tensor& k) {
-  at::Tensor scores = at::bmm(scaled_q, k.transpose(1, 2));
+  at::Tensor scores = times_transposed(scaled_q, k);
   if (tile.hidden.defined()) {
     const int64_t n = tile.hidden.size(2), kv_heads = k.size(0) / tile.rows;
     scores.view({tile.rows, kv_heads, -1, tile.queries, tile.columns})
@@ -48,10 +59,80 @@ at::Tensor scaled_queries(const PrefixAttention& how, const at::Tensor& q, const
   return by_kv_head(part_of(q, how.queries, tile) * how.scale, how.prefix->k_BGCE.size(1));
 }
 
-at::Tensor find(const PrefixAttention& how, const at::Tensor& q, std::vector<at::Tensor>* kept_weights) {
+// Whether a tile is one position a row, whose forward and backward passes read keys and values once.
+bool takes_step_kernel(const PrefixAttention& how, const at::Tensor& q, const Tile& tile, bool has_values) {
+  const bool known = q.scalar_type() == at::kFloat || q.scalar_type() == at::kBFloat16;
+  return tile.queries == 1 && known && q.is_cpu() && has_values && how.prefix->k_BGCE.is_contiguous() &&
+         how.prefix->v_BGCE.is_contiguous();
+}
+
+// The arguments of both, and what they point to.
+struct StepCall {
+  StepCall(const PrefixAttention& how, const at::Tensor& q, const Tile& tile)
+      : q_RHE(part_of(q, how.queries, tile).contiguous()), stored_R(tile.rows, tile.columns) {
+    const StoredPrefix& prefix = *how.prefix;
+    const at::Tensor k = prefix.k_BGCE, v = prefix.v_BGCE;
+    const int64_t allocated = k.size(2);
+    if (tile.hidden.defined()) {
+      seen_RC = at::ones({tile.rows, allocated}, at::kBool);
+      const int64_t n = tile.hidden.size(2);
+      seen_RC.narrow(1, tile.columns - n, n).copy_(tile.hidden.squeeze(1).logical_not());
+    }
+    args = {.rows = tile.rows,
+            .heads = q_RHE.size(1),
+            .kv_heads = k.size(1),
+            .key_size = k.size(3),
+            .value_size = v.size(3),
+            .columns = allocated,
+            .scalar = kernel_scalar(q, "attend"),
+            .scale = static_cast<float>(how.scale),
+            .q_BHE = q_RHE.const_data_ptr(),
+            .k_BGCE = from(k, tile),
+            .v_BGCE = from(v, tile),
+            .stored_B = stored_R.data(),
+            .seen_BC = seen_RC.defined() ? seen_RC.const_data_ptr<bool>() : nullptr};
+  }
+  // The tile's first column in a contiguous buffer.
+  static void* from(const at::Tensor& buffer_BGCE, const Tile& tile) {
+    return buffer_BGCE.narrow(0, tile.row, tile.rows).narrow(2, tile.column, tile.columns).data_ptr();
+  }
+
+  at::Tensor q_RHE, seen_RC;
+  std::vector<int64_t> stored_R;
+  DecodeAttentionArgs args;
+};
+
+void find_step(const PrefixAttention& how, const at::Tensor& q, const Tile& tile, const at::Tensor& found_RH1E) {
+  StepCall call(how, q, tile);
+  const at::Tensor y_RHE = at::empty(found_RH1E.sizes(), q.options());
+  call.args.y_BHE = y_RHE.data_ptr();
+  decode_attention(call.args, {});
+  found_RH1E.copy_(y_RHE);
+}
+
+void add_step_gradients(const PrefixAttention& how, const at::Tensor& q, const Tile& tile, const at::Tensor& dfound,
+                        const at::Tensor& dq_RH1E) {
+  const StepCall call(how, q, tile);
+  const at::Tensor dy = dfound.contiguous(), dq = at::empty(dq_RH1E.sizes(), q.options());
+  decode_attention_backward({.forward = call.args,
+                             .dy_BHE = dy.const_data_ptr(),
+                             .dq_BHE = dq.data_ptr(),
+                             .dk_BGCE = StepCall::from(how.prefix->dk_BGCE, tile),
+                             .dv_BGCE = StepCall::from(how.prefix->dv_BGCE, tile)});
+  dq_RH1E.copy_(dq);
+}
+
+// kept_weights: by tile; undefined where the step kernel computes them anew.
+at::Tensor find(const PrefixAttention& how, const at::Tensor& q, bool has_values,
+                std::vector<at::Tensor>* kept_weights) {
   const StoredPrefix& prefix = *how.prefix;
   const at::Tensor found = empty_by_head(q, q.size(1), q.size(2), prefix.v_BGCE.size(3));
   for (const Tile& tile : *how.tiles) {
+    if (takes_step_kernel(how, q, tile, has_values)) {
+      find_step(how, q, tile, part_of(found, how.queries, tile));
+      if (kept_weights) kept_weights->emplace_back();
+      continue;
+    }
     const at::Tensor weights = weights_of(tile, scaled_queries(how, q, tile), columns_of(prefix.k_BGCE, tile));
     const at::Tensor target = part_of(found, how.queries, tile);
     target.copy_(at::bmm(weights, columns_of(prefix.v_BGCE, tile)).view(target.sizes()));
@@ -112,8 +193,12 @@ class AttendToPrefix : public Node {
     for (size_t i = 0; i < how_.tiles->size(); ++i) {
       const Tile& tile = (*how_.tiles)[i];
       const at::Tensor& weights = weights_[i];
+      if (!weights.defined()) {
+        add_step_gradients(how_, q_, tile, part_of(gradient, how_.queries, tile), part_of(dq, how_.queries, tile));
+        continue;
+      }
       const at::Tensor dfound = by_kv_head(part_of(gradient, how_.queries, tile), prefix.k_BGCE.size(1));
-      at::Tensor dscores = at::bmm(dfound, columns_of(prefix.v_BGCE, tile).transpose(1, 2));
+      at::Tensor dscores = times_transposed(dfound, columns_of(prefix.v_BGCE, tile));
       at::_softmax_backward_data_out(dscores, dscores, weights, -1, dscores.scalar_type());
       columns_of(prefix.dv_BGCE, tile).add_(at::bmm(weights.transpose(1, 2), dfound));
       columns_of(prefix.dk_BGCE, tile).add_(at::bmm(dscores.transpose(1, 2), scaled_queries(how_, q_, tile)));
@@ -125,7 +210,7 @@ class AttendToPrefix : public Node {
 
   PrefixAttention how_;
   at::Tensor q_;
-  std::vector<at::Tensor> weights_;  // by tile
+  std::vector<at::Tensor> weights_;  // by tile, as find() keeps them
   bool has_values_;                  // else they lie in the keys
 };
 
@@ -140,7 +225,7 @@ at::Tensor attend_to_prefix(const PrefixAttention& how, const at::Tensor& q, con
   at::Tensor found, next;
   {
     const at::NoGradGuard no_grad;
-    found = find(how, q.detach(), recorded ? &weights : nullptr);
+    found = find(how, q.detach(), v.defined(), recorded ? &weights : nullptr);
     next = at::zeros({}, q.options());
   }
   if (recorded) {

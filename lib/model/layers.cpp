@@ -23,7 +23,8 @@ NormLayer take_norm(const TakeWeight& take, const std::string& name, NormKind ki
 
 at::Tensor LinearLayer::operator()(const at::Tensor& x) const {
   if (is_deferred(weight_OI)) return deferred_linear(x, weight_OI, bias_O);
-  return at::GradMode::is_enabled() ? at::linear(x, weight_OI, bias_O) : linear_product(x, weight_OI, bias_O);
+  if (at::GradMode::is_enabled() || TwinsOnly::any()) return at::linear(x, weight_OI, bias_O);
+  return linear_product(x, weight_OI, bias_O);
 }
 
 static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& strided_x) {

@@ -3,17 +3,18 @@
 #include <algorithm>
 
 #include "lib/kernels/bf16_gemm/bf16_gemm.h"
-#include "lib/kernels/tensors.h"
 
 namespace tacit {
 namespace {
 
-constexpr int64_t kManyRows = 32;  // below, reading the weights decides, and packing them costs more (docs/log.md)
-
 bool is_cpu_bf16(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kBFloat16; }
 
-bool takes_gemm(int64_t rows, const at::Tensor& x, const at::Tensor& y) {
-  return rows >= kManyRows && is_cpu_bf16(x) && is_cpu_bf16(y) && !TwinsOnly::any() && has_bf16_gemm();
+// Fewer rows, and up to hundreds of a vocabulary's weight, wait for memory: LibTorch's products are then as fast
+// (docs/log.md).
+bool takes_gemm(int64_t rows, int64_t weight_size, const at::Tensor& x, const at::Tensor& y) {
+  constexpr int64_t kManyRows = 64, kRowsOfAny = 512, kLargeWeight = int64_t{1} << 24;
+  const bool many = rows >= kRowsOfAny || (rows >= kManyRows && weight_size <= kLargeWeight);
+  return many && is_cpu_bf16(x) && is_cpu_bf16(y) && has_bf16_gemm();
 }
 
 // As the kernel takes it: one of the strides is 1.
@@ -44,14 +45,16 @@ bool faster_widened(const at::Tensor& x, const at::Tensor& weight_OI) {
   static const bool has_instructions = __builtin_cpu_supports("avx512bf16");
   if (has_instructions) return false;
 #endif
-  if (!is_cpu_bf16(x) || TwinsOnly::any()) return false;
+  constexpr int64_t kManyRows = 32;
+  if (!is_cpu_bf16(x)) return false;
   return !weight_OI.is_contiguous() || x.numel() >= kManyRows * x.size(-1);
 }
 
 }  // namespace
 
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
-  if (takes_gemm(x.numel() / std::max<int64_t>(x.size(-1), 1), x, weight_OI)) {
+  const bool one_type = !bias_O.defined() || is_cpu_bf16(bias_O);
+  if (one_type && takes_gemm(x.numel() / std::max<int64_t>(x.size(-1), 1), weight_OI.numel(), x, weight_OI)) {
     std::vector<int64_t> sizes = x.sizes().vec();
     sizes.back() = weight_OI.size(0);
     const at::Tensor y = at::empty(sizes, x.options());
@@ -64,7 +67,7 @@ at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, cons
 }
 
 at::Tensor transposed_product(const at::Tensor& x_NO, const at::Tensor& weight_OI) {
-  if (!takes_gemm(x_NO.size(0), x_NO, weight_OI)) return at::mm(x_NO, weight_OI);
+  if (!takes_gemm(x_NO.size(0), weight_OI.numel(), x_NO, weight_OI)) return at::mm(x_NO, weight_OI);
   const at::Tensor y_NI = at::empty({x_NO.size(0), weight_OI.size(1)}, x_NO.options());
   gemm(x_NO, weight_OI, {}, /*add=*/false, y_NI);
   return y_NI;
@@ -72,7 +75,7 @@ at::Tensor transposed_product(const at::Tensor& x_NO, const at::Tensor& weight_O
 
 void add_outer_products(const at::Tensor& outputs_NO, const at::Tensor& inputs_NI, at::Tensor& sum_OI) {
   const bool add = sum_OI.defined();
-  if (takes_gemm(outputs_NO.size(0), outputs_NO, inputs_NI)) {
+  if (takes_gemm(outputs_NO.size(0), outputs_NO.size(1) * inputs_NI.size(1), outputs_NO, inputs_NI)) {
     if (!add) sum_OI = at::empty({outputs_NO.size(1), inputs_NI.size(1)}, outputs_NO.options());
     gemm(outputs_NO.t(), inputs_NI, {}, add, sum_OI);
   } else if (add) {

@@ -5,8 +5,7 @@
 namespace tacit {
 
 // The products of linear layers, by what is fast at their sizes: for many rows of bf16 on a CPU that has the
-// instructions lib/kernels/bf16_gemm, else LibTorch. While a TwinsOnly lives all are LibTorch's. Nothing is recorded
-// for gradients by these three.
+// instructions lib/kernels/bf16_gemm, else LibTorch. Nothing is recorded for gradients.
 
 // x [.., I] W^T + b; b may be undefined.
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O);

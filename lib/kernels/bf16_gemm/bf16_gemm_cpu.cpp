@@ -67,7 +67,7 @@ class Product {
       for (; ticket < end; ticket = next_.fetch_add(1)) {
         const int64_t task = ticket - begin;
         if (task < packs) {
-          pack_left(then, task);
+          prepare_left(then, task);
         } else if (stage < 0) {
           pack_right(task - packs);
         } else {
@@ -112,9 +112,15 @@ class Product {
   void pack_right(int64_t r) const {
     pack_block(Side::right, right_, r * kBlock, 0, args_.depth, packed_right_ + r * right_block_bytes_);
   }
-  void pack_left(const Slab& s, int64_t l) const {
-    if (in_place(s.first + l)) return;
-    pack_block(Side::left, left_, (s.first + l) * kBlock, s.from, s.to, packed_block(s, l));
+  // Where nothing need be packed, the vectors are brought near: tiles are slow to load from memory.
+  void prepare_left(const Slab& s, int64_t l) const {
+    const int64_t first = (s.first + l) * kBlock;
+    if (!in_place(s.first + l)) return pack_block(Side::left, left_, first, s.from, s.to, packed_block(s, l));
+    constexpr int64_t kLine = 32;  // numbers
+    for (int64_t v = first; v < first + kBlock; ++v) {
+      const Bf16* at = left_.data + v * left_.stride;
+      for (int64_t k = s.from; k < s.to; k += kLine) __builtin_prefetch(at + k, /*write=*/0, /*second cache*/ 2);
+    }
   }
   // Block r of the right vectors with blocks first .. last - 1 of the slab.
   void multiply(const Slab& s, int64_t first, int64_t last, int64_t r) const {

@@ -99,8 +99,9 @@ TACIT_AMX inline void pack_tile(Side side, const Vectors16& v, int64_t first, in
   for (int i = 0; i < 16; ++i) _mm512_store_si512(tile + 64 * i, lines[i]);
 }
 
-TACIT_AMX inline __m512 widened(__m256i bf16) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
+TACIT_AMX inline void widen(__m512i bf16, __m512 (&out)[2]) {
+  const __m256i halves[2] = {_mm512_castsi512_si256(bf16), _mm512_extracti64x4_epi64(bf16, 1)};
+  for (int i = 0; i < 2; ++i) out[i] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves[i]), 16));
 }
 
 }  // namespace
@@ -173,15 +174,20 @@ TACIT_AMX void finish_block(const BlockEnd& end) {
     }
     sums = turned;
   }
-  for (int64_t c = 0; c < columns; c += 16) {
-    const __mmask16 mask = static_cast<__mmask16>(first_bits(std::min<int64_t>(columns - c, 16)));
-    const __m512 bias = end.bias ? widened(_mm256_maskz_loadu_epi16(mask, end.bias + c)) : _mm512_setzero_ps();
-    for (int64_t r = 0; r < rows; ++r) {
-      Bf16* y = end.y + r * end.y_stride + c;
-      __m512 sum = _mm512_add_ps(_mm512_load_ps(sums + r * kBlock + c), bias);
-      if (end.add) sum = _mm512_add_ps(sum, widened(_mm256_maskz_loadu_epi16(mask, y)));
-      _mm256_mask_storeu_epi16(y, mask, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(sum)));
+  const __mmask32 mask = first_bits(columns);
+  __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+  if (end.bias) widen(_mm512_maskz_loadu_epi16(mask, end.bias), bias);
+  for (int64_t r = 0; r < rows; ++r) {
+    Bf16* y = end.y + r * end.y_stride;
+    __m512 low = _mm512_add_ps(_mm512_load_ps(sums + r * kBlock), bias[0]);
+    __m512 high = _mm512_add_ps(_mm512_load_ps(sums + r * kBlock + 16), bias[1]);
+    if (end.add) {
+      __m512 before[2];
+      widen(_mm512_maskz_loadu_epi16(mask, y), before);
+      low = _mm512_add_ps(low, before[0]);
+      high = _mm512_add_ps(high, before[1]);
     }
+    _mm512_mask_storeu_epi16(y, mask, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
   }
 }
 

@@ -3,13 +3,15 @@
 #include <cmath>
 
 #include "lib/core/error.h"
+#include "lib/kernels/decode_attention/decode_attention_backward.h"
 
 namespace tacit {
 namespace {
 
 constexpr auto kName = "decode_attention";
 
-void check(const DecodeAttentionArgs& a, bool on_host) {
+// `y_BHE`: where results go, which the backward pass does not have.
+void check(const DecodeAttentionArgs& a, bool on_host, const void* y_BHE) {
   require(a.rows >= 0 && a.heads >= 1 && a.kv_heads >= 1 && a.heads % a.kv_heads == 0, kName,
           "expected at least 0 rows, and heads that kv_heads divides, but got ", a.rows, " rows, ", a.heads,
           " heads and ", a.kv_heads, " kv_heads");
@@ -23,7 +25,7 @@ void check(const DecodeAttentionArgs& a, bool on_host) {
   const char* missing = !a.q_BHE      ? "q_BHE"
                         : !a.k_BGCE   ? "k_BGCE"
                         : !a.stored_B ? "stored_B"
-                        : !a.y_BHE    ? "y_BHE"
+                        : !y_BHE      ? "y_BHE"
                                       : nullptr;
   require(!missing, kName, "expected q_BHE, k_BGCE, stored_B and y_BHE but ", missing ? missing : "", " is null");
   for (int64_t b = 0; on_host && b < a.rows; ++b) {
@@ -35,12 +37,22 @@ void check(const DecodeAttentionArgs& a, bool on_host) {
 }  // namespace
 
 void decode_attention(const DecodeAttentionArgs& args, const Place& place) {
-  check(args, place.device == DeviceKind::cpu);
+  check(args, place.device == DeviceKind::cpu, args.y_BHE);
   if (args.rows == 0) return;
   switch (place.device) {
     case DeviceKind::cpu: return decode_attention_cpu(args);
     case DeviceKind::cuda: return decode_attention_cuda(args, place.stream);
   }
+}
+
+void decode_attention_backward(const DecodeAttentionBackwardArgs& args) {
+  const DecodeAttentionArgs& a = args.forward;
+  check(a, /*on_host=*/true, args.dq_BHE);
+  if (a.rows == 0) return;
+  require(a.v_BGCE && !a.shared, kName, "expected values of their own, by row, in the backward pass");
+  require(args.dy_BHE && args.dq_BHE && args.dk_BGCE && args.dv_BGCE, kName,
+          "expected dy_BHE, dq_BHE, dk_BGCE and dv_BGCE in the backward pass but one is null");
+  decode_attention_backward_cpu(args);
 }
 
 }  // namespace tacit
