@@ -58,6 +58,17 @@ std::vector<std::string> row_names(const CompareFlags& flags) {
   return names;
 }
 
+Json parsed_options(const CompareFlags& flags) { return parse_method_options(flags.eval.common.method_options); }
+
+// Those that the method has.
+Json options_of(const Method& how, const Json& given) {
+  Json own = Json::object();
+  for (const auto& [name, value] : given.items()) {
+    if (how.options.contains(name)) own[name] = value;
+  }
+  return own;
+}
+
 std::vector<RowModels> load_models(const CompareFlags& flags) {
   const std::vector<std::string> names = row_names(flags);
   const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
@@ -70,7 +81,8 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
     const Method& how = method(flags.method_of(i), model.settings);
     row.counted = how.counts_thoughts;
     const int64_t latents = row.counted ? flags.eval.common.latents : -1;
-    const Procedure procedure = bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights);
+    const Procedure procedure = bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights,
+                                            options_of(how, parsed_options(flags)));
     row.most_thoughts = procedure.max_thoughts();
     row.thinks = row.most_thoughts > 0;
     row.halts = row.thinks && !procedure.in_words && !procedure.parallel;
@@ -89,8 +101,6 @@ void check_pairs(const CompareFlags& flags) {
   }
 }
 
-Json parsed_options(const CompareFlags& flags) { return parse_method_options(flags.eval.common.method_options); }
-
 // UsageError where an option is of none of the methods, or of those that have it none reads it to answer.
 void check_method_options(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
   const Json given = parsed_options(flags);
@@ -98,10 +108,7 @@ void check_method_options(const Options& options, const CompareFlags& flags, con
   for (size_t i = 0; i < models.size(); ++i) {
     const LoadedModel& model = models[i].first();
     const Method& how = method(flags.method_of(i), model.settings);
-    Json own = Json::object();
-    for (const auto& [name, value] : given.items()) {
-      if (how.options.contains(name)) own[name] = value;
-    }
+    const Json own = options_of(how, given);
     const std::vector<std::string> unread =
         unread_options(how, model.settings, model.tokenizer.get(), model.method_weights, own);
     for (const auto& [name, value] : own.items()) {

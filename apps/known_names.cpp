@@ -35,7 +35,8 @@ void check_task(const Options& options, const std::string& name) {
     return;
   }
   const std::vector<std::string> known = task_names();
-  if (std::ranges::find(known, name) == known.end() && std::filesystem::is_directory(name)) {
+  std::error_code unreadable;
+  if (std::ranges::find(known, name) == known.end() && std::filesystem::is_directory(name, unreadable)) {
     options.reject(
         "expected a task that 'tacit data list' names, or a task file, NAME.json, for '--task' but got the "
         "folder '" +

@@ -73,10 +73,9 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
   if (reply.samples > 1) {
     out["samples"] = reply.samples;
     out["all_steps"] = reply.all_steps;
+    for (const AnswerVotes& counted : reply.votes)
+      out["votes"].push_back({{"answer", counted.answer}, {"votes", counted.votes}});
   }
-  if (thinker.strategy.kind == StrategyKind::vote) out["votes"] = OrderedJson::array();
-  for (const AnswerVotes& counted : reply.votes)
-    out["votes"].push_back({{"answer", counted.answer}, {"votes", counted.votes}});
   if (!question.expected.empty()) out["expected"] = question.expected;
   out["ms"] = reply.ms;
   return out;

@@ -3,6 +3,7 @@
 namespace tacit {
 
 // While one lives, layers on its thread take the twins instead of the kernels: the slow, obvious path, as a proof.
+// Training's kernels, which have a backward pass of their own, are held to its plain path instead.
 class TwinsOnly {
  public:
   TwinsOnly();

@@ -30,8 +30,8 @@ at::Tensor by_kv_head(const at::Tensor& part_RHQE, int64_t kv_heads) {
   return part_RHQE.reshape({part_RHQE.size(0) * kv_heads, -1, part_RHQE.size(3)});
 }
 
-// x [N, Q, E] y^T for y [N, C, E]. Of few x in bf16 LibTorch takes the product the other way round in a third of the
-// time, to the same bits (docs/log.md).
+// x [N, Q, E] y^T for y [N, C, E]. Of few x in bf16 LibTorch takes the product the other way round in a third to half of
+// the time (docs/log.md).
 at::Tensor times_transposed(const at::Tensor& x, const at::Tensor& y) {
   constexpr int64_t few = 16;
   if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || x.size(1) > few) return at::bmm(x, y.transpose(1, 2));

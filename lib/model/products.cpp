@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/core/error.h"
 #include "lib/kernels/bf16_gemm/bf16_gemm.h"
 
 namespace tacit {
@@ -25,6 +26,13 @@ const Bf16* numbers(const at::Tensor& x) { return static_cast<const Bf16*>(x.con
 // y (+)= a b + bias
 void gemm(const at::Tensor& strided_a, const at::Tensor& strided_b, const at::Tensor& bias_N, bool add,
           const at::Tensor& y_MN) {
+  require(strided_a.size(1) == strided_b.size(0), "linear", "expected ", strided_b.size(0),
+          " numbers a row, as many as the weight takes, but got ", strided_a.size(1));
+  const int64_t M = strided_a.size(0), N = strided_b.size(1);
+  require(!bias_N.defined() || bias_N.numel() == N, "linear", "expected a bias of ", N, " numbers but got ",
+          bias_N.defined() ? bias_N.numel() : 0);
+  require(y_MN.numel() == M * N && y_MN.is_contiguous() && is_cpu_bf16(y_MN), "linear", "expected ", M, " x ", N,
+          " contiguous numbers of bf16 to write to but got ", shape_text(y_MN.sizes()), " of ", y_MN.scalar_type());
   const at::Tensor a = unit_stride(strided_a), b = unit_stride(strided_b);
   const at::Tensor bias = bias_N.defined() ? bias_N.contiguous() : bias_N;
   bf16_gemm({.rows = a.size(0),

@@ -124,6 +124,8 @@ TEST_CASE("every family's loss and gradients are the plain path's, thoughts incl
       INFO(latents, " thoughts");
       const auto rows = random_rows(11 + static_cast<uint64_t>(latents), latents, vocabulary);
       check_ways(*model, rows, {}, at::kDouble, 2e-5);
+      // Where one position's attention is a kernel. Huginn's recurrences enlarge what rounding leaves.
+      check_ways(*model, rows, {}, at::kFloat, name == "huginn" ? 1e-2 : 1e-3);
       if (latents > 0) check_ways(*model, rows, {.through_thoughts = false}, at::kDouble, 2e-5);
     }
   }
@@ -221,7 +223,7 @@ TEST_CASE("in bf16 the fast path is as near to the true gradients as the plain o
       fast += error({.path = TrainingPath::fast});
       again += error({.path = TrainingPath::fast, .recompute = true});
     }
-    CHECK(plain < 0.2);
+    CHECK(plain < 0.15);
     CHECK(fast < 1.25 * plain);
     CHECK(again < 1.25 * plain);
   }

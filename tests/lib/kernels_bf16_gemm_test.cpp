@@ -79,9 +79,9 @@ TEST_CASE("bf16_gemm is its twin in fp64, at any size, of any view, and writes n
     int64_t rows, depth, columns;
   };
   // One of everything, around blocks of 32, several slabs of 256, depths in pieces of 4096 on either side.
-  constexpr Size kSizes[] = {{1, 1, 1},      {16, 32, 16},   {31, 31, 33},   {32, 64, 32},
-                             {65, 95, 1},    {1, 100, 70},   {300, 40, 100}, {100, 40, 600},
-                             {700, 33, 290}, {40, 4129, 70}, {290, 8200, 33}};
+  constexpr Size kSizes[] = {{1, 1, 1},     {16, 32, 16},   {31, 31, 33},    {32, 64, 32},   {65, 95, 1},
+                             {1, 100, 70},  {300, 40, 100}, {100, 40, 600},  {700, 33, 290}, {40, 4129, 70},
+                             {600, 64, 40}, {40, 64, 600},  {300, 4224, 33}, {290, 8200, 33}};
   const auto wide = [](const at::Tensor& x) { return x.to(at::kDouble); };
   for (const auto& [M, K, N] : kSizes) {
     for (const View of_a : kViews) {
@@ -108,7 +108,7 @@ TEST_CASE("bf16_gemm is its twin in fp64, at any size, of any view, and writes n
 
 TEST_CASE("bf16_gemm gives an element the same bits whatever stands beside it, however it lies, on any threads") {
   if (!can_run()) return;
-  for (const int64_t K : {77, 4200}) {
+  for (const int64_t K : {77, 96, 4200, 4224}) {  // multiples of 32 are multiplied where they lie
     const int64_t M = 300, N = 90;
     const at::Tensor a = normal({M, K}), b = normal({K, N}), bias = normal({N});
     const at::Tensor all = product(a, b, bias);
@@ -119,10 +119,12 @@ TEST_CASE("bf16_gemm gives an element the same bits whatever stands beside it, h
     CHECK(at::equal(product(a, b.narrow(1, 33, 20), bias.narrow(0, 33, 20)), all.narrow(1, 33, 20)));
     // On the other side: more columns than rows.
     CHECK(at::equal(product(b.t(), a.t()).t(), product(a, b)));
-    const int threads = at::get_num_threads();
-    at::set_num_threads(1);
-    CHECK(at::equal(product(a, b, bias), all));
-    at::set_num_threads(threads);
+    const int before = at::get_num_threads();
+    for (const int threads : {1, 2, 3}) {
+      at::set_num_threads(threads);
+      CHECK(at::equal(product(a, b, bias), all));
+    }
+    at::set_num_threads(before);
   }
 }
 
@@ -139,7 +141,7 @@ TEST_CASE("a number that is none reaches its own row or column only") {
 
 TEST_CASE("LibTorch's own tiles and the kernel's do not disturb each other, nor do two threads of a caller") {
   if (!can_run()) return;
-  const at::Tensor a = normal({256, 512}), b = normal({512, 256});
+  const at::Tensor a = normal({250, 500}), b = normal({500, 250});  // tiles of other sizes
   const at::Tensor mine = product(a, b), theirs = at::mm(a, b);
   for (int i = 0; i < 4; ++i) {
     CHECK(at::equal(at::mm(a, b), theirs));

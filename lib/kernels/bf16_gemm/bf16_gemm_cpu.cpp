@@ -18,7 +18,7 @@ constexpr int64_t kWorthTheTeam = int64_t{1} << 20;  // multiply-adds; below, wa
 constexpr int64_t blocks(int64_t vectors) { return (vectors + kBlock - 1) / kBlock; }
 constexpr int64_t steps(int64_t depth) { return (depth + kTileDepth - 1) / kTileDepth; }
 
-// Grows and is kept by the thread that calls.
+// Grows and is kept by the thread that calls: as much as the largest right side it has packed.
 char* room(std::unique_ptr<HugePages>& pages, int64_t bytes) {
   if (!pages || pages->bytes() < bytes) {
     pages = nullptr;

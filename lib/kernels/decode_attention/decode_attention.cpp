@@ -10,8 +10,8 @@ namespace {
 
 constexpr auto kName = "decode_attention";
 
-// `y_BHE`: where results go, which the backward pass does not have.
-void check(const DecodeAttentionArgs& a, bool on_host, const void* y_BHE) {
+// All but y_BHE, which the backward pass does not have.
+void check(const DecodeAttentionArgs& a, bool on_host) {
   require(a.rows >= 0 && a.heads >= 1 && a.kv_heads >= 1 && a.heads % a.kv_heads == 0, kName,
           "expected at least 0 rows, and heads that kv_heads divides, but got ", a.rows, " rows, ", a.heads,
           " heads and ", a.kv_heads, " kv_heads");
@@ -22,12 +22,8 @@ void check(const DecodeAttentionArgs& a, bool on_host, const void* y_BHE) {
           " but got value_size ", a.value_size);
   require(std::isfinite(a.scale), kName, "expected a finite scale but got ", a.scale);
   if (a.rows == 0) return;
-  const char* missing = !a.q_BHE      ? "q_BHE"
-                        : !a.k_BGCE   ? "k_BGCE"
-                        : !a.stored_B ? "stored_B"
-                        : !y_BHE      ? "y_BHE"
-                                      : nullptr;
-  require(!missing, kName, "expected q_BHE, k_BGCE, stored_B and y_BHE but ", missing ? missing : "", " is null");
+  const char* missing = !a.q_BHE ? "q_BHE" : !a.k_BGCE ? "k_BGCE" : !a.stored_B ? "stored_B" : nullptr;
+  require(!missing, kName, "expected q_BHE, k_BGCE and stored_B but ", missing ? missing : "", " is null");
   for (int64_t b = 0; on_host && b < a.rows; ++b) {
     require(a.stored_B[b] >= 0 && a.stored_B[b] <= a.columns, kName, "expected 0 to ", a.columns,
             " columns stored in row ", b, " but got ", a.stored_B[b]);
@@ -37,8 +33,9 @@ void check(const DecodeAttentionArgs& a, bool on_host, const void* y_BHE) {
 }  // namespace
 
 void decode_attention(const DecodeAttentionArgs& args, const Place& place) {
-  check(args, place.device == DeviceKind::cpu, args.y_BHE);
+  check(args, place.device == DeviceKind::cpu);
   if (args.rows == 0) return;
+  require(args.y_BHE, kName, "expected y_BHE but it is null");
   switch (place.device) {
     case DeviceKind::cpu: return decode_attention_cpu(args);
     case DeviceKind::cuda: return decode_attention_cuda(args, place.stream);
@@ -47,7 +44,7 @@ void decode_attention(const DecodeAttentionArgs& args, const Place& place) {
 
 void decode_attention_backward(const DecodeAttentionBackwardArgs& args) {
   const DecodeAttentionArgs& a = args.forward;
-  check(a, /*on_host=*/true, args.dq_BHE);
+  check(a, /*on_host=*/true);
   if (a.rows == 0) return;
   require(a.v_BGCE && !a.shared, kName, "expected values of their own, by row, in the backward pass");
   require(args.dy_BHE && args.dq_BHE && args.dk_BGCE && args.dv_BGCE, kName,
