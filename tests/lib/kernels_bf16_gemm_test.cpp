@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <functional>
 #include <iostream>
 #include <limits>
@@ -157,6 +158,20 @@ TEST_CASE("LibTorch's own tiles and the kernel's do not disturb each other, nor 
   CHECK(same);
   CHECK(at::equal(other, product(a.slice(1, 0, 100), b.slice(0, 0, 100))));
 }
+
+#if defined(__x86_64__)
+TEST_CASE("tiles that the caller had set up are set up again") {
+  if (!can_run()) return;
+  alignas(64) unsigned char mine[64] = {1}, after[64] = {};
+  mine[16] = 8, mine[48] = 4;  // one tile of 4 rows of 8 bytes
+  const at::Tensor a = normal({40, 70}), b = normal({70, 50});
+  asm volatile("ldtilecfg %0" ::"m"(mine));
+  product(a, b);
+  asm volatile("sttilecfg %0" : "=m"(after));
+  asm volatile("tilerelease");
+  CHECK(std::memcmp(mine, after, sizeof mine) == 0);
+}
+#endif
 
 TEST_CASE("bf16_gemm of no rows or no columns touches nothing, on any CPU") {
   bf16_gemm({.rows = 0, .columns = 8, .depth = 8, .a_MK = {}, .b_KN = {}});
