@@ -48,14 +48,16 @@ bool oracle(const RunOptions& options) { return options.halt && options.halt->ki
 // Refuses what would feed back what is fed anyway and be taken for a finding.
 void require_effect(const Intervention& what, const Procedure& procedure) {
   const bool enough = procedure.max_thoughts() >= least_thoughts(what);
-  require(enough || what.kind == InterventionKind::permute, "intervene", "expected fewer thoughts than the ",
-          procedure.max_thoughts(), " that '", procedure.method, "' takes at most, beyond which nothing changes, for '",
-          to_text(what), "'");
+  if (what.kind == InterventionKind::permute) {
+    require(enough, "intervene",
+            "expected a method that takes at least 2 thoughts, which have another order, for 'permute' but got '",
+            procedure.method, "' with ", procedure.max_thoughts());
+    return;
+  }
+  require(enough, "intervene", "expected fewer thoughts than the ", procedure.max_thoughts(), " that '",
+          procedure.method, "' takes at most, beyond which nothing changes, for '", to_text(what), "'");
   require(what.kind != InterventionKind::perturb || what.size > 0, "intervene",
           "expected noise of a size above 0, which changes something, but got '", to_text(what), "'");
-  require(enough, "intervene",
-          "expected a method that takes at least 2 thoughts, which have another order, for 'permute' but got '",
-          procedure.method, "' with ", procedure.max_thoughts());
 }
 
 std::optional<int64_t> depth_of(const Example& example) {

@@ -150,7 +150,8 @@ OrderedJson masses_json(const Tables& tables) {
   return out;
 }
 
-// "AUC of thought 6: ..", where points of the chart have no interval: of one problem alone, or of several that are all alike.
+// "AUC of thought 6: ..", where points of the chart have no interval: of one problem alone, or of several that are all
+// alike.
 std::vector<std::string> without_interval(const std::vector<Chart>& charts) {
   std::vector<std::string> notes;
   for (const Chart& chart : charts) {

@@ -30,17 +30,9 @@ at::Tensor by_kv_head(const at::Tensor& part_RHQE, int64_t kv_heads) {
   return part_RHQE.reshape({part_RHQE.size(0) * kv_heads, -1, part_RHQE.size(3)});
 }
 
-// x [N, Q, E] y^T for y [N, C, E]. Of few x in bf16 LibTorch takes the product the other way round in a third to half of
-// the time (docs/log.md).
-at::Tensor times_transposed(const at::Tensor& x, const at::Tensor& y) {
-  constexpr int64_t few = 16;
-  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16 || x.size(1) > few) return at::bmm(x, y.transpose(1, 2));
-  return at::bmm(y, x.transpose(1, 2)).transpose(1, 2).contiguous();
-}
-
 // A tile's softmax [rows * G, H / G * queries, columns].
 at::Tensor weights_of(const Tile& tile, const at::Tensor& scaled_q, const at::Tensor& k) {
-  at::Tensor scores = times_transposed(scaled_q, k);
+  at::Tensor scores = at::bmm(scaled_q, k.transpose(1, 2));
   if (tile.hidden.defined()) {
     const int64_t n = tile.hidden.size(2), kv_heads = k.size(0) / tile.rows;
     scores.view({tile.rows, kv_heads, -1, tile.queries, tile.columns})
@@ -198,7 +190,7 @@ class AttendToPrefix : public Node {
         continue;
       }
       const at::Tensor dfound = by_kv_head(part_of(gradient, how_.queries, tile), prefix.k_BGCE.size(1));
-      at::Tensor dscores = times_transposed(dfound, columns_of(prefix.v_BGCE, tile));
+      at::Tensor dscores = at::bmm(dfound, columns_of(prefix.v_BGCE, tile).transpose(1, 2));
       at::_softmax_backward_data_out(dscores, dscores, weights, -1, dscores.scalar_type());
       columns_of(prefix.dv_BGCE, tile).add_(at::bmm(weights.transpose(1, 2), dfound));
       columns_of(prefix.dk_BGCE, tile).add_(at::bmm(dscores.transpose(1, 2), scaled_queries(how_, q_, tile)));

@@ -33,8 +33,8 @@ char* room(std::unique_ptr<HugePages>& pages, int64_t bytes) {
 class Product {
  public:
   explicit Product(const Bf16GemmArgs& args) : args_(args) {
-    const Vectors16 of_a{args.a_MK.data, args.rows, args.depth, args.a_MK.row_stride, args.a_MK.column_stride};
-    const Vectors16 of_b{args.b_KN.data, args.columns, args.depth, args.b_KN.column_stride, args.b_KN.row_stride};
+    const Bf16Vectors of_a{args.a_MK.data, args.rows, args.depth, args.a_MK.row_stride, args.a_MK.column_stride};
+    const Bf16Vectors of_b{args.b_KN.data, args.columns, args.depth, args.b_KN.column_stride, args.b_KN.row_stride};
     rows_ = args.rows >= args.columns ? Side::left : Side::right;
     left_ = rows_ == Side::left ? of_a : of_b;
     right_ = rows_ == Side::left ? of_b : of_a;
@@ -146,7 +146,7 @@ class Product {
 
   const Bf16GemmArgs& args_;
   Side rows_;  // which side a's rows are on
-  Vectors16 left_, right_;
+  Bf16Vectors left_, right_;
   int64_t right_block_bytes_, slab_bytes_, slab_blocks_, slabs_, pieces_;
   char *packed_left_, *packed_right_;
   float* sums_ = nullptr;  // of a slab, where the depth comes in pieces

@@ -75,7 +75,7 @@ TACIT_AMX inline void transpose(__m512i (&r)[16]) {
 constexpr uint32_t first_bits(int64_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
 
 // One tile. Where depths lie together, vectors are what is read, else pairs of depths; the other form is its transpose.
-TACIT_AMX inline void pack_tile(Side side, const Vectors16& v, int64_t first, int64_t from, int64_t to, char* tile) {
+TACIT_AMX inline void pack_tile(Side side, const Bf16Vectors& v, int64_t first, int64_t from, int64_t to, char* tile) {
   const int64_t count = std::clamp<int64_t>(v.count - first, 0, kTileVectors);
   const int64_t depth = std::min(to - from, kTileDepth);
   const Bf16* at = v.data + first * v.stride + from * v.depth_stride;
@@ -117,7 +117,8 @@ bool has_tiles() {
 TileSetup::TileSetup() { set_up(before_); }
 TileSetup::~TileSetup() { put_back(before_); }
 
-TACIT_AMX void pack_block(Side side, const Vectors16& vectors, int64_t first, int64_t from, int64_t to, char* packed) {
+TACIT_AMX void pack_block(Side side, const Bf16Vectors& vectors, int64_t first, int64_t from, int64_t to,
+                          char* packed) {
   for (int64_t d = from; d < to; d += kTileDepth) {
     for (int64_t half = 0; half < kBlock; half += kTileVectors, packed += kTileBytes) {
       pack_tile(side, vectors, first + half, d, to, packed);
@@ -200,7 +201,7 @@ namespace tacit {
 bool has_tiles() { return false; }
 TileSetup::TileSetup() {}
 TileSetup::~TileSetup() {}
-void pack_block(Side, const Vectors16&, int64_t, int64_t, int64_t, char*) { fail("bf16_gemm", "no tiles"); }
+void pack_block(Side, const Bf16Vectors&, int64_t, int64_t, int64_t, char*) { fail("bf16_gemm", "no tiles"); }
 void multiply_blocks(const LeftBlock&, const char*, int64_t, bool, float*) { fail("bf16_gemm", "no tiles"); }
 void finish_block(const BlockEnd&) { fail("bf16_gemm", "no tiles"); }
 

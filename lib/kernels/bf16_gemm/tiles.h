@@ -29,7 +29,7 @@ class TileSetup {
 };
 
 // `count` vectors of `depth` numbers; one of the strides is 1.
-struct Vectors16 {
+struct Bf16Vectors {
   const Bf16* data = nullptr;
   int64_t count = 0, depth = 0;
   int64_t stride = 0, depth_stride = 0;  // elements
@@ -38,7 +38,7 @@ struct Vectors16 {
 // Packs 32 vectors, numbers `first` on, over depths `from` .. `to` - 1 (from: a multiple of 32) as two columns of
 // tiles side by side, zero beyond the end: packed[ceil((to - from) / 32)][2][1 KB].
 enum class Side { left, right };
-void pack_block(Side side, const Vectors16& vectors, int64_t first, int64_t from, int64_t to, char* packed);
+void pack_block(Side side, const Bf16Vectors& vectors, int64_t first, int64_t from, int64_t to, char* packed);
 
 // 32 left vectors: packed, or where they lie, if depths lie together there and are a multiple of 32.
 struct LeftBlock {
