@@ -42,7 +42,7 @@ double score_of(double log_prob, int64_t length, double penalty) {
 std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, int64_t max_tokens,
                               std::optional<int64_t> stop_token, WorkDone* work, const AnswerComplete& complete) {
   require(start.rows() == 1, "beam_search", "expected a session of one row but got ", start.rows());
-  require(!start.model().config().bidirectional, "beam_search", "expected a model that reads from left to right");
+  require(!start.reads_at_once(), "beam_search", "expected a session that reads from left to right");
   require(options.width >= 1 && max_tokens >= 0 && std::isfinite(options.length_penalty), "beam_search",
           "expected a width of at least 1, a finite length_penalty and max_tokens of at least 0 but got ",
           options.width, ", ", options.length_penalty, " and ", max_tokens);

@@ -60,8 +60,9 @@ int64_t capacity_for(const Transformer& model, const Procedure& procedure, const
   require(!prompts.empty(), kOperation, "expected at least one prompt");
   require(choices.size() == prompts.size(), kOperation, "expected the choices of ", prompts.size(),
           " prompts but got those of ", choices.size());
-  require(!model.config().bidirectional, kOperation, "expected a model that reads from left to right but got a ",
-          model.config().family, " model, which reads its input at once");
+  require(!procedure.reads_at_once(model.config()), kOperation,
+          "expected a model that reads from left to right but got ", procedure.reader(model.config()),
+          ", which reads its input at once");
   const int64_t limit = model.config().max_positions, vocabulary = model.config().vocab_size;
   int64_t capacity = 0;
   for (size_t b = 0; b < prompts.size(); ++b) {

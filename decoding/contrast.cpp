@@ -23,7 +23,7 @@ std::vector<Decoded> decode_contrast(Session& session, Session& other, const Con
                                      const DecodeOptions& options) {
   require(session.rows() == other.rows(), "contrast", "expected sessions of as many rows but got ", session.rows(),
           " and ", other.rows());
-  require(!session.model().config().bidirectional, "contrast", "expected a model that reads from left to right");
+  require(!session.reads_at_once(), "contrast", "expected a session that reads from left to right");
   std::vector<Decoded> out(session.rows());
   std::vector<char> done(session.rows(), 0);
   for (int64_t step = 0; step < options.max_tokens; ++step) {

@@ -40,7 +40,7 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
       done[b] = options.complete && options.complete(out[b].tokens);
     }
     if (std::ranges::all_of(next, [](const auto& fed) { return fed.empty(); })) break;
-    if (session.model().config().bidirectional) break;  // read at once: nothing can follow
+    if (session.reads_at_once()) break;  // read at once: nothing can follow
     session.feed(next);
     if (std::ranges::all_of(done, [](char d) { return d != 0; })) break;
   }

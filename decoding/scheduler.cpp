@@ -54,8 +54,8 @@ class Scheduler {
                session_options(procedure, options.solve, std::min(options.rows, std::ssize(prompts_)), capacity)),
         rows_(batch_.rows()) {
     prefix_ = prompts_.size() > 1 ? shared_prefix(prompts_) : 0;
-    // A model that reads its input at once takes no pieces.
-    if (model->config().bidirectional || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1)) prefix_ = 0;
+    // What reads its input at once takes no pieces.
+    if (procedure.reads_at_once(model->config()) || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1)) prefix_ = 0;
     feed_in_chunks(start_, {prompts_[0].data(), static_cast<size_t>(prefix_)});
   }
 
@@ -81,7 +81,8 @@ class Scheduler {
   int64_t max_answer_tokens() const { return answer_tokens(procedure_, options_.solve); }
 
   void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
-    const size_t chunk = model_->config().bidirectional ? tokens.size() : static_cast<size_t>(options_.prefill_chunk);
+    const bool at_once = procedure_.reads_at_once(model_->config());
+    const size_t chunk = at_once ? tokens.size() : static_cast<size_t>(options_.prefill_chunk);
     for (size_t begin = 0; begin < tokens.size(); begin += chunk)
       session.feed(tokens.subspan(begin, std::min(chunk, tokens.size() - begin)));
   }

@@ -19,7 +19,8 @@ SessionOptions session_options(const Procedure& procedure, const SolveOptions& o
           .recurrences = options.recurrences,
           .fused = options.fused,
           .keep_layers = procedure.think.feedback.reads_layers,
-          .exit = procedure.exit};
+          .exit = procedure.exit,
+          .mask = procedure.mask};
 }
 
 int64_t positions_needed(const Procedure& procedure, int64_t prompt_tokens, const SolveOptions& options) {

@@ -28,11 +28,30 @@ LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dt
   return out;
 }
 
+Procedure bind_method(const LoadedModel& model, const std::string& name, int64_t latents, const Json& options) {
+  const Method& how = method(name, model.settings);
+  if (how.check_model) how.check_model(model.model->config());
+  return bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights, options);
+}
+
 void require_tokenizer(const LoadedModel& model) {
   if (model.tokenizer != nullptr) return;
   load_tokenizer(model.directory);
   fail("open_model", "expected a model with its tokenizer but got none, though there is one in ",
        model.directory.string());
+}
+
+std::vector<int64_t> encode_question(const LoadedModel& model, const std::string& id, const std::string& text,
+                                     std::string_view operation) {
+  std::vector<int64_t> tokens;
+  try {
+    tokens = model.tokenizer->encode(text);
+  } catch (const Error& error) {
+    fail(operation, "expected example '", id, "' in words of the checkpoint's tokenizer but got: ", error.what(),
+         model.settings.style.empty() ? "" : "; the checkpoint was trained on style " + model.settings.style);
+  }
+  require(!tokens.empty(), operation, "expected example '", id, "' to ask something but its question is empty");
+  return tokens;
 }
 
 std::string model_name(const std::filesystem::path& directory) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "latent/method.h"
 #include "lib/model/transformer.h"
@@ -24,6 +25,15 @@ struct LoadedModel {
 };
 LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
                        at::Device device = at::kCPU);
+
+// The method called `name` ("latent" = the checkpoint's own), bound to what the checkpoint says. Fails where the method
+// needs another kind of model.
+Procedure bind_method(const LoadedModel& model, const std::string& name, int64_t latents = -1,
+                      const Json& options = Json::object());
+
+// The tokens of example `id` as the model reads it. Fails where its words are not the tokenizer's, and where it has none.
+std::vector<int64_t> encode_question(const LoadedModel& model, const std::string& id, const std::string& text,
+                                     std::string_view operation);
 
 // Fails where a file stands in a checkpoint's place.
 void require_model_folder(const std::filesystem::path& directory, std::string_view operation);

@@ -73,13 +73,11 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
     : model_(model), options_(options), task_(chosen_task(model, options)) {
   require_tokenizer(model);
   require_recurrences(model.model->config(), options.recurrences, "evaluate");
-  procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
-                           options.latents, model.method_weights, options.options);
+  procedure_ = bind_method(model, options.method, options.latents, options.options);
   if (options.seed != 0 && procedure_.options.contains("seed")) {
     Json drawn = options.options;
     drawn["seed"] = procedure_.options.at("seed").get<uint64_t>() + options.seed;
-    procedure_ = bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(),
-                             options.latents, model.method_weights, drawn);
+    procedure_ = bind_method(model, options.method, options.latents, drawn);
   }
   if (options.halt && options.halt->kind != HaltRule::Kind::oracle) {
     procedure_ = with_halt(procedure_, *options.halt, model.model->config(), options.recurrences, model.method_weights);
@@ -123,19 +121,10 @@ void Problems::tokenize() {
       render_prompts(task_, examples_, options_.task_options, chat ? &*chat : nullptr);
   for (size_t i = 0; i < examples_.size(); ++i) {
     const Example& example = examples_[i];
-    std::vector<int64_t> prompt;
     // White space before a choice belongs to the choice, as in lm-evaluation-harness: a tokenizer may join them.
     const bool joined = by_choice() && !choices_alone();
-    try {
-      prompt =
-          model_.tokenizer->encode(joined ? texts[i].substr(0, texts[i].find_last_not_of(" \t\r\n") + 1) : texts[i]);
-    } catch (const Error& error) {
-      fail("evaluate", "expected example '", example.id,
-           "' in words of the checkpoint's tokenizer but got: ", error.what(),
-           model_.settings.style.empty() ? "" : "; the checkpoint was trained on style " + model_.settings.style);
-    }
-    require(!prompt.empty(), "evaluate", "expected example '", example.id,
-            "' to ask something but its question is empty");
+    const std::string text = joined ? texts[i].substr(0, texts[i].find_last_not_of(" \t\r\n") + 1) : texts[i];
+    std::vector<int64_t> prompt = encode_question(model_, example.id, text, "evaluate");
     const int64_t largest = *std::max_element(prompt.begin(), prompt.end());
     require(largest < vocabulary, "evaluate", "expected token ids below ", vocabulary,
             " (the model's vocabulary) but got ", largest, " in example '", example.id, "'");
@@ -154,9 +143,9 @@ void Problems::tokenize() {
 void Problems::tokenize_choices(const Example& example, const std::string& text, const std::vector<int64_t>& prompt) {
   require(!example.choices.empty(), "evaluate", "expected example '", example.id,
           "' with choices, whose likelihoods are compared, but it has none");
-  require(!model_.model->config().bidirectional, "evaluate",
-          "expected a model that reads from left to right, to compare ", "the likelihoods of choices, but got a ",
-          model_.model->config().family, " model");
+  require(!procedure_.reads_at_once(model_.model->config()), "evaluate",
+          "expected a model that reads from left to right, to compare the likelihoods of choices, but got ",
+          procedure_.reader(model_.model->config()));
   const bool alone = choices_alone();
   const size_t end = text.find_last_not_of(" \t\r\n") + 1;
   const std::string before = text.substr(0, end), space = end < text.size() ? text.substr(end) : " ";

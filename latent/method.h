@@ -56,8 +56,15 @@ struct Procedure {
   std::optional<int64_t> stop_token;             // ends the answer
   std::optional<int64_t> max_answer_tokens;      // where the method can give no more; empty = as many as are asked for
   DepthExit exit = {};                           // of a model that thinks in depth
+  TokenMask mask = {};                           // of prompts with their suffix (SessionOptions::mask)
 
   int64_t max_thoughts() const { return parallel ? parallel->positions : think.max_steps; }
+  // Whether the prompt is all that it takes (Session::reads_at_once).
+  bool reads_at_once(const ModelConfig& config) const { return config.bidirectional || mask; }
+  // "method tree", "a trm model": whom a message about that names.
+  std::string reader(const ModelConfig& config) const {
+    return mask ? "method " + method : "a " + config.family + " model";
+  }
 };
 
 inline const MethodWeights kNoMethodWeights;
@@ -79,6 +86,8 @@ struct Method {
   std::string summary;    // one line
   std::string reference;  // paper
   std::function<Procedure(const MethodContext&)> procedure;
+  // Refuses a model that cannot think so, such as one without recurrence where thinking is in depth; empty = any can.
+  std::function<void(const ModelConfig&)> check_model;
   std::function<TrainingRow(const Example&, const ObjectiveContext&)> row;  // latent/objective.h
   bool counts_thoughts = false;  // takes the number of thoughts that it is bound with
   // Names, defaults and, by their JSON type, kinds of what else there is to choose; kept in the checkpoint.

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "lib/core/error.h"
+#include "lib/memory/masked_memory.h"
 #include "lib/model/memory_layout.h"
 
 namespace tacit {
@@ -26,8 +27,8 @@ Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions&
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory)
     : model_(std::move(model)),
       options_(options),
-      fused_(options.fused && !options.keep_layers && !leaves_early(model_->config(), options.exit) &&
-             FusedModel::fits(memory)),
+      fused_(options.fused && !options.keep_layers && !options.mask &&
+             !leaves_early(model_->config(), options.exit) && FusedModel::fits(memory)),
       memory_(std::move(memory)),
       ids_(rows()),
       notes_(rows()),
@@ -40,14 +41,19 @@ Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions&
                          at::TensorOptions().dtype(model_->dtype()).device(model_->device()));
 }
 
-at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation) {
+void Session::require_may_follow(std::string_view operation) const {
+  if (!reads_at_once()) return;
+  const bool fresh = std::ranges::all_of(lengths(), [](int64_t n) { return n == 0; });
+  const std::string who = options_.mask ? "a session with a mask" : "a " + model_->config().family + " model";
+  require(fresh, operation, "expected a session that has consumed nothing: ", who,
+          " reads its whole input at once, and thinks in depth alone: by its recurrences");
+}
+
+at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation,
+                            const at::Tensor& seen_B1TT) {
   const at::NoGradGuard no_grad;
   const int64_t width = x_BTD.size(1);
-  if (model_->config().bidirectional) {
-    const bool fresh = std::ranges::all_of(lengths(), [](int64_t n) { return n == 0; });
-    require(fresh, operation, "expected a session that has consumed nothing: a ", model_->config().family,
-            " model reads its whole input at once, and thinks in depth alone: by its recurrences");
-  }
+  require_may_follow(operation);
   if (const auto fused = width == 1 ? this->fused() : nullptr) {
     memory_.require_room(counts, operation);
     const at::Tensor hidden_BD = hidden_BD_.clone(at::MemoryFormat::Contiguous);
@@ -57,10 +63,13 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
     return hidden_BD_.unsqueeze(1);
   }
   const at::Tensor position_BT = memory_.open(counts, width, operation);
+  std::optional<MaskedMemory> masked;
+  if (seen_B1TT.defined()) masked.emplace(seen_B1TT);
+  Memory& memory = masked ? static_cast<Memory&>(*masked) : memory_;
   DepthTrace trace{.keep_layers = options_.keep_layers};
   const bool early = leaves_early(model_->config(), options_.exit);
   const at::Tensor hidden_BTD =
-      model_->forward(x_BTD, position_BT, memory_, {.recurrences = options_.recurrences, .exit = options_.exit},
+      model_->forward(x_BTD, position_BT, memory, {.recurrences = options_.recurrences, .exit = options_.exit},
                       options_.keep_layers || early ? &trace : nullptr);
   memory_.close();
   if (early) record_exits(trace.exit_BT, counts);
@@ -94,6 +103,16 @@ void Session::record_exits(const at::Tensor& exit_BT, std::span<const int64_t> c
     exits_[b].insert(exits_[b].end(), exits + b * width, exits + b * width + counts[b]);
 }
 
+at::Tensor Session::seen_among(const TokenRows& tokens, int64_t width, std::string_view operation) const {
+  if (!options_.mask) return {};
+  require_may_follow(operation);
+  const at::Tensor seen_B1TT = options_.mask(tokens);
+  require(seen_B1TT.scalar_type() == at::kBool && seen_B1TT.sizes() == at::IntArrayRef({rows(), 1, width, width}),
+          operation, "expected a mask of bool [", rows(), ", 1, ", width, ", ", width, "] but got ",
+          seen_B1TT.scalar_type(), " ", shape_text(seen_B1TT.sizes()));
+  return seen_B1TT.to(model_->device());
+}
+
 at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation) {
   require(static_cast<int64_t>(tokens.size()) == rows(), operation, "expected one list of tokens for each of ", rows(),
           " rows but got ", tokens.size());
@@ -115,7 +134,7 @@ at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operatio
   }
   const at::NoGradGuard no_grad;
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({rows(), width}).to(model_->device());
-  return advance(model_->embed(ids_BT), counts, operation);
+  return advance(model_->embed(ids_BT), counts, operation, seen_among(tokens, width, operation));
 }
 
 void Session::prefill(const TokenRows& prompts) {
@@ -136,6 +155,7 @@ void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> cou
   require(x_BTD.dim() == 3 && x_BTD.size(0) == rows() && x_BTD.size(2) == model_->config().hidden_size, "feed_vectors",
           "expected vectors of shape [", rows(), ", T, ", model_->config().hidden_size, "] but got ",
           shape_text(x_BTD.sizes()));
+  require(!options_.mask, "feed_vectors", "expected tokens: the session has a mask, which is made from them");
   if (x_BTD.size(1) == 0) return;  // as feed() with empty rows
   const std::vector<int64_t> all(rows(), x_BTD.size(1));
   if (counts.empty()) counts = all;

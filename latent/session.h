@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,6 +16,10 @@
 namespace tacit {
 
 using TokenRows = std::vector<std::vector<int64_t>>;  // one list of token ids a row
+
+// Who sees whom in these rows.  -> bool [B, 1, T, T], T the most tokens: query t sees key s. Every query must see
+// something, behind the end of its row too.
+using TokenMask = std::function<at::Tensor(const TokenRows&)>;
 
 struct SessionOptions {
   int64_t rows = 1;        // sequences in the batch
@@ -31,6 +36,8 @@ struct SessionOptions {
   bool keep_layers = false;
   // When a position of a model that thinks in depth may leave before the last recurrence. Takes the plain path.
   DepthExit exit = {};
+  // Set: prompts are read at once through it, by the plain path, and nothing can follow. Full attention only.
+  TokenMask mask = {};
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
@@ -91,15 +98,21 @@ class Session {
   // By position that the row has consumed, the recurrence after which it left; empty where none leaves early.
   const std::vector<int64_t>& exits(int64_t row) const { return exits_.at(row); }
   const Transformer& model() const { return *model_; }
+  // Whether a prompt is all that it takes: a mask, or a model that reads in both directions.
+  bool reads_at_once() const { return model_->config().bidirectional || options_.mask; }
   int64_t memory_bytes() const { return memory_.bytes(); }  // all rows
   int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
 
  private:
   Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory);
 
-  // Runs one segment; row b uses the first counts[b] of its columns.  -> hidden state before the final norm [B, T, D]
-  at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation);
+  // Runs one segment; row b uses the first counts[b] of its columns. With a mask nothing is stored but the lengths.
+  // -> hidden state before the final norm [B, T, D]
+  at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation,
+                     const at::Tensor& seen_B1TT = {});
   at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
+  at::Tensor seen_among(const TokenRows& tokens, int64_t width, std::string_view operation) const;  // of the mask
+  void require_may_follow(std::string_view operation) const;  // another segment
   void record_exits(const at::Tensor& exit_BT, std::span<const int64_t> counts);
   // Null: the plain path.
   std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }

@@ -75,6 +75,7 @@ TrainStart make_start(const Method& how, const TrainConfig& config, const TrainD
   require(!config.init.empty() || !how.check_start, "train",
           "expected a checkpoint to start from ('init') for method '", how.name, "' but got none");
   const auto initial = initial_model(how, config, data, context.settings);
+  if (how.check_model) how.check_model(initial->config());
   require(initial->config().vocab_size >= data.tokenizer->vocab_size(), "train",
           "expected a model with a vocabulary of at least ", data.tokenizer->vocab_size(), " words but got ",
           initial->config().vocab_size);

@@ -69,8 +69,7 @@ MethodWeights fresh_method_weights(const LoadedModel& model, const RunOptions& o
 }  // namespace
 
 Procedure procedure_of(const LoadedModel& model, const RunOptions& options) {
-  return bind_method(method(options.method, model.settings), model.settings, model.tokenizer.get(), options.latents,
-                     model.method_weights, options.options);
+  return bind_method(model, options.method, options.latents, options.options);
 }
 
 TokenRows probe_prompts(const LoadedModel& model, const RunOptions& options, const std::vector<Example>& examples) {

@@ -28,9 +28,12 @@ Json restarted(Json own, const Json& options) {
   return own;
 }
 
+void check_model(const ModelConfig& model) {
+  require(model.depth.injected, "huginn", "expected a model of family huginn_raven but got one of ", model.family);
+}
+
 LatentLoss huginn_loss(const LossContext& c) {
-  require(c.model.config().depth.injected, "huginn", "expected a model of family huginn_raven but got one of ",
-          c.model.config().family);
+  check_model(c.model.config());
   return recurrent_answer_loss(c, /*random=*/true);
 }
 
@@ -50,6 +53,7 @@ Method huginn_method() {
     at_least(options, "backprop", 0, source);
     at_least(options, "exit_kl", 0, source);
   };
+  m.check_model = check_model;
   m.procedure = depth_procedure;
   m.row = direct_row;
   m.loss = huginn_loss;

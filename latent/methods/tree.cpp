@@ -18,21 +18,24 @@ TrainingRow answer_row(const Example& example, const ObjectiveContext& context) 
   return row;
 }
 
-std::vector<std::vector<int64_t>> parents_of(const LossContext& c) {
-  std::vector<std::vector<int64_t>> out;
-  for (size_t b = 0; b < c.rows.size(); ++b) {
-    const Json& meta = c.examples[b].meta;
-    require(meta.contains("parents"), "tree", "expected problems with meta.parents, such as those of task listops");
-    out.push_back(meta.at("parents").get<std::vector<int64_t>>());
-    require(out.back().size() == c.rows[b].prompt.size() && c.rows[b].rest.size() == 2, "tree",
-            "expected a token a word, an answer marker and an answer of one token but got ", c.rows[b].prompt.size(),
-            " tokens of ", out.back().size(), " words and ", c.rows[b].rest.size(), " behind them");
+void check_model(const ModelConfig& model) {
+  for (int64_t l = 0; l < model.layers; ++l) {
+    const LayerConfig& layer = model.layer(l);
+    require(layer.mixer == MixerKind::attention && layer.window == 0 && !model.smeared_keys, "tree",
+            "expected full attention in every layer, whose keys are not smeared, but layer ", l, " of this ",
+            model.family, " model has another");
   }
-  return out;
 }
 
 LatentLoss tree_loss(const LossContext& c) {
-  at::Tensor seen_B1TT = own_list_mask(parents_of(c));
+  check_model(c.model.config());
+  TokenRows words;
+  for (const TrainingRow& row : c.rows) {
+    require(row.rest.size() == 2, "tree", "expected an answer marker and an answer of one token each but got ",
+            row.rest.size(), " tokens");
+    words.push_back(row.prompt);
+  }
+  at::Tensor seen_B1TT = own_list_mask(parents_in(words, brackets_of(c.context.tokenizer)));
   const int64_t B = seen_B1TT.size(0), T = seen_B1TT.size(2);
   if (!c.context.settings.options.at("tree").get<bool>()) seen_B1TT = at::ones_like(seen_B1TT).tril();
   std::vector<int64_t> ids(B * T, 0), last, label;
@@ -54,7 +57,59 @@ LatentLoss tree_loss(const LossContext& c) {
   return latent_loss_of(answers, c.rows);
 }
 
+// The last token of a prompt is the answer marker.
+TokenMask mask_of(const Tokenizer& tokenizer) {
+  return [brackets = brackets_of(tokenizer)](TokenRows rows) {
+    for (auto& row : rows) row.pop_back();
+    return own_list_mask(parents_in(rows, brackets));
+  };
+}
+
+Procedure tree_procedure(const MethodContext& context) {
+  Procedure out = plain_procedure(context);
+  out.prompt_suffix = std::move(out.answer_marker);
+  out.answer_marker.clear();
+  out.stop_token.reset();
+  out.max_answer_tokens = 1;
+  if (!context.option("tree").get<bool>()) return out;
+  require(context.tokenizer && !out.prompt_suffix.empty(), "tree",
+          "expected a tokenizer and an answer marker: the mask is made from the words before it");
+  out.mask = mask_of(*context.tokenizer);
+  return out;
+}
+
 }  // namespace
+
+Brackets brackets_of(const Tokenizer& tokenizer) {
+  Brackets out;
+  for (int64_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string word = tokenizer.token(id);
+    out.opens.push_back(word.starts_with('[') && !word.ends_with(']'));
+  }
+  out.closer = tokenizer.id_of("]").value_or(-1);
+  return out;
+}
+
+std::vector<std::vector<int64_t>> parents_in(const TokenRows& rows, const Brackets& brackets) {
+  std::vector<std::vector<int64_t>> out;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::vector<int64_t>& parent = out.emplace_back();
+    std::vector<int64_t> open;  // openers of the lists around the word
+    for (int64_t i = 0; i < std::ssize(rows[r]); ++i) {
+      const int64_t id = rows[r][i];
+      const bool opens = brackets.opens.at(id);
+      require(i == 0 ? opens : !open.empty(), "tree", "expected one list, such as '[MAX 2 [MIN 4 7 ] ]', in row ", r,
+              " but word ", i, " stands outside of it");
+      parent.push_back(open.empty() ? -1 : open.back());
+      if (opens) open.push_back(i);
+      if (id == brackets.closer) open.pop_back();
+    }
+    require(!parent.empty(), "tree", "expected a list in row ", r, " but got no words");
+    require(open.empty(), "tree", "expected every list to be closed by ']' in row ", r, " but ", open.size(),
+            " are not");
+  }
+  return out;
+}
 
 at::Tensor own_list_mask(const std::vector<std::vector<int64_t>>& parents) {
   const int64_t B = std::ssize(parents);
@@ -86,14 +141,16 @@ at::Tensor own_list_mask(const std::vector<std::vector<int64_t>>& parents) {
 }
 
 // Answers read through a mask that follows the nesting of the text, beside the same model that sees everything: a tree
-// of attention, as in tree-structured transformers [Tree Transformer, arXiv:1909.06639] but with the tree given. Trains
-// and validates; a session keeps no such mask, so nothing else can be asked of it.
+// of attention, as in tree-structured transformers [Tree Transformer, arXiv:1909.06639] but with the tree given. The
+// answer is one token.
 Method tree_method() {
   Method m;
   m.name = "tree";
-  m.summary = "attention within a word's own list of a nested text; trains and validates only";
+  m.summary = "attention within a word's own list of a nested text";
   m.reference = "arXiv:1909.06639";
   m.options = {{"tree", true}};
+  m.check_model = check_model;
+  m.procedure = tree_procedure;
   m.row = answer_row;
   m.loss = tree_loss;
   m.model = [](Json usual, const Json&) {

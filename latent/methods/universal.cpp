@@ -25,10 +25,13 @@ Json restarted(Json own, const Json& options) {
   return own;
 }
 
-LatentLoss universal_loss(const LossContext& c) {
-  const ModelConfig& model = c.model.config();
+void check_model(const ModelConfig& model) {
   require(model.depth.recurrent && !model.bidirectional, "universal",
           "expected a model whose blocks run again from left to right but got one of ", model.family);
+}
+
+LatentLoss universal_loss(const LossContext& c) {
+  check_model(c.model.config());
   return recurrent_answer_loss(c, c.context.settings.options.at("random").get<bool>());
 }
 
@@ -48,6 +51,7 @@ Method universal_method() {
     at_least(options, "backprop", 0, source);
     at_least(options, "exit_kl", 0, source);
   };
+  m.check_model = check_model;
   m.procedure = depth_procedure;
   m.row = direct_row;
   m.loss = universal_loss;
