@@ -81,8 +81,7 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
     const Method& how = method(flags.method_of(i), model.settings);
     row.counted = how.counts_thoughts;
     const int64_t latents = row.counted ? flags.eval.common.latents : -1;
-    const Procedure procedure = bind_method(how, model.settings, model.tokenizer.get(), latents, model.method_weights,
-                                            options_of(how, parsed_options(flags)));
+    const Procedure procedure = bind_method(model, how.name, latents, options_of(how, parsed_options(flags)));
     row.most_thoughts = procedure.max_thoughts();
     row.thinks = row.most_thoughts > 0;
     row.halts = row.thinks && !procedure.in_words && !procedure.parallel;
@@ -239,9 +238,11 @@ std::filesystem::path run_folder(const CompareFlags& flags, const PlannedRow& ro
 }
 
 RunOptions run_options(const Options& options, const CompareFlags& flags, const PlannedRow& row, const RowModels& model,
-                       const PlannedRun& run) {
+                       const PlannedRun& run, std::vector<std::string>& notes) {
   const LoadedModel& checkpoint = model.checkpoints[run.checkpoint];
   RunOptions out = flags.eval.run_options(options, checkpoint.settings);
+  const std::string graphs = trained_graphs(options, checkpoint, out.task, out.task_options);
+  if (!graphs.empty() && std::ranges::find(notes, graphs) == notes.end()) notes.push_back(graphs);
   if (run.sweep >= 0) out.latents = run.sweep;
   if (!model.counted) out.latents = -1;
   if (!checkpoint.model->config().depth.recurrent) out.recurrences = 0;
@@ -347,7 +348,7 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
     const PlannedRow& row = rows[planned[i].row];
     const RowModels& model = models[row.model];
     evaluations.emplace_back(model.checkpoints[planned[i].checkpoint],
-                             run_options(options, flags, row, model, planned[i]),
+                             run_options(options, flags, row, model, planned[i], notes),
                              progress.of_run(i, run_text(flags, row, model, planned[i])));
   }
   check_runs(rows, evaluations, planned);

@@ -66,6 +66,9 @@ int data_generate(const std::vector<std::string>& args) {
   check_generated(options, name);
   options.require_option("out");
   require(force || !std::filesystem::exists(out), "generate", "expected no file yet, or --force, at ", out.string());
+  const std::filesystem::path folder = absolute(out).parent_path();
+  require(is_directory(folder), "generate", "expected a folder for ", out.filename().string(), " but there is none at ",
+          folder.string());
 
   const Generator generator = generator_of(options, flags, name);
   const ProgressCallback progress = progress_bar();

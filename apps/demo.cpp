@@ -110,8 +110,7 @@ class Demo {
     for (const std::string& line : graph_picture(question_, drawing)) lines.push_back(line);
     lines.emplace_back();
     const Lines replies =
-        replies_side_by_side({"words", models_[place(kWords)], in_words_},
-                             {"thoughts", models_[place(kThoughts)], in_thoughts_}, Asked::about(&question_), drawing);
+        replies_side_by_side({"words", in_words_}, {"thoughts", in_thoughts_}, Asked::about(&question_), drawing);
     lines.insert(lines.end(), replies.begin(), replies.end());
     for (const std::string& line : lines) std::cout << line << "\n";
     std::cout << std::flush;

@@ -1,9 +1,13 @@
 #include "apps/eval_options.h"
 
+#include <iostream>
+
 #include "apps/known_names.h"
 #include "latent/option_use.h"
+#include "latent/train_method.h"
 #include "lib/core/data_file.h"
 #include "lib/core/error.h"
+#include "lib/core/nearest.h"
 
 namespace tacit {
 
@@ -105,6 +109,13 @@ void check_model_options(const Options& options, const CommonOptions& common, co
                    std::to_string(common.recurrences));
   }
   const Json given = parse_method_options(common.method_options);
+  std::vector<std::string> known;
+  for (const auto& [name, value] : how.options.items()) known.push_back(name);
+  for (const auto& [name, value] : given.items()) {
+    if (how.options.contains(name)) continue;
+    options.reject("expected an option of method '" + how.name + "' for '--option' but got '" + name + "'" +
+                   (known.empty() ? "; it has none" : did_you_mean(name, known)));
+  }
   for (const std::string& name :
        unread_options(how, model.settings, model.tokenizer.get(), model.method_weights, given)) {
     options.reject("expected an option that answering reads for '--option' but got '" + name + "', which method '" +
@@ -175,6 +186,32 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
   if (data_of(of, to).empty()) source = other ? ReachSource::other : ReachSource::generator;
   flags.check(options, source, to.reach.style, /*draws=*/to.shots > 0);
   to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
+}
+
+std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task,
+                           TaskOptions& to) {
+  const std::string& name = task.empty() ? model.settings.task : task;
+  if (name != "reach" || !to.data.empty() || to.reach.style != ReachStyle::symbols) return "";
+  if (to.reach.labels >= to.reach.graph.max_nodes) return "";
+  const std::string expected = "expected graphs of at most " + std::to_string(to.reach.labels) +
+                               " nodes, as many as the checkpoint has labels ('--max-nodes'), but got up to " +
+                               std::to_string(to.reach.graph.max_nodes);
+  for (const char* one :
+       {"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic", "balance-in-degree"}) {
+    if (options.given(one)) options.reject(expected);
+  }
+  const std::filesystem::path recipe = model.directory / "train.json";
+  require(std::filesystem::is_regular_file(recipe), "graphs", expected, ", the default, and no train.json in ",
+          model.directory.string(), " that says how it was trained");
+  const GraphOptions& graph = to.reach.graph =
+      train_config_from_json(read_json(recipe, "graphs"), recipe.string()).reach.graph;
+  return "graphs as the checkpoint was trained on (train.json): " + std::to_string(graph.min_nodes) + " to " +
+         std::to_string(graph.max_nodes) + " nodes, the target " + std::to_string(graph.min_depth) + " to " +
+         std::to_string(graph.max_depth) + " edges away";
+}
+
+void note_on_stderr(const std::string& note) {
+  if (!note.empty()) std::cerr << "tacit: " << note << "\n";
 }
 
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args) {

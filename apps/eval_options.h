@@ -66,6 +66,12 @@ inline constexpr const char* kDecodeHelp =
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
                            TaskOptions& to, const std::string& name);
 
+// The graphs of the checkpoint's own training, where it has fewer labels than graphs by default have nodes and nothing
+// else was asked for: as train.json beside it tells them. -> what must then be told of them, else ""
+std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task, TaskOptions& to);
+
+void note_on_stderr(const std::string& note);  // nothing where it is empty
+
 // The command line, for run.json and reports.
 OrderedJson command_line(const std::string& command, const std::vector<std::string>& args);
 

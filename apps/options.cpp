@@ -293,9 +293,10 @@ bool Options::parse(const std::vector<std::string>& args) {
 bool Options::given(const std::string& name) const { return given_.contains(name); }
 
 void Options::reject_given(std::initializer_list<std::string_view> names, std::string_view beside) const {
+  const std::string what = find(std::string(beside)) ? "'--" + std::string(beside) + "'" : std::string(beside);
   for (const std::string_view name : names) {
     if (given(std::string(name)))
-      reject("expected '--" + std::string(name) + "' without '--" + std::string(beside) + "'");
+      reject("expected no '--" + std::string(name) + "' beside " + what + ", where it has no meaning");
   }
 }
 

@@ -81,7 +81,7 @@ class Options {
 
   bool given(const std::string& name) const;           // on the command line or in the config file
   void require_option(const std::string& name) const;  // UsageError unless given
-  // UsageError when one of `names` is given, which has no meaning beside option `beside`.
+  // UsageError when one of `names` is given, which has no meaning beside `beside`: an option, or in words what else.
   void reject_given(std::initializer_list<std::string_view> names, std::string_view beside) const;
   // UsageError when one of `names` is given, which would do nothing but for `use`.
   void reject_useless(std::initializer_list<std::string_view> names, std::string_view use) const;

@@ -18,7 +18,6 @@
 #include "eval/probe/linear_probe.h"
 #include "eval/probe/noise.h"
 #include "eval/probe/separability.h"
-#include "latent/train_method.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
@@ -171,29 +170,6 @@ std::string description() {
   return out + "docs/probes.md says what each measures.";
 }
 
-// The graphs of the checkpoint's own training, where it has fewer labels than graphs by default have nodes and nothing
-// else was asked for: as train.json beside it tells them. Returns what must then be told of them.
-std::string trained_graphs(const Options& options, const LoadedModel& model, RunOptions& run) {
-  TaskOptions& to = run.task_options;
-  const std::string& name = run.task.empty() ? model.settings.task : run.task;
-  if (name != "reach" || !to.data.empty() || to.reach.style != ReachStyle::symbols) return "";
-  if (to.reach.labels >= to.reach.graph.max_nodes) return "";
-  for (const char* one :
-       {"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic", "balance-in-degree"}) {
-    if (options.given(one)) return "";
-  }
-  const std::filesystem::path recipe = model.directory / "train.json";
-  require(std::filesystem::is_regular_file(recipe), "probe", "expected graphs of at most ", to.reach.labels,
-          " nodes, the checkpoint's labels, as '--max-nodes' asks for, but got the default of ",
-          to.reach.graph.max_nodes, " and no train.json in ", model.directory.string(),
-          " that says how it was trained");
-  const GraphOptions& graph = to.reach.graph =
-      train_config_from_json(read_json(recipe, "probe"), recipe.string()).reach.graph;
-  return "graphs as the checkpoint was trained on (train.json): " + std::to_string(graph.min_nodes) + " to " +
-         std::to_string(graph.max_nodes) + " nodes, the target " + std::to_string(graph.min_depth) + " to " +
-         std::to_string(graph.max_depth) + " edges away";
-}
-
 int run_probe(const std::vector<std::string>& args) {
   EvalFlags flags;
   ProbeFlags own;
@@ -249,7 +225,7 @@ int run_probe(const std::vector<std::string>& args) {
   if (std::string(chosen.name) != "compression") {
     check_model_options(options, common, model);
     run = flags.run_options(options, model.settings);
-    graphs = trained_graphs(options, model, run);
+    graphs = trained_graphs(options, model, run.task, run.task_options);
   }
   run.method = common.method;
   run.options = parse_method_options(common.method_options);

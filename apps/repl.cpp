@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <utility>
 
 #include "apps/live_line.h"
 #include "apps/repl_command.h"
@@ -144,10 +145,13 @@ Example Repl::fresh_problem(uint64_t seed, int64_t index) const {
   if (a.task != "reach") return open_generator(a.task, a.generator).example(seed, index);
   ReachOptions options = task_options_of(a).reach;
   options.labels = labels();
+  options.graph.max_nodes = std::min(options.graph.max_nodes, options.labels);
+  options.graph.min_nodes = std::min(options.graph.min_nodes, options.graph.max_nodes);
   return reach_example(options, seed, index);
 }
 
-// Both models get the question in their own format; what they cannot read is refused before either thinks.
+// Both models get the question in their own format. One that is refused leaves the old question; one that was stopped
+// is the question all the same.
 void Repl::ask_both(const std::string& text, const std::string& expected) {
   Question asked{text, {}, expected};
   if (about_graphs()) {
@@ -155,20 +159,27 @@ void Repl::ask_both(const std::string& text, const std::string& expected) {
     require_labels(*asked.graph, labels(), kOperation);
     asked.text = asked.graph->text();
   }
-  question = std::move(asked);
-  replies.reset();
-  if (question.graph) {
-    print(graph_picture(*question.graph, render_options()));
+  if (asked.graph) {
+    print(graph_picture(*asked.graph, render_options()));
     print({""});
   } else if (!expected.empty()) {
-    print(wrap_text(question.text, render_options().width));
+    print(wrap_text(asked.text, render_options().width));
     print({""});
   }
-  answer_again();
+  Question old = std::exchange(question, std::move(asked));
+  auto old_replies = std::exchange(replies, {});
+  try {
+    answer_again();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception&) {
+    question = std::move(old);
+    replies = std::move(old_replies);
+    throw;
+  }
 }
 
 void Repl::answer_again() {
-  replies.reset();
   Reply in_words = answer("words", words, question.text);
   replies = {std::move(in_words), answer("thoughts", thoughts, question.text)};
   show_replies();
@@ -205,8 +216,8 @@ Reply Repl::answer(const std::string& title, const Thinker& thinker, const std::
 
 void Repl::show_replies() const {
   if (!replies) return;
-  print(replies_side_by_side({"words", words, (*replies)[0]}, {"thoughts", thoughts, (*replies)[1]}, question.asked(),
-                             render_options()));
+  print(
+      replies_side_by_side({"words", (*replies)[0]}, {"thoughts", (*replies)[1]}, question.asked(), render_options()));
   print({""});
 }
 

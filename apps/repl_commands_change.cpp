@@ -34,26 +34,28 @@ at::Tensor embedding(const Thinker& side, const std::vector<int64_t>& tokens) {
 }
 
 // Both continuations beside each other, and whether the answer is another one.
-void show_change(const Repl& repl, const Thinker& side, const Told& own, const Told& changed) {
+void show_change(const Repl& repl, const Told& own, const Told& changed) {
   const RenderOptions options = repl.render_options();
   repl.print(replies_side_by_side(own, changed, repl.question.asked(), options));
   const bool same = own.reply.answer == changed.reply.answer;
-  const std::string noun = side.procedure.in_words ? "words" : "thoughts";
+  const std::string noun = own.reply.in_words ? "words" : "thoughts";
   repl.print({""});
   repl.print(wrap_text(same ? "The answer stays " + said(own.reply) + " with the changed " + noun + "."
                             : "The answer changes from " + said(own.reply) + " to " + said(changed.reply) + ".",
                        options.width));
 }
 
-// Thought `at`, from 0, as `replacement` makes it, against the side's own.
-void answer_changed(const Repl& repl, const std::string& name, int64_t at, const std::string& title,
+// Thought `step`, as the command counts them, from `first`, as `replacement` makes it, against the side's own.
+void answer_changed(const Repl& repl, const std::string& name, int64_t step, int64_t first, const std::string& title,
                     const std::function<FedThought(const FedThought&, const at::Tensor&)>& replacement) {
   const Thinker& side = thinking_side(repl, name);
   const Reply own = repl.answer(name, side, repl.question.text);
-  require(at < own.steps, "repl", "expected one of ", own.steps, " ", side.procedure.in_words ? "words" : "thoughts",
-          " but got number ", at + 1);
-  const Reply changed = repl.answer(title, side, repl.question.text, {.replaced = at, .replacement = replacement});
-  show_change(repl, side, {"own", side, own}, {title, side, changed});
+  require(own.steps > 0, "repl", "expected a STEP to change but the side of ", name, " took ", steps_text(own));
+  const int64_t last = first + own.steps - 1;
+  require(step <= last, "repl", "expected STEP of ", first, " to ", last, " (", steps_text(own), ") but got ", step);
+  const Reply changed =
+      repl.answer(title, side, repl.question.text, {.replaced = step - first, .replacement = replacement});
+  show_change(repl, {"own", own}, {title, changed});
 }
 
 void edit(Repl& repl, const Arguments& given) {
@@ -72,7 +74,7 @@ void edit(Repl& repl, const Arguments& given) {
           side.procedure.in_words ? "one token, for a side that thinks in words," : "at least one token", " but got ",
           tokens.size(), " in '", join_words(args), "'");
   const at::Tensor words_D = embedding(side, tokens);
-  answer_changed(repl, name, step - 1, "thought " + std::to_string(step) + " = " + join_words(args),
+  answer_changed(repl, name, step, 1, "thought " + std::to_string(step) + " = " + join_words(args),
                  [&](const FedThought& own, const at::Tensor&) {
                    FedThought fed{norm ? as_long_as(words_D, own.vector_D) : words_D};
                    if (own.token) fed.token = tokens[0];
@@ -98,7 +100,7 @@ void branch(Repl& repl, const Arguments& given) {
   const std::string how = args.size() == 2 ? args[1] : "second";
   const Thinker& side = thinking_side(repl, name);
   if (how == "second") {
-    answer_changed(repl, name, step, "second likeliest", [&](const FedThought& own, const at::Tensor& logits_V) {
+    answer_changed(repl, name, step, 0, "second likeliest", [&](const FedThought& own, const at::Tensor& logits_V) {
       const int64_t token = read_logits(logits_V, 2).top.back().token;
       const at::Tensor word_D = embedding(side, {token});
       return own.token ? FedThought{word_D, token} : FedThought{as_long_as(word_D, own.vector_D)};
@@ -109,7 +111,7 @@ void branch(Repl& repl, const Arguments& given) {
   const std::string text = how == "noise" ? "1" : how.substr(6);
   const Intervention noise = parse_intervention("perturb:" + text);
   require(!side.procedure.in_words, "repl", "expected 'second' for a side that thinks in words but got '", how, "'");
-  answer_changed(repl, name, step, "noise " + text, [&](const FedThought& own, const at::Tensor&) {
+  answer_changed(repl, name, step, 0, "noise " + text, [&](const FedThought& own, const at::Tensor&) {
     const Rng rng(repl.settings.seed, static_cast<uint64_t>(step), kBranchDraws);
     return FedThought{own.vector_D.to(at::kFloat) + noise_like(own.vector_D, noise.size, rng), own.token};
   });
@@ -153,8 +155,7 @@ void swap(Repl& repl, const Arguments& given) {
   swapped_side.procedure = intervene(side.procedure, {.kind = InterventionKind::swap}, bank);
   const Reply swapped = repl.answer("swapped", swapped_side, repl.question.text);
   const RenderOptions options = repl.render_options();
-  repl.print(replies_side_by_side({"own", side, own}, {"of " + other.id, swapped_side, swapped}, repl.question.asked(),
-                                  options));
+  repl.print(replies_side_by_side({"own", own}, {"of " + other.id, swapped}, repl.question.asked(), options));
   repl.print({""});
   repl.print(wrap_text("To " + other.id + " the same model answers " + said(donor) +
                            (other.answer.empty() || other.answer == donor.answer ? "" : ", it is " + other.answer) +

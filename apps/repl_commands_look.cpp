@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/counted.h"
 #include "apps/render_table.h"
 #include "apps/repl_command.h"
 #include "apps/thought_readout.h"
@@ -64,9 +63,9 @@ Watched watch(const Repl& repl, const std::string& name, const Thinker& side, in
   return out;
 }
 
-std::string title_of(const std::string& name, const Thinker& side, const Reply& reply) {
-  return name + " · " + side.method + " · " + counted(reply.steps, side.procedure.in_words ? "word" : "thought") +
-         " · answer " + (reply.answer.empty() ? "(none)" : reply.answer);
+std::string title_of(const std::string& name, const Reply& reply) {
+  return name + " · " + reply.method + " · " + steps_text(reply) + " · answer " +
+         (reply.answer.empty() ? "(none)" : reply.answer);
 }
 
 // `value` right-aligned, then a bar of it.
@@ -107,8 +106,8 @@ void trace(Repl& repl, const Arguments& given) {
          with_bar(fixed(norms[k], 2), 7, most_norm > 0 ? norms[k] / most_norm : 0, columns, options.colour), similarity,
          with_bar(fixed(readout.entropy, 2), 5, readout.entropy / most_entropy, columns, options.colour), word});
   }
-  repl.print({paint(title_of(name, side, seen.reply), Tone::bold, options.colour), ""});
-  if (rows.empty()) return repl.print({"(no thoughts)"});
+  repl.print({paint(title_of(name, seen.reply), Tone::bold, options.colour), ""});
+  if (rows.empty()) return repl.print({none_text(seen.reply)});
   const std::string noun = seen.reply.tokens.empty() ? "likeliest %" : "word";
   Lines lines =
       table_lines({{"#", true}, {"   norm"}, {"cosine", true}, {"entropy"}, {noun}}, rows, options, {.least_last = 4});
@@ -156,7 +155,7 @@ void lens(Repl& repl, const Arguments& given) {
   const Thinker& side = chosen_side(repl, name);
   const Watched seen = watch(repl, name, side, top, true);
   const RenderOptions options = repl.render_options();
-  Lines lines = {paint(title_of(name, side, seen.reply), Tone::bold, options.colour), ""};
+  Lines lines = {paint(title_of(name, seen.reply), Tone::bold, options.colour), ""};
   for (int64_t k = 0; k < shown_rows(std::ssize(seen.readouts)); ++k) {
     std::vector<std::string> parts;
     for (const TokenShare& share : seen.readouts[k].top) parts.push_back(share_text(side, share, 1) + " ");
@@ -167,7 +166,7 @@ void lens(Repl& repl, const Arguments& given) {
       lines.push_back(pad(std::string(std::max<int64_t>(0, 2 - std::ssize(number)), ' ') + number, 4) + wrapped[i]);
     }
   }
-  if (seen.readouts.empty()) lines.emplace_back("(no thoughts)");
+  if (seen.readouts.empty()) lines.push_back(none_text(seen.reply));
   say_hidden(lines, std::ssize(seen.readouts), side);
   if (!seen.layers.empty()) {
     lines.insert(lines.end(), {"", "likeliest behind each block, by thought", ""});

@@ -75,8 +75,11 @@ std::string gist(const Reply& reply) {
 void compare(Repl& repl, const Arguments& args) {
   repl.require_question();
   const Arguments names = args.empty() ? comparable_models(repl) : args;
-  require(!names.empty(), "repl", "expected models of task '", repl.thoughts.loaded.settings.task, "' in '",
-          repl.settings.models.string(), "' but got none; name folders or methods");
+  require(!names.empty(), "repl", "expected folders or methods behind /compare: ",
+          repl.settings.models.empty()
+              ? "the embedded models were not found (--models)"
+              : "no model in " + repl.settings.models.string() + " was trained for questions like these (task '" +
+                    repl.thoughts.loaded.settings.task + "')");
   std::vector<Contestant> all;
   for (const std::string& name : names) all.push_back(contestant(repl, name));
   const RenderOptions options = repl.render_options();
@@ -84,13 +87,11 @@ void compare(Repl& repl, const Arguments& args) {
   Rows rows;
   for (const Contestant& one : all) {
     const Reply reply = repl.answer(one.name, one.thinker, repl.question.text);
-    const std::string words = one.thinker.procedure.in_words ? "words" : "thoughts";
     std::string answer = reply.answer.empty() ? "(none)" : reply.answer;
     const bool right = reply.answer == asked.expected;
     if (!asked.expected.empty())
       answer = paint(answer + (right ? " ✓" : " ✗"), right ? Tone::good : Tone::bad, options.colour);
-    rows.push_back({one.name, one.thinker.method, std::to_string(reply.steps) + " " + words, answer, fixed(reply.ms, 1),
-                    gist(reply)});
+    rows.push_back({one.name, reply.method, steps_text(reply), answer, fixed(reply.ms, 1), gist(reply)});
   }
   repl.print(table_lines({{"model"}, {"method"}, {"steps"}, {"answer"}, {"ms", true}, {"thought, likeliest first"}},
                          rows, options, {.least_last = 16}));
@@ -108,16 +109,15 @@ void bench(Repl& repl, const Arguments& args) {
   const std::array<std::pair<std::string, const Thinker*>, 2> sides = {
       {{"words", &repl.words}, {"thoughts", &repl.thoughts}}};
   std::array<std::vector<double>, 2> prompt, thinking, answer;
-  std::array<int64_t, 2> steps{};
+  std::array<Reply, 2> last;
   for (int64_t round = -1; round < rounds; ++round) {  // the first warms up; then the sides take turns
     for (size_t s = 0; s < sides.size(); ++s) {
       if (interrupted()) throw Interrupted("bench", "stopped");
-      const Reply reply = ask(*sides[s].second, repl.question.text);
+      last[s] = ask(*sides[s].second, repl.question.text);
       if (round < 0) continue;
-      steps[s] = reply.steps;
-      prompt[s].push_back(reply.phases.prefill);
-      thinking[s].push_back(reply.phases.think);
-      answer[s].push_back(reply.phases.answer);
+      prompt[s].push_back(last[s].phases.prefill);
+      thinking[s].push_back(last[s].phases.think);
+      answer[s].push_back(last[s].phases.answer);
     }
   }
   Rows rows;
@@ -126,10 +126,9 @@ void bench(Repl& repl, const Arguments& args) {
     const auto share = [&](double ms) {
       return fixed(ms, 2) + " (" + fixed(total > 0 ? 100 * ms / total : 0, 0) + " %)";
     };
-    const bool in_words = sides[s].second->procedure.in_words;
-    rows.push_back({sides[s].first, std::to_string(steps[s]) + (in_words ? " words" : " thoughts"),
-                    steps[s] > 0 ? fixed(b / static_cast<double>(steps[s]), 3) : "–", share(a), share(b), share(c),
-                    fixed(total, 2)});
+    const int64_t steps = last[s].steps;
+    rows.push_back({sides[s].first, steps_text(last[s]), steps > 0 ? fixed(b / static_cast<double>(steps), 3) : "–",
+                    share(a), share(b), share(c), fixed(total, 2)});
   }
   const RenderOptions options = repl.render_options();
   repl.print(table_lines({{"side"},

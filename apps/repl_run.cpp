@@ -68,8 +68,11 @@ int run_repl(const std::vector<std::string>& args) {
   settings.seed = common.seed;
   settings.latents = common.latents;
   settings.recurrences = common.recurrences;
-  if (settings.words.empty() || settings.thoughts.empty() || !settings.models.empty()) {
+  try {
     settings.models = models_folder(settings.models, "repl");
+  } catch (const Error&) {
+    // Both sides named: only completion and /compare miss it.
+    if (settings.words.empty() || settings.thoughts.empty() || !settings.models.empty()) throw;
   }
   if (settings.words.empty()) settings.words = embedded_model(settings.models, "cot", "repl");
   if (settings.thoughts.empty()) settings.thoughts = embedded_model(settings.models, "frontier", "repl");

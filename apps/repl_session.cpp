@@ -22,7 +22,9 @@ OrderedJson json_of(const Reply& reply) {
   }
   OrderedJson words = OrderedJson::array();
   for (const std::string& word : reply.words) words.push_back(word);
-  return {{"steps", reply.steps},
+  return {{"method", reply.method},
+          {"in_words", reply.in_words},
+          {"steps", reply.steps},
           {"ms", reply.ms},
           {"answer", reply.answer},
           {"words", words},
@@ -36,9 +38,12 @@ OrderedJson json_of(const Thinker& side) {
           {"options", OrderedJson::parse(side.options.dump())}};
 }
 
-Reply reply_from(const JsonReader& in) {
-  in.only({"steps", "ms", "answer", "words", "explored", "thoughts"});
+// Of `side` where the file, an older one, does not say what made it.
+Reply reply_from(const JsonReader& in, const Thinker& side) {
+  in.only({"method", "in_words", "steps", "ms", "answer", "words", "explored", "thoughts"});
   Reply reply;
+  reply.method = in.string("method", side.method);
+  reply.in_words = in.boolean("in_words", side.procedure.in_words);
   reply.steps = in.integer_in("steps", 0, kMostThoughts);
   reply.ms = in.number("ms");
   reply.answer = in.string("answer");
@@ -127,8 +132,8 @@ void load_session(Repl& repl, const fs::path& file) {
   if (!replies.is_array() || (!replies.empty() && replies.size() != 2))
     in.reject("replies", "to hold two replies or none");
   if (!replies.empty()) {
-    loaded.replies = {reply_from({replies[0], "load", source, "replies"}),
-                      reply_from({replies[1], "load", source, "replies"})};
+    loaded.replies = {reply_from({replies[0], "load", source, "replies"}, loaded.words),
+                      reply_from({replies[1], "load", source, "replies"}, loaded.thoughts)};
   }
   repl = std::move(loaded);
 }

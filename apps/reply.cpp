@@ -111,8 +111,7 @@ Thinker make_thinker(LoadedModel loaded, const std::string& name, int64_t latent
   require_tokenizer(loaded);
   require_recurrences(loaded.model->config(), recurrences, "open_model");
   const Method& chosen = method(name, loaded.settings);
-  Procedure procedure =
-      bind_method(chosen, loaded.settings, loaded.tokenizer.get(), latents, loaded.method_weights, options);
+  Procedure procedure = bind_method(loaded, chosen.name, latents, options);
   const int64_t limit = loaded.model->config().max_positions, needed = positions_needed(procedure, 1);
   require(needed <= limit, "open_model", "expected at most ", limit, " positions (the model's) but ",
           counted(procedure.max_thoughts(), procedure.in_words ? "word" : "thought"),
@@ -156,7 +155,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                    .extract = extract,
                                    .same = thinker.same,
                                    .complete = watched_answer(thinker, options, watched_answer_ms)});
-  Reply reply;
+  Reply reply{.method = thinker.method, .in_words = procedure.in_words};
   reply.steps = solution.thoughts.steps[0];
   if (thinker.strategy.kind == StrategyKind::vote || thinker.strategy.kind == StrategyKind::best)
     reply.samples = thinker.strategy.samples;

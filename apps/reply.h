@@ -58,7 +58,9 @@ struct AskOptions {
 
 // What a model did with one question, as text.
 struct Reply {
-  std::vector<std::string> words;  // a chain of thought that was written, or the fixed tokens that stood in for one
+  std::string method;  // that made it
+  bool in_words = false;
+  std::vector<std::string> words;  // a chain of thought that was written, or pauses: fixed tokens that stood in for one
   ThoughtGrid grid;                // readouts of thoughts that are no tokens
   std::vector<Verbalised> said;    // of each thought that is no token, where there is a verbaliser
   std::string answer;
@@ -79,9 +81,11 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
 // A reply under its title.
 struct Told {
   std::string title;
-  const Thinker& thinker;
   const Reply& reply;
 };
+
+std::string steps_text(const Reply& reply);  // "12 words", "6 thoughts", "6 pauses"
+std::string none_text(const Reply& reply);   // in place of a picture where there are none: "(no words)"
 
 // What was asked, as far as it is known.
 struct Asked {

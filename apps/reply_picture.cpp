@@ -10,17 +10,17 @@ namespace {
 std::string headline(const Told& told) {
   char ms[32];
   std::snprintf(ms, sizeof ms, "%.1f ms", told.reply.ms);
-  const std::string noun = told.thinker.procedure.in_words ? "word" : "thought";
-  return told.title + " · " + told.thinker.method + " · " + counted(told.reply.steps, noun) + " · " + ms;
+  return told.title + " · " + told.reply.method + " · " + steps_text(told.reply) + " · " + ms;
 }
 
 // Without the verdict, which stands below both sides' pictures.
 Lines picture(const Told& told, const Asked& asked, const RenderOptions& options) {
   Lines lines = {clip(paint(headline(told), Tone::bold, options.colour), options.width), ""};
   const Reply& reply = told.reply;
-  const bool drawn = !reply.grid.thoughts.empty();
-  const Lines body = drawn ? thought_bars(asked.graph ? with_truth(reply.grid, *asked.graph) : reply.grid, options)
-                           : word_chain(reply.words, told.thinker.procedure.in_words ? asked.graph : nullptr, options);
+  Lines body = {none_text(reply)};
+  if (!reply.words.empty()) body = word_chain(reply.words, reply.in_words ? asked.graph : nullptr, options);
+  if (!reply.grid.thoughts.empty())
+    body = thought_bars(asked.graph ? with_truth(reply.grid, *asked.graph) : reply.grid, options);
   lines.insert(lines.end(), body.begin(), body.end());
   return lines;
 }
@@ -45,6 +45,12 @@ Lines above_each_other(const Told& left, const Told& right, const Asked& asked, 
 }
 
 }  // namespace
+
+std::string steps_text(const Reply& reply) {
+  return counted(reply.steps, reply.in_words ? "word" : reply.words.empty() ? "thought" : "pause");
+}
+
+std::string none_text(const Reply& reply) { return reply.in_words ? "(no words)" : "(no thoughts)"; }
 
 Asked Asked::about(const GraphQuestion* graph, std::string expected) {
   if (graph != nullptr && graph->answer() >= 0) expected = graph->words[graph->answer()];

@@ -42,6 +42,10 @@ void write_report_page(const std::filesystem::path& folder, const Comparison& co
   for (const XyPlot& plot : xy_plots(comparison)) all.push_back(gnuplot_files(plot));
   for (const DotPlot& plot : seed_plots(comparison)) all.push_back(gnuplot_files(plot));
   const std::filesystem::path plots = folder / "plots";
+  // An earlier report may have had plots that this one has not.
+  for (const std::string& id : plot_ids()) {
+    for (const char* ending : {".tsv", ".gp", ".svg"}) std::filesystem::remove(plots / (id + ending));
+  }
   if (!all.empty()) std::filesystem::create_directories(plots);
   for (const GnuplotFiles& files : all) {
     write_file_atomic(plots / (files.name + ".tsv"), files.data, "compare");

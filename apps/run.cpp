@@ -18,6 +18,7 @@ namespace tacit {
 namespace {
 
 struct Question {
+  std::string id;  // of the example; "" = typed
   std::string text;
   std::string expected;                                       // "" when unknown
   std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
@@ -38,7 +39,7 @@ void compare_as(Question& question, const Scorer& scorer, const Example& example
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
   if (name == "reach" && options.data.empty()) {
     const Example example = reach_example(options.reach, options.seed, index);
-    Question out{example.question, example.answer};
+    Question out{example.id, example.question, example.answer};
     compare_as(out, task(name).scorers.at(0), example);
     return out;
   }
@@ -50,9 +51,12 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
   const Task asked = task(name);
   const Example& example = examples[index];
   Question out{
-      render_prompts(asked, {example}, options)[0], example.answer,
+      example.id,
+      render_prompts(asked, {example}, options)[0],
+      example.answer,
       [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
-      answer_tokens(asked, {example}, options), asked.stop};
+      answer_tokens(asked, {example}, options),
+      asked.stop};
   compare_as(out, asked.scorers.at(0), example);
   return out;
 }
@@ -128,7 +132,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     std::cout << "thought " << k + 1 << "  " << dump(OrderedJson(valid_utf8(reply.said[k].text))) << score << "\n";
   }
   if (!reply.said.empty()) std::cout << "\n";
-  if (!reply.words.empty()) print(word_chain(reply.words, graph ? &*graph : nullptr, options));
+  if (!reply.words.empty()) print(word_chain(reply.words, graph && reply.in_words ? &*graph : nullptr, options));
   const std::string& expected = question.expected;
   if (graph && graph->answer() < 0) {
     const bool both = graph->distance[graph->candidates[0]] >= 0;
@@ -143,7 +147,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   if (voted && reply.samples > 1) std::cout << votes_text(reply) << "\n";
   char ms[32];
   std::snprintf(ms, sizeof ms, "%.1f ms", reply.ms);
-  std::cout << thinker.method << ", " << reply.steps << (thinker.procedure.in_words ? " words" : " thoughts");
+  std::cout << thinker.method << ", " << steps_text(reply);
   if (reply.samples > 1) {
     const bool answered = voted && !reply.votes.empty();
     std::cout << " of the "
@@ -188,6 +192,8 @@ int run_run(const std::vector<std::string>& args) {
   check_method(options, common.method);
   if (task_name) check_task(options, *task_name);
   if (question && task_name) options.reject("expected either '--question' or '--task'");
+  if (question && split_words(*question).empty())
+    options.reject("expected a question for '--question' but it is empty");
   if (question) {
     options.reject_given({"data", "index", "seed", "style", "labels"}, "question");
     ReachFlags::reject_generator(options, "question");
@@ -226,10 +232,12 @@ int run_run(const std::vector<std::string>& args) {
     of.data = data;
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
+    note_on_stderr(trained_graphs(options, thinker.loaded, *task_name, of));
     if (asks_about_graphs(thinker) && of.reach.style != ReachStyle::symbols)
       options.reject("expected '--style symbols', which the checkpoint was trained on, but got 'english'");
     require_votes(task(*task_name).scorers.at(0), strategy, thinker.procedure);
     asked = question_of_task(*task_name, of, index);
+    encode_question(thinker.loaded, asked.id, asked.text, "run");  // before a graph is looked for in it
     thinker.max_answer_tokens = asked.max_answer_tokens;
     thinker.stop = asked.stop;
     thinker.extract = asked.extract;
@@ -239,7 +247,10 @@ int run_run(const std::vector<std::string>& args) {
     const std::string named = task_name.value_or(settings.task);
     TaskOptions of = task_options_of(settings);
     of.data = data;
-    if (!named.empty()) apply_problem_options(options, flags, settings, of, named);
+    if (!named.empty()) {
+      apply_problem_options(options, flags, settings, of, named);
+      trained_graphs(options, thinker.loaded, named, of);
+    }
     thinker.verbaliser =
         verbaliser_option(options, *verbalise, thinker.loaded, thinker.procedure, named, std::move(of), bank);
   }

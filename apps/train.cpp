@@ -126,6 +126,11 @@ int run(const std::vector<std::string>& args) {
     check_method(options, a.method);
   }
   if (options.given("task")) check_task(options, a.task);
+  const bool says_what = options.given("config") || options.given("method");
+  if (a.resume && !says_what && !training_exists(a.out)) {
+    options.reject("expected a training in '" + a.out.string() +
+                   "' to resume, or '--config' or '--method' to begin one, but there is none");
+  }
   use_threads(a.common.threads);
   keep_freed_memory();
   TrainConfig config = resolve(options, a);

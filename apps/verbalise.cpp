@@ -98,8 +98,8 @@ int run_verbalise(const std::vector<std::string>& args) {
   of.seed = common.seed;
   of.count = count;
   apply_problem_options(options, flags, settings, of, task_name);
-  const Procedure procedure = bind_method(method(common.method, settings), settings, model.tokenizer.get(),
-                                          common.latents, model.method_weights);
+  note_on_stderr(trained_graphs(options, model, task_name, of));
+  const Procedure procedure = bind_method(model, common.method, common.latents);
   const Verbaliser verbaliser = verbaliser_option(options, by, model, procedure, task_name, of, bank);
 
   const std::vector<Example> examples = load_examples(task(task_name), of, count);

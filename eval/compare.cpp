@@ -5,6 +5,7 @@
 
 #include "eval/comparison_rows.h"
 #include "eval/paired_samples.h"
+#include "eval/report_columns.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -113,7 +114,6 @@ using Condition = std::pair<const char*, const char*>;  // field of a record, an
 
 // Of asking and scoring.
 constexpr Condition kRules[] = {{"scorers", "scorers differ"},
-                                {"rescored", "rescoring differs"},
                                 {"task_sha256", "task files differ"},
                                 {"prompt", "prompts differ"},
                                 {"max_answer_tokens", "most tokens of an answer differ"}};
@@ -133,8 +133,8 @@ std::vector<std::string> find_notes(const std::vector<std::pair<std::string, Ord
       if (record.is_null()) return {};
       const OrderedJson value = field(record, what);
       same = same && value == field(records[0].second, what);
-      const std::string text = value.is_null() ? "–" : value.is_string() ? value.get<std::string>() : value.dump();
-      each += (each.empty() ? "" : ", ") + name + " " + text;
+      const std::string text = recorded_text(value);
+      each += (each.empty() ? "" : ", ") + name + " " + (value.is_object() ? "(" + text + ")" : text);
     }
     if (!same) notes.push_back(std::string(title) + ": " + each);
   }
@@ -235,7 +235,8 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
   out.disagreements = find_disagreements(out.rows, samples);
   std::vector<std::pair<std::string, OrderedJson>> records;
   for (const ComparedRow& row : rows) records.emplace_back(row.name, record_of(row));
-  out.notes = find_notes(records);
+  out.notes = notes_on_rescoring(rows);
+  for (std::string& note : find_notes(records)) out.notes.push_back(std::move(note));
   for (std::string& note : find_mixed_rows(rows)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_runs(rows, samples)) out.notes.push_back(std::move(note));

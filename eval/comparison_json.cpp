@@ -1,4 +1,5 @@
 #include "eval/compare.h"
+#include "eval/report_findings.h"
 
 namespace tacit {
 namespace {
@@ -86,6 +87,7 @@ OrderedJson to_json(const Comparison& comparison) {
           {"heuristics", to_json(comparison.heuristics)},
           {"disagreements", disagreements_json(comparison)},
           {"notes", comparison.notes},
+          {"findings", negative_findings(comparison)},
           {"provenance", comparison.provenance}};
 }
 

@@ -76,6 +76,21 @@ bool repeats_alike(const Run& run) {
   return first.size() < run.samples.size();
 }
 
+// By what a run was scored again, of several scorers the one that decides: "gsm8k_strict, as task other, on
+// corrected.jsonl"; "" = it was not.
+std::string rescored_by(const OrderedJson& record) {
+  const auto field = [](const OrderedJson& json, const char* name) {
+    return json.is_object() ? json.value(name, OrderedJson()) : OrderedJson();
+  };
+  const OrderedJson again = field(record, "rescored");
+  if (again.is_null()) return "";
+  const auto differs = [&](const char* name) { return field(again, name) != field(record, name); };
+  std::string out = again.at("scorers").at(0).get<std::string>();
+  if (differs("task") || differs("task_sha256")) out += ", as task " + again.at("task").get<std::string>();
+  if (again.contains("data") && differs("data_sha256")) out += ", on " + again.at("data").get<std::string>();
+  return out;
+}
+
 // "final #2" of the second of several models that are called alike and faced the same problems.
 void number_namesakes(std::vector<SeedScore>& scores) {
   std::map<std::pair<uint64_t, std::string>, std::vector<SeedScore*>> alike;
@@ -202,6 +217,30 @@ std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& r
   return out;
 }
 
+std::vector<std::string> notes_on_rescoring(const std::vector<ComparedRow>& rows) {
+  std::map<std::string, std::string> found;  // by what: which rows
+  const auto look = [&](const std::string& name, const std::vector<Run>& runs) {
+    std::map<std::string, size_t> counts;
+    for (const Run& run : runs) ++counts[rescored_by(run.record)];
+    for (const auto& [by, count] : counts) {
+      std::string& which = found[by];
+      if (!which.empty()) which += ", ";
+      if (count < runs.size()) which += std::to_string(count) + " of " + std::to_string(runs.size()) + " runs of ";
+      which += name;
+    }
+  };
+  for (const ComparedRow& row : rows) {
+    look(row.name, row.runs);
+    for (const auto& [latents, runs] : row.by_latents)
+      look(row.name + " with " + std::to_string(latents) + (latents == 1 ? " thought" : " thoughts"), runs);
+  }
+  found.erase("");
+  std::vector<std::string> notes;
+  for (const auto& [by, which] : found)
+    notes.push_back(which + " scored again by " + by + " ('tacit rescore' after the run's own command)");
+  return notes;
+}
+
 std::vector<std::string> notes_on_tests(const Comparison& comparison, const PairedSamples& samples) {
   std::vector<std::string> notes;
   if (!samples.one_each()) {
@@ -270,12 +309,10 @@ std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, con
       for (const Sample& sample : run.samples) problems.insert(sample.id);
     }
     if (std::ssize(problems) > samples.problems)
-      more += (more.empty() ? "" : ", ") + row.name + " " + std::to_string(problems.size());
+      more += (more.empty() ? "" : ", ") + row.name + " has " + std::to_string(problems.size());
   }
-  if (!more.empty()) {
-    notes.push_back("compared on the " + std::to_string(samples.problems) + " problems that all rows have; there are " +
-                    more);
-  }
+  if (!more.empty())
+    notes.push_back("compared on the " + std::to_string(samples.problems) + " problems that all rows have; " + more);
   return notes;
 }
 

@@ -23,6 +23,9 @@ void mark_front(std::vector<ComparisonRow>& rows);
 // nothing changed differ.
 std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& rows, const PairedSamples& samples);
 
+// Rows whose runs were scored again after they were made, and by what: the commands that made them do not give these
+// figures.
+std::vector<std::string> notes_on_rescoring(const std::vector<ComparedRow>& rows);
 // Which rows, those with something changed aside, are not told from the baseline, and how many problems that would
 // take; what samples share problems.
 std::vector<std::string> notes_on_tests(const Comparison& comparison, const PairedSamples& samples);

@@ -54,6 +54,11 @@ std::string share_of(double accuracy, int64_t examples) {
   return percent(accuracy) + " (n " + std::to_string(examples) + ")";
 }
 
+// What such an n counts, where that is not the problems.
+std::string of_samples(const Comparison& comparison) {
+  return comparison.samples > comparison.examples ? " (n: samples)" : "";
+}
+
 }  // namespace
 
 std::vector<ReportColumn> report_columns(const Comparison& comparison) {
@@ -134,7 +139,7 @@ std::vector<ReportColumn> depth_columns(const Comparison& comparison) {
     for (const DepthAccuracy& d : row.metrics.accuracy_by_depth) depths[d.depth].insert(d.examples);
   }
   if (depths.empty()) return {};
-  std::vector<ReportColumn> out{{.head = "accuracy % by depth", .cells = {}, .right = false}};
+  std::vector<ReportColumn> out{{.head = "accuracy % by depth" + of_samples(comparison), .cells = {}, .right = false}};
   for (const ComparisonRow& row : comparison.rows) out[0].cells.push_back(row.name);
   for (const auto& [depth, examples] : depths) {
     const bool alike = examples.size() == 1;
@@ -182,7 +187,7 @@ static std::vector<ReportColumn> keyed_columns(
 std::vector<ReportColumn> seed_columns(const Comparison& comparison) {
   using Key = std::pair<uint64_t, std::string>;
   return keyed_columns<Key>(
-      comparison, "accuracy % by seed",
+      comparison, "accuracy % by seed" + of_samples(comparison),
       [](const ComparisonRow& row) {
         std::map<Key, std::string> cells;
         for (const SeedScore& s : row.seeds) {

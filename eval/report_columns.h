@@ -20,7 +20,7 @@ struct ReportColumn {
 // cut off (where one is), tokens, FLOPs a problem, who is on the front of accuracy against them, bytes stored, median
 // ms of a problem alone, p95 and phases (where measured), problems/s.
 std::vector<ReportColumn> report_columns(const Comparison& comparison);
-// Accuracy by depth: a column of names, then one a depth with its number of problems; empty when no run has depths.
+// Accuracy by depth: a column of names, then one a depth with its number of samples; empty when no run has depths.
 std::vector<ReportColumn> depth_columns(const Comparison& comparison);
 // Accuracy by seed and by number of thoughts: names, then a column each; empty when no row has several.
 std::vector<ReportColumn> seed_columns(const Comparison& comparison);
@@ -29,6 +29,9 @@ std::vector<ReportColumn> latents_columns(const Comparison& comparison);
 std::vector<std::vector<ReportColumn>> further_tables(const Comparison& comparison);
 // "label-blind rules on the same problems: lower in-degree 50.0 %, .." or "".
 std::string heuristics_text(const Comparison& comparison);
+// What a run records, in words: "prosqa", "7", "tacit 0.1.0, torch 2.11.0", or of several runs "0 1 2"; null is "–",
+// and a text of several lines stands quoted, in one. Of a hash the beginning.
+std::string recorded_text(const OrderedJson& value, bool hash = false);
 // How the numbers came about, a line each: the command as typed, versions and machine, data, weights. What is not known
 // is left out.
 std::vector<std::string> provenance_lines(const Comparison& comparison);

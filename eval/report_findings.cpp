@@ -71,7 +71,7 @@ std::string thin_depths(const Comparison& comparison) {
   }
   std::string few;
   for (const auto& [depth, examples] : depths) {
-    if (examples < kFew) join(few, "depth " + std::to_string(depth) + " (n " + std::to_string(examples) + ")");
+    if (examples < kFew) join(few, std::to_string(examples) + " at depth " + std::to_string(depth));
   }
   return few.empty() ? "" : "Few problems, wide intervals: " + few + ".";
 }

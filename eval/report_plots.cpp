@@ -8,6 +8,9 @@
 namespace tacit {
 namespace {
 
+constexpr const char *kByFlops = "accuracy-flops", *kByMs = "accuracy-ms", *kByDepth = "accuracy-depth",
+                     *kByThoughts = "accuracy-thoughts", *kBySeed = "accuracy-seeds";
+
 Interval in_percent(const Interval& share) { return {100 * share.low, 100 * share.high}; }
 
 std::string accuracy_text(double accuracy, const Interval& ci) {
@@ -77,7 +80,7 @@ std::vector<XyPlot> cost_plot(const Comparison& comparison, const Cost& cost) {
 }
 
 std::vector<XyPlot> depth_plot(const Comparison& comparison) {
-  XyPlot plot{.id = "accuracy-depth",
+  XyPlot plot{.id = kByDepth,
               .title = "Accuracy by depth",
               .x_title = "depth: steps from question to answer",
               .y_title = "accuracy (%)",
@@ -98,7 +101,7 @@ std::vector<XyPlot> depth_plot(const Comparison& comparison) {
 }
 
 std::vector<XyPlot> latents_plot(const Comparison& comparison) {
-  XyPlot plot{.id = "accuracy-thoughts",
+  XyPlot plot{.id = kByThoughts,
               .title = "Accuracy by number of thoughts",
               .x_title = "thoughts before the answer",
               .y_title = "accuracy (%)",
@@ -158,19 +161,21 @@ const Heuristic* best_rule(const Comparison& comparison) {
   return best;
 }
 
+std::vector<std::string> plot_ids() { return {kByFlops, kByMs, kByDepth, kByThoughts, kBySeed}; }
+
 std::vector<XyPlot> xy_plots(const Comparison& comparison) {
-  std::vector<XyPlot> out = cost_plot(
-      comparison, {"accuracy-flops", "Accuracy against computation", " a problem, mean", &Metrics::mean_flops});
-  std::ranges::move(cost_plot(comparison, {"accuracy-ms", "Accuracy against time", " a problem by itself, median",
-                                           &Metrics::ms_median}),
-                    std::back_inserter(out));
+  std::vector<XyPlot> out =
+      cost_plot(comparison, {kByFlops, "Accuracy against computation", " a problem, mean", &Metrics::mean_flops});
+  std::ranges::move(
+      cost_plot(comparison, {kByMs, "Accuracy against time", " a problem by itself, median", &Metrics::ms_median}),
+      std::back_inserter(out));
   std::ranges::move(depth_plot(comparison), std::back_inserter(out));
   std::ranges::move(latents_plot(comparison), std::back_inserter(out));
   return out;
 }
 
 std::vector<DotPlot> seed_plots(const Comparison& comparison) {
-  DotPlot plot{.id = "accuracy-seeds", .title = "Accuracy by seed", .x_title = "accuracy (%)"};
+  DotPlot plot{.id = kBySeed, .title = "Accuracy by seed", .x_title = "accuracy (%)"};
   for (const ComparisonRow* row : plain_rows(comparison)) {
     if (row->seeds.empty()) continue;
     const Metrics& m = row->metrics;

@@ -21,6 +21,8 @@ int64_t style_of(const Comparison& comparison, const std::string& name);
 const Heuristic* chance_rule(const Comparison& comparison);
 const Heuristic* best_rule(const Comparison& comparison);  // of those that decide; null = none
 
+// The ids of all plots that a report may have.
+std::vector<std::string> plot_ids();
 // Accuracy against FLOPs and against ms, by depth, by number of thoughts; those whose data exist.
 std::vector<XyPlot> xy_plots(const Comparison& comparison);
 std::vector<DotPlot> seed_plots(const Comparison& comparison);  // one, or none where no row pools several seeds

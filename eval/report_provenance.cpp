@@ -3,20 +3,6 @@
 namespace tacit {
 namespace {
 
-// "prosqa", "7", "tacit 0.1.0, torch 2.11.0", or of several runs "0 1 2"; of a hash the beginning.
-std::string plain(const OrderedJson& value, bool hash = false) {
-  if (value.is_string()) return hash ? value.get<std::string>().substr(0, 16) : value.get<std::string>();
-  if (value.is_array()) {
-    std::string all;
-    for (const OrderedJson& one : value) all += (all.empty() ? "" : " ") + plain(one, hash);
-    return all;
-  }
-  if (!value.is_object()) return value.dump();
-  std::string out;
-  for (const auto& [name, part] : value.items()) out += (out.empty() ? "" : ", ") + name + " " + plain(part);
-  return out;
-}
-
 std::string shell_word(const std::string& word) {
   const std::string safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=.,:/@%";
   if (!word.empty() && word.find_first_not_of(safe) == word.npos) return word;
@@ -27,7 +13,8 @@ std::string shell_word(const std::string& word) {
 
 std::string command_text(const OrderedJson& words) {
   std::string out;
-  for (const OrderedJson& word : words) out += (out.empty() ? "" : " ") + shell_word(plain(word));
+  for (const OrderedJson& word : words)
+    out += (out.empty() ? "" : " ") + shell_word(word.is_string() ? word.get<std::string>() : word.dump());
   return out;
 }
 
@@ -50,6 +37,20 @@ constexpr Field kFields[] = {{"versions", "versions"},
 
 }  // namespace
 
+std::string recorded_text(const OrderedJson& value, bool hash) {
+  if (value.is_null()) return "–";
+  if (value.is_string()) {
+    const std::string text = value.get<std::string>();
+    return hash ? text.substr(0, 16) : text.find('\n') == text.npos ? text : value.dump();
+  }
+  if (!value.is_structured()) return value.dump();
+  const bool list = value.is_array();
+  std::string out;
+  for (const auto& [name, part] : value.items())
+    out += (out.empty() ? "" : list ? " " : ", ") + (list ? "" : name + " ") + recorded_text(part, hash);
+  return out;
+}
+
 std::vector<std::string> provenance_lines(const Comparison& comparison) {
   const OrderedJson& known = comparison.provenance;
   std::vector<std::string> lines;
@@ -59,7 +60,7 @@ std::vector<std::string> provenance_lines(const Comparison& comparison) {
   for (const OrderedJson& command : known.value("run_commands", OrderedJson::array()))
     lines.push_back(command_text(command));
   for (const Field& field : kFields) {
-    const auto text = [&](const OrderedJson& value) { return plain(value, field.hash); };
+    const auto text = [&](const OrderedJson& value) { return recorded_text(value, field.hash); };
     const std::string title = std::string(field.title) + ": ";
     if (known.contains(field.name) && !known.at(field.name).is_null())
       lines.push_back(title + text(known.at(field.name)));

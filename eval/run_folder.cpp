@@ -25,6 +25,23 @@ std::string field_path(std::string pointer) {
   return pointer;
 }
 
+// Names the field, a list as a whole, and both values.
+[[noreturn]] void refuse(const OrderedJson& here, const OrderedJson& there, const std::string& pointer,
+                         const std::filesystem::path& path) {
+  OrderedJson::json_pointer field(pointer);
+  const auto is_list = [&](const OrderedJson& json) {
+    const auto above = field.parent_pointer();
+    return json.contains(above) && json.at(above).is_array();
+  };
+  while (is_list(here) || is_list(there)) field.pop_back();
+  const std::string name = "'" + field_path(field.to_string()) + "'";
+  const std::string wanted = there.contains(field)
+                                 ? name + " of " + there.at(field).dump() + ", as the run in this folder has"
+                                 : "no " + name + ", as the run in this folder was made without it";
+  fail(kOperation, "expected ", wanted, ", but got ", here.contains(field) ? here.at(field).dump() : "none", " (",
+       path.string(), "); choose another folder");
+}
+
 // What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
 std::string find_stranger(const std::filesystem::path& path) {
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
@@ -49,8 +66,7 @@ void require_same_run(const OrderedJson& record, const std::filesystem::path& pa
   for (const std::string& pointer : pointers) {
     if (may_differ(pointer)) continue;
     const auto shown = [&](const auto& json) { return json.contains(pointer) ? json.at(pointer).dump() : "nothing"; };
-    require(shown(here) == shown(there), kOperation, "expected '", field_path(pointer), "' of ", shown(there),
-            ", as the run in this folder has, but got ", shown(here), " (", path.string(), "); choose another folder");
+    if (shown(here) != shown(there)) refuse(record, stored, pointer, path);
   }
 }
 

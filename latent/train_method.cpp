@@ -33,8 +33,8 @@ TrainingRow make_row(const Method& how, const Example& example, const ObjectiveC
     return how.row(example, context);
   } catch (const OrderedJson::exception& error) {
     const std::string cause = error.what();  // "[json.exception.out_of_range.403] key 'frontiers' not found"
-    fail("train", "expected a task with what method '", how.name, "' is trained on but task '", context.settings.task,
-         "' has it not (", cause.substr(cause.find("] ") + 2), " in 'meta' of ", example.id, ")");
+    fail("train", "expected a task whose problems carry what method '", how.name, "' is trained on but those of '",
+         context.settings.task, "' lack it (", cause.substr(cause.find("] ") + 2), " in 'meta' of ", example.id, ")");
   }
 }
 

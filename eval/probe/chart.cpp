@@ -66,6 +66,21 @@ std::vector<std::string> places_of(const Chart& chart) {
   return out;
 }
 
+std::vector<std::string> fewer_problems(const Chart& chart, int64_t whole,
+                                        const std::function<std::string(int64_t count)>& beside) {
+  std::vector<std::string> out;
+  for (const ChartSeries& series : chart.series) {
+    std::string text;
+    for (const ChartPoint& point : series.points) {
+      if (point.y.count >= whole) continue;
+      text += (text.empty() ? " " + chart.x_label + " " : ", ") + point.x + " has " + std::to_string(point.y.count);
+      if (beside) text += beside(point.y.count);
+    }
+    if (!text.empty()) out.push_back(series.name + ": of " + std::to_string(whole) + " problems" + text);
+  }
+  return out;
+}
+
 std::pair<double, double> axis_range(const Chart& chart) {
   double low = chart.chance.value_or(0), high = chart.chance.value_or(0);
   for (const ChartSeries& series : chart.series) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/plot/markup.h"
 #include "eval/statistics.h"
 #include "lib/core/error.h"
 
@@ -146,6 +147,10 @@ ProbeReport probe_dimension(const LoadedModel& model, const RunOptions& run, con
   out.charts = {ratio, components};
   out.notes = {"'isotropic noise' is what as many vectors of noise of this width would have",
                "a sample spans less than what it is drawn from: intervals correct for that and lie above the value"};
+  const auto isotropic = [width](int64_t count) {
+    return " (isotropic noise " + fixed_text(isotropic_participation(count, width), 1) + ")";
+  };
+  for (std::string& note : fewer_problems(ratio, set.size(), isotropic)) out.notes.push_back(std::move(note));
   return out;
 }
 

@@ -235,6 +235,7 @@ ProbeReport probe_frontier(const LoadedModel& model, const RunOptions& run) {
         "embeddings are tied: this probe is the logit lens, so a thought trained by its readout passes by "
         "construction");
   }
+  for (std::string& note : fewer_problems(auc, set.size())) out.notes.push_back(std::move(note));
   for (std::string& note : without_interval(out.charts)) out.notes.push_back(std::move(note));
   out.notes.push_back("thought 1 of noise and pause is the model's own: nothing had been replaced before it");
   return out;

@@ -280,7 +280,7 @@ TEST_CASE("compare: what the new options refuse") {
       {{"--model", model, "--option", "colour=1"}, "one of the methods for '--option' but got 'colour'"},
       {{"--model", "two=" + model + ",,"}, "expected DIR or NAME=DIR,DIR"},
       {{"--model", "two=" + model + "," + direct}, "one method in row 'two' but got 'coconut' and 'direct'", 1},
-      {{"--runs", model, "--seeds", "3"}, "'--seeds' without '--runs'"},
+      {{"--runs", model, "--seeds", "3"}, "no '--seeds' beside '--runs'"},
       {{"--model", model, "--out", scratch.path()}, "expected a new folder, or one of a comparison, but got", 1},
       {{"--model", model, "--out", scratch / "notes.txt"}, "but got the file", 1},
   };

@@ -97,6 +97,13 @@ TEST_CASE("data convert gsm8k_aug: lines and lists as examples") {
   CHECK(Json::parse(audit.out).at("mean_steps") == 2);
 }
 
+TEST_CASE("data generate: a folder that is not there is refused before anything is generated") {
+  const ScratchFolder scratch;
+  const Finished lost = run_tacit({"data", "generate", "reach", "--count", "9", "--out", scratch / "no/reach.jsonl"});
+  CHECK(lost.code == 1);
+  CHECK(holds(lost.err, "expected a folder for reach.jsonl but there is none at " + (scratch / "no").string()));
+}
+
 TEST_CASE("data: what was generated can be audited and shown, in both styles") {
   for (const std::string style : {"symbols", "english"}) {
     const ScratchFolder scratch;

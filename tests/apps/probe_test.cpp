@@ -94,6 +94,14 @@ TEST_CASE(
                     R"({"method": "coconut", "task": "reach",
                         "reach": {"min_nodes": 6, "max_nodes": 8, "min_depth": 1, "max_depth": 2, "labels": 16}})",
                     "test");
+  for (const char* other : {"eval", "run", "compare"}) {
+    std::vector<std::string> asks = {other, "--model", scratch / "model", "--threads", "1"};
+    if (std::string(other) != "run") asks.insert(asks.end(), {"--count", "2", "--latency-problems", "0"});
+    const Finished done = run_tacit(asks);
+    CAPTURE(done.err);
+    CHECK(done.code == 0);
+    CHECK(holds(done.out + done.err, "graphs as the checkpoint was trained on (train.json)"));
+  }
   const Json own = run_json(command);
   CHECK(steps(own) == steps(asked));  // the same problems, so the same numbers
   CHECK(own.at("notes").dump().find("6 to 8 nodes") != std::string::npos);

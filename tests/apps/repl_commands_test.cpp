@@ -339,13 +339,13 @@ TEST_CASE("/set changes an option of a side's method, and the next answers have 
 
 TEST_CASE("what the new commands cannot do is one line that says what was expected") {
   const std::vector<std::pair<std::string, std::string>> table = {
-      {"/edit 7 9", "one of 6 thoughts but got number 7"},
+      {"/edit 7 9", "STEP of 1 to 6 (6 thoughts) but got 7"},
       {"/edit 0 9", "the number of a thought, at least 1, but got 0"},
       {"/edit x 9", "the number of a thought, at least 1, but got 'x'"},
       {"/edit 1", "'/edit [SIDE] STEP [--norm] WORD..' but got '/edit 1'"},
       {"/edit 1 --norm", "STEP [--norm] WORD..' but got '1 --norm'"},
       {"/edit words 1 9 9", "one token, for a side that thinks in words, but got 2 in '9 9'"},
-      {"/branch 6", "one of 6 thoughts but got number 7"},
+      {"/branch 99", "STEP of 0 to 5 (6 thoughts) but got 99"},
       {"/branch 1 noice", "[second|noise[:SIZE]]' but got '1 noice'"},
       {"/branch 1 noise:-1", "perturb:SIZE"},
       {"/branch words 1 noise", "expected 'second' for a side that thinks in words but got 'noise'"},

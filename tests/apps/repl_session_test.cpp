@@ -41,6 +41,34 @@ TEST_CASE("/save and /load: settings, question and replies come back, and go on 
   CHECK(read_file(file, "test") == before);
 }
 
+TEST_CASE("a reply is saved with the method that made it and shown under that, whatever the sides are set to") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string(), question = std::string(kQuestion) + "\n";
+  // Words that become no words, and the reverse.
+  for (const auto& [then, later] : {std::pair("/method words cot\n/method thoughts coconut\n/latents 3\n",
+                                              "/method words direct\n/method thoughts pause\n/latents 6\n"),
+                                    std::pair("/method words direct\n/method thoughts pause\n/latents 3\n",
+                                              "/method words cot\n/method thoughts coconut\n/latents 6\n")}) {
+    CAPTURE(then);
+    const Finished saved = script(then + question + later + "/save " + file + "\n");
+    CAPTURE(saved.err);
+    REQUIRE(saved.code == 0);
+    const std::string shown = last_picture(saved.out);
+    CHECK(last_picture(script("/load " + file + "\n").out) == shown.substr(0, shown.find("words: ")));
+  }
+  // Files from before replies said it: they are taken for the saved sides'.
+  Json json = read_json(file, "test");
+  for (Json& reply : json["replies"]) {
+    reply.erase("method");
+    reply.erase("in_words");
+  }
+  write_file_atomic(file, json.dump(), "test");
+  const Finished older = script("/load " + file + "\n");
+  CHECK(older.code == 0);
+  CHECK(holds(older.out, "words · cot · "));
+  CHECK(holds(older.out, "thoughts · coconut · "));
+}
+
 TEST_CASE("/save leaves files of others alone, /load refuses them and changes nothing") {
   const ScratchFolder scratch;
   const auto path = [&](const char* name) { return (scratch / name).string(); };
@@ -73,6 +101,8 @@ TEST_CASE("/save leaves files of others alone, /load refuses them and changes no
       {"/thoughts/options", Json{{"nothing", 1}}, "nothing"},
       {"/question/text", "why", "one '[Q]' but got 0"},
       {"/replies", 7, "'replies'"},
+      {"/replies/0/method", 7, "'replies.method'"},
+      {"/replies/1/in_words", "yes", "'replies.in_words'"},
       {"/replies/0/thoughts", Json{{1, 2}}, "[word, share] pairs"},
   };
   for (const auto& [pointer, value, expected] : table) {

@@ -130,6 +130,9 @@ TEST_CASE("Ctrl-C stops a generation, not the program") {
   terminal.type("\x03");
   CHECK(terminal.shows("stopped"));
   CHECK(terminal.shows("tacit> "));
+  terminal.type("/show\r");  // stopped, not refused: it is the question
+  CHECK(terminal.shows(kQuestion));
+  CHECK(terminal.shows("tacit> "));
   terminal.type("/seed\r");
   CHECK(terminal.shows("next problem"));
   CHECK(terminal.shows("tacit> "));

@@ -1,9 +1,32 @@
 #include <doctest/doctest.h>
 
+#include "datasets/generated_task.h"
+#include "lib/core/json.h"
 #include "tests/apps/repl_support.h"
 
 using namespace tacit;
 using namespace tacit::test;
+
+namespace {
+
+// Random weights over the words of task `pointer`.
+void write_pointer_checkpoint(const std::filesystem::path& folder, const std::string& method) {
+  const Generator generator = open_generator("pointer");
+  const TinyModelOptions options{.vocab_size = std::ssize(generator.vocabulary)};
+  MethodSettings settings;
+  settings.method = method;
+  settings.max_words = 12;
+  settings.task = "pointer";
+  settings.generator = Json::parse(generator.options.dump());
+  settings.markers = {.think = "[T]", .answer = "[A]", .pause = "[P]", .end = "[E]"};
+  Json config = tiny_config(options);
+  config["tacit"] = to_json(settings);
+  std::filesystem::create_directories(folder);
+  save_model(folder, *tiny_model(options), config);
+  write_file_atomic(folder / "tokenizer.json", word_tokenizer_json(generator.vocabulary), "test");
+}
+
+}  // namespace
 
 TEST_CASE("a script draws a fresh problem and answers it in words and in thoughts") {
   const Finished done = script("# a comment\n\n/new 7\n");
@@ -37,9 +60,17 @@ TEST_CASE("settings change what the next answers are made of") {
   CHECK(holds(done.out, "thoughts: up to 2"));
   CHECK(holds(done.out, "thoughts · frontier · 2 thoughts"));
   CHECK(holds(done.out, "thoughts: up to 6"));
-  CHECK(holds(done.out, "thoughts · pause · 6 thoughts"));
+  CHECK(holds(done.out, "thoughts · pause · 6 pauses"));
   CHECK(holds(done.out, "[P] [P] [P] [P] [P] [P]"));
   CHECK(holds(done.out, "words: cot-frontier   thoughts: pause"));
+}
+
+TEST_CASE("a side that takes no thoughts says so, and not that it wrote no words") {
+  const Finished done = script("/latents 0\n/method words direct\n" + std::string(kQuestion) + "\n");
+  CHECK(done.code == 0);
+  CHECK(holds(done.out, "thoughts · frontier · 0 thoughts"));
+  CHECK(holds(done.out, "(no thoughts)"));
+  CHECK(!holds(done.out, "(no words)"));
 }
 
 TEST_CASE("the same seed draws the same problem, the next /new another one") {
@@ -97,6 +128,43 @@ TEST_CASE("a question longer than the model's positions is refused with both num
   const Finished done = script("/latents 490\n" + std::string(kQuestion) + "\n");
   CHECK(done.code == 1);
   CHECK(holds(done.err, "at most 512 positions"));
+}
+
+TEST_CASE("a question that is refused leaves the old one and its replies, whatever the task") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string();
+  const Finished reach =
+      script(std::string(kQuestion) + "\n/latents 490\n1 2 | " + kQuestion + "\n/save " + file + "\n/show\n");
+  CHECK(reach.code == 1);
+  CHECK(lines_in(reach.err) == 1);
+  CHECK(reach.out.ends_with("\n" + std::string(kQuestion) + "\n"));
+  CHECK(read_json(file, "test")["replies"].size() == 2);
+
+  write_pointer_checkpoint(scratch / "words", "cot");
+  write_pointer_checkpoint(scratch / "thoughts", "coconut");
+  const auto pointer = [&](const std::string& input) {
+    return run_tacit({"repl", "--words", scratch / "words", "--thoughts", scratch / "thoughts"}, {.input = input});
+  };
+  const Finished asked = pointer("/new 3\nhello\n/again\n/trace\n/show\n");
+  CAPTURE(asked.err);
+  CHECK(asked.code == 1);
+  CHECK(lines_in(asked.err) == 1);
+  CHECK(holds(asked.err, "'hello'"));
+  CHECK(asked.out.ends_with("\n" + open_generator("pointer").example(3, 0).question + "\n"));
+  const Finished first = pointer("hello\n/show\n");
+  CHECK(lines_in(first.err) == 2);
+  CHECK(holds(first.err, "a question first"));
+}
+
+TEST_CASE("/compare says where none of the embedded models is for the questions at hand") {
+  const ScratchFolder scratch;
+  write_pointer_checkpoint(scratch / "cot", "cot");
+  const Finished done =
+      run_tacit({"repl", "--words", scratch / "cot", "--thoughts", scratch / "cot"}, {.input = "/new\n/compare\n"});
+  CAPTURE(done.err);
+  CHECK(done.code == 1);
+  CHECK(holds(done.err, "expected folders or methods behind /compare: no model in "));
+  CHECK(holds(done.err, "/models was trained for questions like these (task 'pointer')"));
 }
 
 TEST_CASE("models that are not there end the program with one line") {

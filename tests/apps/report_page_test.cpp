@@ -136,6 +136,28 @@ TEST_CASE("compare --out writes the page and the plots' data; --runs gives the s
   CHECK(without_provenance(read_file(scratch / "b/compare.html", "test")) == without_provenance(page));
 }
 
+TEST_CASE("a report in an earlier one's folder leaves no plot of that one, and every other file") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "thinks", "coconut", 1);
+  const Finished first = run_tacit({"compare", "--model", scratch / "thinks", "--out", scratch / "a", "--count", "3",
+                                    "--seed", "3", "--seeds", "2", "--no-controls", "--sweep-latents", "0,1"});
+  CAPTURE(first.err);
+  REQUIRE(first.code == 0);
+  const std::filesystem::path plots = scratch / "a/plots";
+  CHECK(std::filesystem::exists(plots / "accuracy-thoughts.gp"));
+  CHECK(std::filesystem::exists(plots / "accuracy-seeds.tsv"));
+  for (const char* name : {"accuracy-seeds.svg", "mine.tsv", "accuracy-seeds.txt"}) put(plots / name, "");
+  const Finished second = run_tacit({"compare", "--runs", scratch / "a/runs/thinks/seed-3", "--out", scratch / "a"});
+  CAPTURE(second.err);
+  REQUIRE(second.code == 0);
+  for (const std::string ending : {".tsv", ".gp", ".svg"}) {
+    CHECK_FALSE(std::filesystem::exists(plots / ("accuracy-seeds" + ending)));
+    CHECK_FALSE(std::filesystem::exists(plots / ("accuracy-thoughts" + ending)));
+  }
+  for (const char* name : {"accuracy-depth.tsv", "accuracy-depth.gp", "mine.tsv", "accuracy-seeds.txt"})
+    CHECK(std::filesystem::exists(plots / name));
+}
+
 TEST_CASE("without gnuplot compare says so and leaves everything else") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "thinks", "coconut", 1);

@@ -8,9 +8,9 @@ using namespace tacit::test;
 TEST_CASE("rescore: --dry says what would change, then it is changed, and the run is still the same run") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
-  const std::vector<std::string> eval = {"eval",   "--model", scratch / "model",    "--count", "6",
-                                         "--seed", "3",       "--latency-problems", "0",       "--threads",
-                                         "1",      "--out",   scratch / "run",      "--json"};
+  std::vector<std::string> eval = {"eval",   "--model", scratch / "model",    "--count", "6",
+                                   "--seed", "3",       "--latency-problems", "0",       "--threads",
+                                   "1",      "--out",   scratch / "run",      "--json"};
   REQUIRE(run_tacit(eval).code == 0);
   const std::string samples = read_file(scratch / "run/samples.jsonl", "test");
   const Finished dry = run_tacit({"rescore", scratch / "run", "--scorer", "boolean", "--dry", "--json"});
@@ -28,6 +28,8 @@ TEST_CASE("rescore: --dry says what would change, then it is changed, and the ru
   CHECK(done.code == 0);
   CHECK(holds(done.out, " of 6 samples changed"));
   CHECK(Json::parse(read_file(scratch / "run/metrics.json", "test")).at("not_extracted") == 6);
+  eval.pop_back();  // --json
+  CHECK(holds(run_tacit(eval).out, "model scored again by boolean"));
   CHECK(run_tacit({"rescore", scratch / "run"}).code == 0);
   CHECK(read_file(scratch / "run/samples.jsonl", "test") == samples);
   CHECK(run_tacit(eval).code == 0);

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "datasets/example.h"
 #include "lib/core/json.h"
 #include "tests/apps/checkpoint.h"
 
@@ -23,9 +24,45 @@ TEST_CASE("run takes options of the method, over the checkpoint's own, and refus
   REQUIRE(cold.code == 0);
   CHECK(steps(cold) < steps(plain));  // ends as soon as the entropy is below 100 nats, which it always is
   const Finished unknown = run({"--option", "cold_step=1"});
-  CHECK(unknown.code == 1);
-  CHECK(holds(unknown.err, "cold_step"));
+  CHECK(unknown.code == 2);
+  CHECK(holds(unknown.err, "but got 'cold_step', did you mean 'cold_steps'?"));
   CHECK(run({"--option", "cold_steps"}).code == 2);
+}
+
+TEST_CASE("run refuses a question that is empty, and one of a task in other words as an evaluation does") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  for (const char* empty : {"", " "}) {
+    const Finished done = run_tacit({"run", "--model", scratch / "model", "--question", empty});
+    CHECK(done.code == 2);
+    CHECK(holds(done.err, "expected a question for '--question' but it is empty"));
+  }
+  write_examples(scratch / "data.jsonl", {{.id = "mine/0", .question = "", .answer = "3"}});
+  const Finished nothing = run_tacit({"run", "--model", scratch / "model", "--data", scratch / "data.jsonl"});
+  CHECK(nothing.code == 1);
+  CHECK(holds(nothing.err, "expected example 'mine/0' to ask something but its question is empty"));
+  const std::vector<std::string> other = {"--model", scratch / "model", "--task", "pointer", "--threads", "1"};
+  const auto refusal = [&](std::vector<std::string> command, const std::string& operation) {
+    command.insert(command.end(), other.begin(), other.end());
+    const Finished done = run_tacit(command);
+    CHECK(done.code == 1);
+    CAPTURE(done.err);
+    REQUIRE(done.err.find(operation) != std::string::npos);
+    return done.err.substr(done.err.find(operation) + operation.size());
+  };
+  const std::string told = refusal({"run"}, "[run] ");
+  CHECK(holds(told, "expected example 'pointer-0/0' in words of the checkpoint's tokenizer but got: "));
+  CHECK(told == refusal({"eval", "--count", "1", "--out", scratch / "out"}, "[evaluate] "));
+}
+
+TEST_CASE("run shows pauses as pauses: a chain that was not written is not held against the graph") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "pause", "pause");
+  const Finished done = run_tacit({"run", "--model", scratch / "pause", "--question", question()});
+  CHECK(done.code == 0);
+  CHECK(holds(done.out, "\n[P] [P] [P]\n"));
+  CHECK(holds(done.out, "\npause, 3 pauses, "));
+  CHECK(!holds(done.out, "not a node"));
 }
 
 TEST_CASE("data generate leaves a file alone that is there, unless it is forced") {

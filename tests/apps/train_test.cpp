@@ -111,6 +111,10 @@ TEST_CASE("train --resume says where there is nothing to resume, and begins") {
   const Finished again = run_tacit(train);
   CHECK(again.code == 0);
   CHECK_FALSE(holds(again.err, "nothing to resume"));
+  const Finished lost = run_tacit({"train", "--resume", "--out", scratch / "mistyped", "--threads", "1"});
+  CHECK(lost.code == 2);
+  CHECK(holds(lost.err, "expected a training in '" + (scratch / "mistyped").string() + "' to resume"));
+  CHECK_FALSE(exists(scratch / "mistyped"));
 }
 
 TEST_CASE("every generated task trains and is evaluated on problems like those it was trained on") {
@@ -210,10 +214,10 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
       {{"--method", "direct", "--task", "maze", "--generator", "[]", "--out", scratch / "o"}, 1, "[]"},
       {{"--method", "frontier", "--task", "chain", "--batch", "2", "--out", scratch / "o"},
        1,
-       "but task 'chain' has it not"},
+       "but those of 'chain' lack it"},
       {{"--method", "walk", "--task", "pointer", "--batch", "2", "--out", scratch / "o"},
        1,
-       "but task 'pointer' has it not"},
+       "but those of 'pointer' lack it"},
       {{"--method", "direct", "--latents", "4", "--out", scratch / "o"}, 1, "'latents' to be absent"},
       {{"--config", scratch / "recipe.json", "--out", scratch / "o"}, 1, "stepz"},
       {{"--config", scratch / "torn.json", "--out", scratch / "o"}, 1, "torn.json"},

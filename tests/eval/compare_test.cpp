@@ -119,7 +119,7 @@ TEST_CASE("runs are compared on their common examples, whatever their order") {
   CHECK(c.rows[0].only_baseline == 1);          // 4
   CHECK(c.rows[0].metrics.heuristics.empty());  // they were those of eight examples
   CHECK(c.rows[0].metrics.ms_median == 12.5);
-  CHECK(c.notes.back() == "compared on the 4 problems that all rows have; there are all 8");
+  CHECK(c.notes.back() == "compared on the 4 problems that all rows have; all has 8");
   CHECK(c.heuristics.size() == 2);  // of `some`, whose examples are the common ones
 }
 
@@ -176,7 +176,7 @@ not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power
 Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it
   or lies below.
 
-Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
 )");
   CHECK(terminal_table(c, 60, false) == R"(Graphs, 16 problems
 
@@ -203,7 +203,7 @@ Not shown to beat a rule that never looks for the answer
   (“first candidate”, 62.5 %): cot, direct. The interval
   holds it or lies below.
 
-Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
 )");
 }
 
@@ -254,7 +254,7 @@ not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power
 
 Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it or lies below.
 
-Few problems, wide intervals: depth 3 (n 8), depth 4 (n 8).
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
 )");
 }
 
@@ -313,6 +313,11 @@ TEST_CASE("what rows were measured under and differ in is noted in every form of
     CHECK(holds(markdown_table(c), "\n" + note + "\n"));
   }
   CHECK(to_json(c).at("notes").size() == 3);
+  b.record = record_of("b", {{"versions", {{"tacit", "0.2.0"}, {"torch", "2.11.0"}}},
+                             {"prompt", {{"template", "Q: {question}\nA:"}, {"chat", nullptr}}}});
+  CHECK(compare({{"a", a}, {"b", b}}, "").notes ==
+        std::vector<std::string>{R"(prompts differ: a –, b (template "Q: {question}\nA:", chat –))",
+                                 "versions differ: a –, b (tacit 0.2.0, torch 2.11.0)"});
 }
 
 TEST_CASE("Markdown says how its numbers came about") {
@@ -355,6 +360,9 @@ TEST_CASE("the JSON form holds everything") {
   CHECK(json.at("examples") == 16);
   CHECK(json.at("baseline") == "cot");
   CHECK(json.at("provenance").at("seed") == 7);
+  REQUIRE(json.at("findings").size() == 2);
+  CHECK(holds(json.at("findings").at(0), "Not shown to beat a rule"));
+  CHECK(holds(json.at("findings").at(1), "Few problems"));
   CHECK(json.at("heuristics").at(1).at("accuracy") == .625);
   const OrderedJson& row = json.at("rows").at(0);
   CHECK(row.at("name") == "frontier");

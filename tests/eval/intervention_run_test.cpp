@@ -84,7 +84,8 @@ TEST_CASE("a run with an intervention, stopped anywhere and resumed, ends with t
     CHECK(holds(error_of([&] { evaluate(model, other); }), "expected 'intervention' of \"" + what));
     other = options;
     other.halt = parse_halt_rule("fixed");
-    CHECK(holds(error_of([&] { evaluate(model, other); }), "expected 'halt' of nothing"));
+    CHECK(holds(error_of([&] { evaluate(model, other); }),
+                "expected no 'halt', as the run in this folder was made without it, but got \"fixed\""));
   }
 }
 

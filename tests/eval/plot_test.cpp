@@ -22,6 +22,13 @@ namespace {
 
 using Steps = std::vector<ReadoutStep>;
 
+TEST_CASE("the ids of all plots are those of a report that has everything") {
+  std::vector<std::string> ids;
+  for (const XyPlot& plot : xy_plots(test::page_comparison())) ids.push_back(plot.id);
+  for (const DotPlot& plot : seed_plots(test::page_comparison())) ids.push_back(plot.id);
+  CHECK(ids == plot_ids());
+}
+
 TEST_CASE("readouts are read, tokens that look like bars or shares included") {
   CHECK(parse_readouts("7 .52 3 .44 | 9 .98") == Steps{{{"7", .52}, {"3", .44}}, {{"9", .98}}});
   CHECK(parse_readouts("9 1.00") == Steps{{{"9", 1}}});

@@ -89,6 +89,7 @@ TEST_CASE("samples of one problem are kept apart, and resampled together") {
   CHECK(holds(three.notes[0], "30 samples of 10 problems"));
   CHECK(holds(three.notes.back(), "all alike, so that several say no more than one: a, b"));
   CHECK(holds(terminal_table(three, 200, false), "reach, 10 problems, 30 samples a row\n"));
+  CHECK(holds(markdown_table(three), "| accuracy % by seed (n: samples) |"));
 }
 
 TEST_CASE("a row of one run is paired with every run of the others; other numbers of runs are refused") {
@@ -208,7 +209,8 @@ TEST_CASE("depths of rows that have other numbers of samples say each cell's; th
   const Run once = deep(hand_made("a", "p", "1101"));
   const Comparison c =
       compare(std::vector{ComparedRow{.name = "two", .runs = {once, once}}, {.name = "one", .runs = {once}}}, "");
-  CHECK(holds(markdown_table(c), "| accuracy % by depth | 2 |"));
+  CHECK(holds(markdown_table(c), "| accuracy % by depth (n: samples) | 2 |"));
+  CHECK(holds(markdown_table(c), "Few problems, wide intervals: 4 at depth\u00A02."));
   CHECK(holds(markdown_table(c), "| two | 75.0 (n 8) |"));
   CHECK(holds(markdown_table(c), "| one | 75.0 (n 4) |"));
   const DepthAccuracy &two = c.rows[0].metrics.accuracy_by_depth.at(0),
@@ -228,7 +230,7 @@ TEST_CASE("what only some rows record is said of these, and other rules of scori
   CHECK_FALSE(c.provenance.contains("scorers"));
   CHECK(c.provenance.at("by_row").at("scorers").at("a").is_null());
   REQUIRE(!c.notes.empty());
-  CHECK(c.notes[0] == "scorers differ: a –, b [\"numeric\"]");
+  CHECK(c.notes[0] == "scorers differ: a –, b numeric");
   const Comparison mixed = compare(std::vector{ComparedRow{.name = "both", .runs = {plain, other}}}, "");
   REQUIRE(!mixed.notes.empty());
   CHECK(mixed.notes[0] == "within the row both scorers differ");

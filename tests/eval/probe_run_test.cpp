@@ -302,6 +302,17 @@ TEST_CASE("probe frontier says where its numbers have no interval, and why") {
   CHECK(notes(60).find("interval") == std::string::npos);
 }
 
+TEST_CASE("a chart says which of its points rest on fewer problems, and what that changes") {
+  const auto at = [](const std::string& x, int64_t count) { return ChartPoint{x, exact(1, count)}; };
+  const Chart chart{.name = "c",
+                    .x_label = "thought",
+                    .series = {{"own", {at("1", 40), at("2", 40)}}, {"cot", {at("1", 40), at("2", 35), at("3", 14)}}}};
+  CHECK(fewer_problems(chart, 40) == std::vector<std::string>{"cot: of 40 problems thought 2 has 35, 3 has 14"});
+  CHECK(fewer_problems(chart, 15, [](int64_t n) { return " (" + std::to_string(n) + "!)"; }) ==
+        std::vector<std::string>{"cot: of 15 problems thought 3 has 14 (14!)"});
+  CHECK(fewer_problems(chart, 14).empty());
+}
+
 TEST_CASE("probe lens: without problems for the hull there is no distance to it") {
   const ProbeReport report = probe_lens(tiny_checkpoint(), small_run(5), {.hull_problems = 0});
   CHECK(report.charts.size() == 2);

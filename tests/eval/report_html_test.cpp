@@ -335,7 +335,7 @@ TEST_CASE("what a comparison does not show is said, with its numbers") {
   CHECK(holds(found[1], "frontier with +swap (p\u00A0.250)."));
   CHECK(holds(found[2], "direct (p\u00A0.030, Holm .060)."));
   CHECK(holds(found[3], "cot 25.0\u00A0%."));
-  CHECK(holds(found[4], "depth 3 (n\u00A06), depth 4 (n\u00A05), depth 5 (n\u00A05)."));
+  CHECK(holds(found[4], "6 at depth\u00A03, 5 at depth\u00A04, 5 at depth\u00A05."));
   c.heuristics.clear();
   c.rows[1].clean->p_value = .02;
   c.rows[1].clean->p_holm = .08;

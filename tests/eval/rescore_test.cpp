@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "eval/compare.h"
+#include "eval/report_html.h"
 #include "eval/scorers/scorers.h"
 #include "tests/eval/run_support.h"
 
@@ -34,6 +36,10 @@ std::string with_texts(const std::filesystem::path& folder) {
   return out;
 }
 
+// What a report of the run alone says first; notes end with how a run is scored again.
+std::string note_of(const Run& run) { return compare({{"a", run}}, "").notes.at(0); }
+const std::string kAfter = " ('tacit rescore' after the run's own command)";
+
 }  // namespace
 
 TEST_CASE("rescoring a run changes nothing but a note in run.json: generated examples come back from run.json") {
@@ -55,7 +61,9 @@ TEST_CASE("rescoring a run changes nothing but a note in run.json: generated exa
   RunOptions options = small_run(9);
   options.latency_problems = 2;
   options.out = scratch / "run";
-  CHECK(evaluate(model, options).samples.size() == 9);
+  const Run again = evaluate(model, options);
+  CHECK(again.samples.size() == 9);
+  CHECK(note_of(again) == "a scored again by as_it_stands" + kAfter);
 }
 
 TEST_CASE("other texts, other scores; measured figures stay; --dry writes nothing") {
@@ -84,6 +92,26 @@ TEST_CASE("other texts, other scores; measured figures stay; --dry writes nothin
   CHECK(read.metrics.heuristics.size() == done.before.heuristics.size());
   CHECK(read.metrics.problems_per_s == doctest::Approx(done.before.problems_per_s));
   CHECK(rescore(scratch / "run", {.scorers = {"numeric", "first_word"}}).changes.empty());
+}
+
+TEST_CASE("every form of a report says which rows were scored again, and by what") {
+  const ScratchFolder scratch;
+  make_run(scratch / "run");
+  const Run before = read_run(scratch / "run");
+  rescore(scratch / "run", {.scorers = {"numeric", "first_word"}});
+  const Run after = read_run(scratch / "run");
+  const std::string note = "b scored again by numeric" + kAfter;
+  const Comparison one = compare({{"a", before}, {"b", after}}, "");
+  CHECK(std::ranges::count_if(one.notes, [](const std::string& n) { return holds(n, "scored"); }) == 1);
+  CHECK(one.notes[0] == note);
+  CHECK(holds(terminal_table(one, 200, false), "\n" + note + "\n"));
+  CHECK(holds(markdown_table(one), "\n" + note + "\n"));
+  CHECK(holds(html_report(one, {}), "b scored again by numeric"));
+  CHECK(to_json(one).at("notes").at(0) == note);
+  CHECK(compare({{"a", after}, {"b", after}}, "").notes[0] == "a, " + note);
+  const ComparedRow pooled{.name = "a", .runs = {before, after}, .by_latents = {{1, {after}}}};
+  CHECK(compare(std::vector{pooled}, "").notes[0] ==
+        "1 of 2 runs of a, a with 1 thought scored again by numeric" + kAfter);
 }
 
 TEST_CASE("a rescoring that was stopped leaves a folder that says so, and is done again") {
@@ -117,7 +145,9 @@ TEST_CASE("a run on a file finds the file again, by its hash, or is told where i
 
   std::filesystem::rename(scratch / "data.jsonl", scratch / "moved.jsonl");
   CHECK(holds(error_of([&] { rescore(scratch / "run"); }), "there is no such file; --data says where"));
-  CHECK(rescore(scratch / "run", {.data = scratch / "moved.jsonl"}).changes.empty());
+  const Rescored moved = rescore(scratch / "run", {.data = scratch / "moved.jsonl"});
+  CHECK(moved.changes.empty());
+  CHECK(note_of(moved.run) == "a scored again by as_it_stands" + kAfter);  // on the same file
 
   examples.pop_back();
   write_examples(scratch / "data.jsonl", examples);
@@ -148,7 +178,7 @@ TEST_CASE("a corrected reference is taken from the file that is named") {
   CHECK(result.run.samples[said].correct);
   CHECK(result.run.samples[said].expected == run.samples[said].answer);
   CHECK(result.run.metrics.correct == 1);
-  CHECK(result.run.record.at("rescored").at("data") == "corrected.jsonl");
+  CHECK(note_of(result.run) == "a scored again by as_it_stands, on corrected.jsonl" + kAfter);
 }
 
 TEST_CASE("a run that is scored as another task's has that task's name everywhere") {
@@ -167,6 +197,7 @@ TEST_CASE("a run that is scored as another task's has that task's name everywher
   CHECK(result.run.metrics.task == "other");
   const Run stored = read_run(scratch / "run");
   CHECK(stored.metrics.task == "other");
+  CHECK(note_of(stored) == "a scored again by numeric, as task other" + kAfter);
   REQUIRE(stored.samples.size() == 5);
   for (const Sample& sample : stored.samples) CHECK(sample.task == "other");
 }

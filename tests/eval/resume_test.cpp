@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "eval/run.h"
+#include "eval/run_folder.h"
 #include "lib/core/rng.h"
 #include "tests/eval/run_support.h"
 
@@ -130,6 +131,25 @@ TEST_CASE("a folder of another run is refused, naming the first field that diffe
   same.shuffle = 3;
   same.command = {"other"};
   CHECK_NOTHROW(evaluate(model, same));
+}
+
+TEST_CASE("a list that differs from the folder's is named as a whole, and what one of them lacks in words") {
+  const ScratchFolder scratch;
+  struct Case {
+    const char *here, *there, *error;
+  };
+  for (const Case& c :
+       {Case{R"({"task": "reach", "scorers": ["numeric"]})", R"({"task": "reach"})",
+             R"(no 'scorers', as the run in this folder was made without it, but got ["numeric"])"},
+        Case{R"({"task": "reach"})", R"({"task": "reach", "scorers": ["numeric"]})",
+             R"('scorers' of ["numeric"], as the run in this folder has, but got none)"},
+        Case{R"({"scorers": ["numeric", "boxed"]})", R"({"scorers": ["numeric"]})",
+             R"('scorers' of ["numeric"], as the run in this folder has, but got ["numeric","boxed"])"}}) {
+    put(scratch / "run.json", c.there);
+    const std::string error = error_of([&] { require_same_run(OrderedJson::parse(c.here), scratch / "run.json"); });
+    CAPTURE(error);
+    CHECK(holds(error, std::string("expected ") + c.error + " ("));
+  }
 }
 
 TEST_CASE("broken run folders are refused, naming file and line") {

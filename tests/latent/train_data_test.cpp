@@ -275,7 +275,7 @@ TEST_CASE("recipes that cannot be are refused by field, and leave no folder") {
       {{{"add_tokens", {"hello"}}}, "expected new tokens in 'add_tokens' but 'hello' is one"},
       {{{"add_tokens", {"<p>"}}}, "expected a model with a vocabulary of at least 281 words but got 280"},
       {{{"model", {{"n_positions", 8}}}}, "expected at most 8 positions"},
-      {{{"method", "frontier"}}, "but task 'gsm8k_aug' has it not"},
+      {{{"method", "frontier"}}, "but those of 'gsm8k_aug' lack it"},
       {{{"method", "pause"}}, "expected a pause token in 'markers'"},
   };
   for (const auto& [change, message] : trained) {
