@@ -188,8 +188,7 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
   to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
 }
 
-std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task,
-                           TaskOptions& to) {
+std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task, TaskOptions& to) {
   const std::string& name = task.empty() ? model.settings.task : task;
   if (name != "reach" || !to.data.empty() || to.reach.style != ReachStyle::symbols) return "";
   if (to.reach.labels >= to.reach.graph.max_nodes) return "";

@@ -55,7 +55,8 @@ class Scheduler {
         rows_(batch_.rows()) {
     prefix_ = prompts_.size() > 1 ? shared_prefix(prompts_) : 0;
     // What reads its input at once takes no pieces.
-    if (procedure.reads_at_once(model->config()) || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1)) prefix_ = 0;
+    if (procedure.reads_at_once(model->config()) || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1))
+      prefix_ = 0;
     feed_in_chunks(start_, {prompts_[0].data(), static_cast<size_t>(prefix_)});
   }
 

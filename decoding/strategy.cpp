@@ -237,9 +237,8 @@ void require_strategy(const Strategy& strategy, const ModelConfig& config, const
   if (strategy.kind == StrategyKind::greedy) return;
   const std::string text = to_text(strategy);
   require_sampling(strategy.sampling, kOperation);
-  require(strategy.by_rows() || !procedure.reads_at_once(config), kOperation,
-          "expected greedy decoding or samples of ", procedure.reader(config),
-          ", which reads its input at once, but got '", text, "'");
+  require(strategy.by_rows() || !procedure.reads_at_once(config), kOperation, "expected greedy decoding or samples of ",
+          procedure.reader(config), ", which reads its input at once, but got '", text, "'");
   require(strategy.samples >= 1 && strategy.samples <= kMostSamples, kOperation, "expected 1 to ", kMostSamples,
           " samples but got ", strategy.samples);
   const SamplingOptions& draws = strategy.sampling;

@@ -31,7 +31,8 @@ LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dt
 Procedure bind_method(const LoadedModel& model, const std::string& name, int64_t latents = -1,
                       const Json& options = Json::object());
 
-// The tokens of example `id` as the model reads it. Fails where its words are not the tokenizer's, and where it has none.
+// The tokens of example `id` as the model reads it. Fails where its words are not the tokenizer's, and where it has
+// none.
 std::vector<int64_t> encode_question(const LoadedModel& model, const std::string& id, const std::string& text,
                                      std::string_view operation);
 

@@ -27,8 +27,8 @@ Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions&
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory)
     : model_(std::move(model)),
       options_(options),
-      fused_(options.fused && !options.keep_layers && !options.mask &&
-             !leaves_early(model_->config(), options.exit) && FusedModel::fits(memory)),
+      fused_(options.fused && !options.keep_layers && !options.mask && !leaves_early(model_->config(), options.exit) &&
+             FusedModel::fits(memory)),
       memory_(std::move(memory)),
       ids_(rows()),
       notes_(rows()),

@@ -112,7 +112,7 @@ class Session {
                      const at::Tensor& seen_B1TT = {});
   at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
   at::Tensor seen_among(const TokenRows& tokens, int64_t width, std::string_view operation) const;  // of the mask
-  void require_may_follow(std::string_view operation) const;  // another segment
+  void require_may_follow(std::string_view operation) const;                                        // another segment
   void record_exits(const at::Tensor& exit_BT, std::span<const int64_t> counts);
   // Null: the plain path.
   std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }

@@ -45,8 +45,8 @@ OrderedJson to_json(const Chart& chart);
 // The places of the x axis in the order in which they first occur.
 std::vector<std::string> places_of(const Chart& chart);
 
-// A line for each series with points that rest on fewer than `whole` problems: "cot: of 600 problems thought 5 has 310, 6
-// has 241". What `beside` says of such a number stands behind it.
+// A line for each series with points that rest on fewer than `whole` problems: "cot: of 600 problems thought 5 has 310,
+// 6 has 241". What `beside` says of such a number stands behind it.
 std::vector<std::string> fewer_problems(const Chart& chart, int64_t whole,
                                         const std::function<std::string(int64_t count)>& beside = {});
 

@@ -50,7 +50,8 @@ KernelCase forward_case(const Position& p, const Place& place, const std::string
               }};
 }
 
-// Gradients of keys and values are added to, so that they are read as well. The twin is the formula, product by product.
+// Gradients of keys and values are added to, so that they are read as well. The twin is the formula, product by
+// product.
 KernelCase backward_case(const Position& p, const std::string& size) {
   const at::Tensor dy = at::randn_like(p.q_BHE), dq = at::empty_like(p.q_BHE);
   const at::Tensor dk = at::zeros_like(p.k_BHCE), dv = at::zeros_like(p.v_BHCE);
