@@ -241,7 +241,7 @@ RunOptions run_options(const Options& options, const CompareFlags& flags, const 
                        const PlannedRun& run, std::vector<std::string>& notes) {
   const LoadedModel& checkpoint = model.checkpoints[run.checkpoint];
   RunOptions out = flags.eval.run_options(options, checkpoint.settings);
-  const std::string graphs = trained_graphs(options, checkpoint, out.task, out.task_options);
+  const std::string graphs = use_trained_graphs(options, checkpoint, out.task, out.task_options);
   if (!graphs.empty() && std::ranges::find(notes, graphs) == notes.end()) notes.push_back(graphs);
   if (run.sweep >= 0) out.latents = run.sweep;
   if (!model.counted) out.latents = -1;

@@ -49,7 +49,7 @@ int run_eval(const std::vector<std::string>& args) {
   const LoadedModel model = open_model(common.model, dtype, device);
   check_model_options(options, common, model);
   RunOptions run = flags.run_options(options, model.settings);
-  note_on_stderr(trained_graphs(options, model, run.task, run.task_options));
+  note_on_stderr(use_trained_graphs(options, model, run.task, run.task_options));
   run.method = common.method;
   run.options = parse_method_options(common.method_options);
   run.halt = rule;

@@ -188,25 +188,34 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
   to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
 }
 
-std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task, TaskOptions& to) {
+std::optional<GraphOptions> trained_graphs(const std::filesystem::path& checkpoint, int64_t labels) {
+  const std::filesystem::path recipe = checkpoint / "train.json";
+  if (!std::filesystem::is_regular_file(recipe)) return {};
+  const GraphOptions graph = train_config_from_json(read_json(recipe, "graphs"), recipe.string()).reach.graph;
+  if (graph.max_nodes > labels) return {};
+  return graph;
+}
+
+std::string use_trained_graphs(const Options& options, const LoadedModel& model, const std::string& task,
+                               TaskOptions& to) {
   const std::string& name = task.empty() ? model.settings.task : task;
   if (name != "reach" || !to.data.empty() || to.reach.style != ReachStyle::symbols) return "";
   if (to.reach.labels >= to.reach.graph.max_nodes) return "";
-  const std::string expected = "expected graphs of at most " + std::to_string(to.reach.labels) +
-                               " nodes, as many as the checkpoint has labels ('--max-nodes'), but got up to " +
-                               std::to_string(to.reach.graph.max_nodes);
-  for (const char* one :
-       {"kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node", "acyclic", "balance-in-degree"}) {
+  const bool given = options.given("labels");
+  const std::string expected = "expected graphs of at most " + std::to_string(to.reach.labels) + " nodes, as many as " +
+                               (given ? "'--labels' says" : "the checkpoint has labels") +
+                               " ('--max-nodes'), but got up to " + std::to_string(to.reach.graph.max_nodes);
+  for (const char* one : {"labels", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth", "edges-per-node",
+                          "acyclic", "balance-in-degree"}) {
     if (options.given(one)) options.reject(expected);
   }
-  const std::filesystem::path recipe = model.directory / "train.json";
-  require(std::filesystem::is_regular_file(recipe), "graphs", expected, ", the default, and no train.json in ",
-          model.directory.string(), " that says how it was trained");
-  const GraphOptions& graph = to.reach.graph =
-      train_config_from_json(read_json(recipe, "graphs"), recipe.string()).reach.graph;
-  return "graphs as the checkpoint was trained on (train.json): " + std::to_string(graph.min_nodes) + " to " +
-         std::to_string(graph.max_nodes) + " nodes, the target " + std::to_string(graph.min_depth) + " to " +
-         std::to_string(graph.max_depth) + " edges away";
+  const std::optional<GraphOptions> graph = trained_graphs(model.directory, to.reach.labels);
+  require(graph.has_value(), "graphs", expected, ", the default, and no train.json in ", model.directory.string(),
+          " that says how it was trained");
+  to.reach.graph = *graph;
+  return "graphs as the checkpoint was trained on (train.json): " + std::to_string(graph->min_nodes) + " to " +
+         std::to_string(graph->max_nodes) + " nodes, the target " + std::to_string(graph->min_depth) + " to " +
+         std::to_string(graph->max_depth) + " edges away";
 }
 
 void note_on_stderr(const std::string& note) {

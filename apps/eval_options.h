@@ -68,7 +68,10 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
 
 // The graphs of the checkpoint's own training, where it has fewer labels than graphs by default have nodes and nothing
 // else was asked for: as train.json beside it tells them. -> what must then be told of them, else ""
-std::string trained_graphs(const Options& options, const LoadedModel& model, const std::string& task, TaskOptions& to);
+std::string use_trained_graphs(const Options& options, const LoadedModel& model, const std::string& task,
+                               TaskOptions& to);
+// What train.json says; empty without one, and where its graphs have more nodes than there are labels.
+std::optional<GraphOptions> trained_graphs(const std::filesystem::path& checkpoint, int64_t labels);
 
 void note_on_stderr(const std::string& note);  // nothing where it is empty
 

@@ -27,7 +27,7 @@ void print_help(std::ostream& out) {
         << command.summary << "\n";
   }
   out << "\n'tacit COMMAND --help' lists a command's options and shows an example; 'tacit --version' the versions.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong usage (by the command line alone), 130 interrupted.\n";
+         "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n";
 }
 
 // Option parsers shared by subcommands do not know which one they serve: its name is put before their complaint here.

@@ -225,7 +225,7 @@ int run_probe(const std::vector<std::string>& args) {
   if (std::string(chosen.name) != "compression") {
     check_model_options(options, common, model);
     run = flags.run_options(options, model.settings);
-    graphs = trained_graphs(options, model, run.task, run.task_options);
+    graphs = use_trained_graphs(options, model, run.task, run.task_options);
   }
   run.method = common.method;
   run.options = parse_method_options(common.method_options);

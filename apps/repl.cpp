@@ -5,6 +5,7 @@
 #include <iostream>
 #include <utility>
 
+#include "apps/eval_options.h"
 #include "apps/live_line.h"
 #include "apps/repl_command.h"
 #include "apps/terminal.h"
@@ -145,8 +146,10 @@ Example Repl::fresh_problem(uint64_t seed, int64_t index) const {
   if (a.task != "reach") return open_generator(a.task, a.generator).example(seed, index);
   ReachOptions options = task_options_of(a).reach;
   options.labels = labels();
-  options.graph.max_nodes = std::min(options.graph.max_nodes, options.labels);
-  options.graph.min_nodes = std::min(options.graph.min_nodes, options.graph.max_nodes);
+  for (const Thinker* side : {&words, &thoughts}) {
+    if (options.labels >= options.graph.max_nodes) break;
+    options.graph = trained_graphs(side->loaded.directory, options.labels).value_or(options.graph);
+  }
   return reach_example(options, seed, index);
 }
 
@@ -193,13 +196,14 @@ Reply Repl::answer(const std::string& title, const Thinker& thinker, const std::
     const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
     std::string told;
     const auto also = options.watch;
-    options.watch = [&live, &tokenizer, title, told, also](int64_t index, const StepState& state,
-                                                           const NextInput& thought) mutable {
+    const std::string noun = thinker.procedure.in_words ? ", word " : ", pause ";
+    options.watch = [&live, &tokenizer, title, noun, told, also](int64_t index, const StepState& state,
+                                                                 const NextInput& thought) mutable {
       if (also) also(index, state, thought);
       if (!thought.tokens.empty()) told += " " + printable(tokenizer.token(thought.tokens[0]));
       if (!live.due()) return;
       if (!thought.tokens.empty()) {
-        live.write(title + ", word " + std::to_string(index + 1) + ":", told);
+        live.write(title + noun + std::to_string(index + 1) + ":", told);
       } else {
         std::string now;
         for (const TokenShare& share : read_logits(state.logits_BV()[0], 5).top)

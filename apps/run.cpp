@@ -232,7 +232,7 @@ int run_run(const std::vector<std::string>& args) {
     of.data = data;
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
-    note_on_stderr(trained_graphs(options, thinker.loaded, *task_name, of));
+    note_on_stderr(use_trained_graphs(options, thinker.loaded, *task_name, of));
     if (asks_about_graphs(thinker) && of.reach.style != ReachStyle::symbols)
       options.reject("expected '--style symbols', which the checkpoint was trained on, but got 'english'");
     require_votes(task(*task_name).scorers.at(0), strategy, thinker.procedure);
@@ -249,7 +249,10 @@ int run_run(const std::vector<std::string>& args) {
     of.data = data;
     if (!named.empty()) {
       apply_problem_options(options, flags, settings, of, named);
-      trained_graphs(options, thinker.loaded, named, of);
+      if (question && *verbalise == "nearest" && bank.empty())
+        note_on_stderr(use_trained_graphs(options, thinker.loaded, named, of));
+      else if (!question)
+        use_trained_graphs(options, thinker.loaded, named, of);  // told above
     }
     thinker.verbaliser =
         verbaliser_option(options, *verbalise, thinker.loaded, thinker.procedure, named, std::move(of), bank);

@@ -71,8 +71,21 @@ Procedure thinking(const CommonOptions& common, const Transformer& model) {
   return out;
 }
 
+// What a method reads through a mask was not trained to be read from left to right.
+void require_causal(const CommonOptions& common, const Transformer& model) {
+  const MethodSettings settings = read_method_settings(model.config().raw, (common.model / "config.json").string());
+  if (settings.method.empty() || !has_tokenizer(common.model)) return;
+  const Method& how = method(settings.method);
+  if (!how.procedure) return;
+  const Procedure own = bind_method(how, settings, load_tokenizer(common.model).get(), /*latents=*/-1,
+                                    load_method_weights(common.model, model.device()));
+  require(!own.mask, "score", "expected a checkpoint that reads from left to right but method '", how.name,
+          "' reads its prompts through a mask, as eval and run do");
+}
+
 Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
   const auto model = load_model(common.model, {parse_dtype(common.dtype), parse_device(common.device)});
+  require_causal(common, *model);
   if (common.recurrences > 0 && !model->config().depth.recurrent) {
     throw UsageError("expected no '--recurrences' for a model without recurrent depth but got " +
                      std::to_string(common.recurrences));

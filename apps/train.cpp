@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "apps/commands.h"
@@ -115,8 +117,9 @@ int run(const std::vector<std::string>& args) {
   options.add("batch", "N", &a.batch, "rows a micro-batch", 1);
   options.add("seed", "N", &a.seed, "of weights and data", 0);
   options.add("init", "DIR", &a.init, "checkpoint to start from");
-  options.flag("resume", &a.resume,
-               "continue the training in --out by its own recipe, or begin one where there is none");
+  options.flag(
+      "resume", &a.resume,
+      "continue the training in --out by its own recipe; where there is none, begin the one that other options say");
   options.add("timeout", "SECONDS", &a.timeout,
               "of several processes (WORLD_SIZE): how long one waits for the others before it gives up", 0.001);
   if (!options.parse(args)) return kDone;
@@ -126,7 +129,8 @@ int run(const std::vector<std::string>& args) {
     check_method(options, a.method);
   }
   if (options.given("task")) check_task(options, a.task);
-  const bool says_what = options.given("config") || options.given("method");
+  const bool says_what = std::ranges::any_of(std::array{"config", "method", "task", "init"},
+                                             [&](const char* name) { return options.given(name); });
   if (a.resume && !says_what && !training_exists(a.out)) {
     options.reject("expected a training in '" + a.out.string() +
                    "' to resume, or '--config' or '--method' to begin one, but there is none");

@@ -76,8 +76,8 @@ bool repeats_alike(const Run& run) {
   return first.size() < run.samples.size();
 }
 
-// By what a run was scored again, of several scorers the one that decides: "gsm8k_strict, as task other, on
-// corrected.jsonl"; "" = it was not.
+// By what a run was scored again, of several scorers the one that decides: "gsm8k_strict, as task other of
+// 1f2e3d4c (its file's hash), on corrected.jsonl"; "" = it was not.
 std::string rescored_by(const OrderedJson& record) {
   const auto field = [](const OrderedJson& json, const char* name) {
     return json.is_object() ? json.value(name, OrderedJson()) : OrderedJson();
@@ -86,7 +86,10 @@ std::string rescored_by(const OrderedJson& record) {
   if (again.is_null()) return "";
   const auto differs = [&](const char* name) { return field(again, name) != field(record, name); };
   std::string out = again.at("scorers").at(0).get<std::string>();
-  if (differs("task") || differs("task_sha256")) out += ", as task " + again.at("task").get<std::string>();
+  if (differs("task") || differs("task_sha256")) {
+    out += ", as task " + again.at("task").get<std::string>();
+    if (again.contains("task_sha256")) out += " of " + again.at("task_sha256").get<std::string>().substr(0, 8);
+  }
   if (again.contains("data") && differs("data_sha256")) out += ", on " + again.at("data").get<std::string>();
   return out;
 }

@@ -10,6 +10,7 @@ int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Proc
                       const Solution& solution) {
   ModelConfig c = config;
   if (recurrences > 0) c.depth.recurrences = recurrences;
+  c.bidirectional = procedure.reads_at_once(config);  // a mask is computed in full
   const int64_t vocabulary = token_cost(c, 1).flops - thought_cost(c, 1).flops;
   const int64_t thoughts = solution.thoughts.steps[0], times = procedure.parallel ? procedure.parallel->iterations : 1;
   int64_t sum = 0, stored = 0;
@@ -46,6 +47,7 @@ int64_t problem_flops(const ModelConfig& config, int64_t recurrences, const Proc
 
 int64_t problem_memory_bytes(const ModelConfig& config, int64_t recurrences, const Procedure& procedure,
                              int64_t prompt_tokens, const Solution& solution, int64_t bytes_per_value) {
+  if (procedure.mask) return 0;
   ModelConfig c = config;
   if (recurrences > 0) c.depth.recurrences = recurrences;
   const Decoded& answer = solution.answers[0];

@@ -25,7 +25,7 @@ std::string field_path(std::string pointer) {
   return pointer;
 }
 
-// Names the field, a list as a whole, and both values.
+// Names the field, an element by its list, and both values.
 [[noreturn]] void refuse(const OrderedJson& here, const OrderedJson& there, const std::string& pointer,
                          const std::filesystem::path& path) {
   OrderedJson::json_pointer field(pointer);

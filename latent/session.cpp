@@ -10,6 +10,16 @@
 
 namespace tacit {
 
+void require_maskable(const ModelConfig& config, std::string_view operation) {
+  const auto plain = [](const MemoryLayer& layer) {
+    return layer.kind == MemoryLayer::Kind::full && !layer.smeared && !layer.values_in_keys;
+  };
+  require(!config.bidirectional && std::ranges::all_of(memory_layout(config), plain), operation,
+          "expected a model that reads from left to right by full attention, whose keys are not smeared, for a mask of "
+          "who sees whom but got one of ",
+          config.family, " that does not");
+}
+
 static InferenceMemoryShape memory_shape(const Transformer& model, const SessionOptions& options) {
   const ModelConfig& c = model.config();
   require(options.rows >= 1, "session", "expected at least 1 row but got ", options.rows);
@@ -17,8 +27,9 @@ static InferenceMemoryShape memory_shape(const Transformer& model, const Session
           c.max_positions, " (the model's positions) but got ", options.capacity);
   require_recurrences(c, options.recurrences, "session");
   require_exit(c, options.exit, "session");
-  return {memory_layout(c, options.recurrences, options.exit), options.rows, options.capacity, model.dtype(),
-          model.device()};
+  if (options.mask) require_maskable(c, "session");
+  const MemoryLayout layout = options.mask ? MemoryLayout{} : memory_layout(c, options.recurrences, options.exit);
+  return {layout, options.rows, options.capacity, model.dtype(), model.device()};
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
@@ -106,6 +117,8 @@ void Session::record_exits(const at::Tensor& exit_BT, std::span<const int64_t> c
 at::Tensor Session::seen_among(const TokenRows& tokens, int64_t width, std::string_view operation) const {
   if (!options_.mask) return {};
   require_may_follow(operation);
+  require(std::ranges::none_of(tokens, [](const auto& row) { return row.empty(); }), operation,
+          "expected tokens for every row: a session with a mask reads its whole input at once");
   const at::Tensor seen_B1TT = options_.mask(tokens);
   require(seen_B1TT.scalar_type() == at::kBool && seen_B1TT.sizes() == at::IntArrayRef({rows(), 1, width, width}),
           operation, "expected a mask of bool [", rows(), ", 1, ", width, ", ", width, "] but got ",
@@ -284,8 +297,9 @@ void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
   const at::NoGradGuard no_grad;
   require(from.model_ == model_ && from.options_.recurrences == options_.recurrences &&
               leaves_early(model_->config(), from.options_.exit) == leaves_early(model_->config(), options_.exit) &&
-              from.options_.keep_layers == options_.keep_layers,
-          "adopt", "expected a session over the same model with the same recurrences, exits and layers kept");
+              from.options_.keep_layers == options_.keep_layers &&
+              static_cast<bool>(from.options_.mask) == static_cast<bool>(options_.mask),
+          "adopt", "expected a session over the same model with the same recurrences, exits, layers kept and mask");
   memory_.adopt(row, from.memory_, from_row, "adopt");
   const at::Tensor row_1 = at::tensor({row}, at::kLong).to(model_->device());
   const auto copy = [&](const at::Tensor& x_BD, const at::Tensor& from_BD) {

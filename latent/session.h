@@ -21,6 +21,9 @@ using TokenRows = std::vector<std::vector<int64_t>>;  // one list of token ids a
 // something, behind the end of its row too.
 using TokenMask = std::function<at::Tensor(const TokenRows&)>;
 
+// Fails where a mask cannot be kept to: states, windows, keys that are smeared or hold the values, grids.
+void require_maskable(const ModelConfig& config, std::string_view operation);
+
 struct SessionOptions {
   int64_t rows = 1;        // sequences in the batch
   int64_t capacity = 512;  // tokens and thoughts a row can hold; at most the model's max_positions

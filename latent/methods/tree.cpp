@@ -18,14 +18,7 @@ TrainingRow answer_row(const Example& example, const ObjectiveContext& context) 
   return row;
 }
 
-void check_model(const ModelConfig& model) {
-  for (int64_t l = 0; l < model.layers; ++l) {
-    const LayerConfig& layer = model.layer(l);
-    require(layer.mixer == MixerKind::attention && layer.window == 0 && !model.smeared_keys, "tree",
-            "expected full attention in every layer, whose keys are not smeared, but layer ", l, " of this ",
-            model.family, " model has another");
-  }
-}
+void check_model(const ModelConfig& model) { require_maskable(model, "tree"); }
 
 LatentLoss tree_loss(const LossContext& c) {
   check_model(c.model.config());

@@ -79,6 +79,24 @@ TEST_CASE("a task of one's own from a JSON file: shown, audited, evaluated, resu
   CHECK(holds(other.err, "'prompt.shots' of 1"));
 }
 
+TEST_CASE("runs that were scored again by different task files of one name are told apart") {
+  const Files files;
+  std::string other = kTask;
+  other.replace(other.find("[\"|\"]"), 5, "[\"3\"]");
+  std::filesystem::create_directories(files.scratch / "other");
+  put(files.scratch / "other/sums.json", other);
+  put(files.scratch / "other/sums.tsv", kSums);
+  for (const char* run : {"a", "b"}) REQUIRE(files.eval({"--out", files.scratch / run}).code == 0);
+  REQUIRE(run_tacit({"rescore", files.scratch / "a"}).code == 0);
+  REQUIRE(run_tacit({"rescore", files.scratch / "b", "--task", files.scratch / "other/sums.json"}).code == 0);
+  const Finished done = run_tacit({"compare", "--runs", files.scratch / "a", "--runs", files.scratch / "b", "--json"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const Json notes = Json::parse(done.out).at("notes");
+  CHECK(holds(notes.dump(), "a scored again by first_word ("));
+  CHECK(holds(notes.dump(), "b scored again by first_word, as task sums of "));
+}
+
 TEST_CASE("task files and prompts: what cannot be is said in one line") {
   const Files files;
   struct Case {

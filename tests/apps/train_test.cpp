@@ -147,6 +147,41 @@ TEST_CASE("every generated task trains and is evaluated on problems like those i
   }
 }
 
+TEST_CASE(
+    "a checkpoint that reads through a mask answers in eval, run and compare, and has no score from left to right") {
+  const ScratchFolder scratch;
+  const std::string model = scratch / "tree";
+  const Finished done =
+      run_tacit({"train", "--method", "tree", "--task", "listops", "--generator", R"({"depth": [1, 2], "words": 30})",
+                 "--steps", "2", "--batch", "2", "--out", model, "--threads", "1"});
+  CAPTURE(done.err);
+  REQUIRE(done.code == 0);
+  const auto asked = [](std::vector<std::string> command) {
+    command.insert(command.end(), {"--count", "6", "--latency-problems", "2", "--threads", "1"});
+    return run_tacit(command);
+  };
+  const Finished scored = asked({"eval", "--model", model, "--json"});
+  CAPTURE(scored.err);
+  REQUIRE(scored.code == 0);
+  const Json metrics = parse_json(scored.out, "test", "stdout");
+  CHECK(metrics["examples"] == 6);
+  CHECK(metrics["mean_tokens"] == 1);
+  CHECK(metrics["mean_memory_bytes"] == 0);
+  const Finished beside =
+      asked({"compare", "--model", model, "--model", model, "--method", "tree", "--method", "direct"});
+  CAPTURE(beside.err);
+  CHECK(beside.code == 0);
+  const Finished answered = run_tacit({"run", "--model", model, "--question", "[MAX 2 [MIN 4 7 ] ]", "--threads", "1"});
+  CHECK(answered.code == 0);
+  CHECK(holds(answered.out, "\ntree, 0 thoughts, "));
+  const Finished open = run_tacit({"run", "--model", model, "--question", "[MAX 2 [MIN 4 7 ]", "--threads", "1"});
+  CHECK(open.code == 1);
+  CHECK(holds(open.err, "[tree] expected every list to be closed by ']' in row 0 but 1 are not"));
+  const Finished refused = run_tacit({"score", "--model", model, "--text", "[MAX 2 3 ] [A]", "--threads", "1"});
+  CHECK(refused.code == 1);
+  CHECK(holds(refused.err, "method 'tree' reads its prompts through a mask"));
+}
+
 TEST_CASE("a model of GPT-2's kind trains a stage of Coconut on files in its own tokens and is evaluated on them") {
   const ScratchFolder scratch;
   put(scratch / "gsm.txt", "How many?||<<1+1=2>> <<2*2=4>> #### 4\nAnd 7?||<<3+4=7>> #### 7\n");

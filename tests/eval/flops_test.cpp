@@ -47,6 +47,10 @@ TEST_CASE("a problem's operations are those of its positions, and of the words t
   parallel.parallel = ParallelThinkOptions{.positions = 4, .iterations = 3};
   CHECK(problem_flops(llama, 0, parallel, 10, solved(4, 1, true)) ==
         sum(1, 16, 2) + 2 * sum(11, 14, 2) + 2 * kVocabulary);
+  // Through a mask every token is set against every other, and nothing is kept.
+  const Procedure masked{.mask = [](const TokenRows&) { return at::Tensor(); }};
+  CHECK(problem_flops(llama, 0, masked, 10, solved(0, 1, false)) == 10 * position(10, 2) + kVocabulary);
+  CHECK(problem_memory_bytes(llama, 0, masked, 10, solved(0, 1, false), 4) == 0);
   // Blocks that run again count as often.
   CHECK(problem_flops(looped, 0, direct, 10, solved(0, 1, true)) == sum(1, 12, 6) + 2 * kVocabulary);
   CHECK(problem_flops(looped, 5, direct, 10, solved(0, 1, true)) == sum(1, 12, 10) + 2 * kVocabulary);

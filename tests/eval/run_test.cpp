@@ -216,7 +216,7 @@ TEST_CASE("bad input of an evaluation: one clear error, no folder") {
        [](LoadedModel&, RunOptions& o) { o.method = "huginn"; }},
       {"[ouro] expected a model of family ouro", [](LoadedModel&, RunOptions& o) { o.method = "ouro"; }},
       {"[trm] expected a model of family trm", [](LoadedModel&, RunOptions& o) { o.method = "trm"; }},
-      {"[tree] expected full attention in every layer, whose keys are not smeared",
+      {"[tree] expected a model that reads from left to right by full attention, whose keys are not smeared",
        [](LoadedModel&, RunOptions& o) { o.method = "tree"; }},
       {"batch of at least 1 but got 0", [](LoadedModel&, RunOptions& o) { o.batch = 0; }},
       {"latency_problems of at least 0", [](LoadedModel&, RunOptions& o) { o.latency_problems = -1; }},

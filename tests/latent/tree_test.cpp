@@ -200,6 +200,15 @@ TEST_CASE("behind a prompt that was read through a mask nothing can follow") {
                        doctest::Contains("[think] expected a session that has consumed"), Error);
   CHECK(session.lengths() == std::vector<int64_t>{std::ssize(prompt)});
 
+  Session two(model, {.rows = 2, .capacity = 32, .mask = procedure.mask});
+  CHECK_THROWS_WITH_AS(two.feed({prompt, {}}), doctest::Contains("[feed] expected tokens for every row"), Error);
+  Session plain(model, {.rows = 1, .capacity = 32});
+  CHECK_THROWS_WITH_AS(plain.adopt(0, session, 0), doctest::Contains("layers kept and mask"), Error);
+  CHECK(session.memory_bytes() == 0);
+  const auto smeared = test::tiny_model({.vocab_size = nested.tokenizer->vocab_size(), .smeared_keys = true});
+  CHECK_THROWS_WITH_AS(Session(smeared, {.mask = procedure.mask}), doctest::Contains("whose keys are not smeared"),
+                       Error);
+
   const TokenMask narrow = [](const TokenRows&) { return at::ones({1, 1, 2, 2}, at::kBool); };
   Session wrong(model, {.rows = 1, .capacity = 32, .mask = narrow});
   CHECK_THROWS_WITH_AS(wrong.prefill({prompt}), doctest::Contains("[prefill] expected a mask of bool [1, 1, 9, 9]"),
