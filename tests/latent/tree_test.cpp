@@ -206,8 +206,8 @@ TEST_CASE("behind a prompt that was read through a mask nothing can follow") {
   CHECK_THROWS_WITH_AS(plain.adopt(0, session, 0), doctest::Contains("layers kept and mask"), Error);
   CHECK(session.memory_bytes() == 0);
   const auto smeared = test::tiny_model({.vocab_size = nested.tokenizer->vocab_size(), .smeared_keys = true});
-  CHECK_THROWS_WITH_AS(Session(smeared, {.mask = procedure.mask}), doctest::Contains("whose keys are not smeared"),
-                       Error);
+  CHECK_THROWS_WITH_AS(Session(smeared, {.capacity = 32, .mask = procedure.mask}),
+                       doctest::Contains("whose keys are not smeared"), Error);
 
   const TokenMask narrow = [](const TokenRows&) { return at::ones({1, 1, 2, 2}, at::kBool); };
   Session wrong(model, {.rows = 1, .capacity = 32, .mask = narrow});
