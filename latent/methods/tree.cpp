@@ -90,7 +90,7 @@ std::vector<std::vector<int64_t>> parents_in(const TokenRows& rows, const Bracke
     std::vector<int64_t> open;  // openers of the lists around the word
     for (int64_t i = 0; i < std::ssize(rows[r]); ++i) {
       const int64_t id = rows[r][i];
-      const bool opens = brackets.opens.at(id);
+      const bool opens = id < std::ssize(brackets.opens) && brackets.opens[id];
       require(i == 0 ? opens : !open.empty(), "tree", "expected one list, such as '[MAX 2 [MIN 4 7 ] ]', in row ", r,
               " but word ", i, " stands outside of it");
       parent.push_back(open.empty() ? -1 : open.back());
