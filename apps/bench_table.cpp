@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/counted.h"
+
 namespace tacit {
 namespace {
 
@@ -16,13 +18,6 @@ std::string formatted(const char* format, Values... values) {
 }
 
 std::string milliseconds_text(double ms) { return ms < 1 ? formatted("%.2f us", 1e3 * ms) : formatted("%.2f ms", ms); }
-
-std::string scaled(double value, const char* unit) {
-  const char* prefixes[] = {"", "k", "M", "G", "T"};
-  int step = 0;
-  for (; value >= 1000 && step < 4; ++step) value /= 1000;
-  return formatted(step == 0 ? "%.0f %s%s" : "%.2f %s%s", value, prefixes[step], unit);
-}
 
 class Table {
  public:

@@ -89,7 +89,7 @@ const std::vector<Command>& actions() {
   return all;
 }
 
-void print_help(std::ostream& out) {
+void print_data_help(std::ostream& out) {
   out << "Generate, convert, show and audit data sets.\n\nUsage: tacit data ACTION [options]\n\nActions:\n";
   for (const Command& action : actions()) {
     out << "  " << action.name << std::string(10 - action.name.size(), ' ') << action.summary << "\n";
@@ -101,11 +101,11 @@ void print_help(std::ostream& out) {
 
 int run_data(const std::vector<std::string>& args) {
   if (args.empty()) {
-    print_help(std::cerr);
+    print_data_help(std::cerr);
     return kWrongUsage;
   }
   if (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
-    print_help(std::cout);
+    print_data_help(std::cout);
     return kDone;
   }
   std::vector<std::string> names;

@@ -20,8 +20,6 @@
 namespace tacit {
 namespace {
 
-bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
-
 // The graph of an example that has one, by the labels of its text.
 std::optional<GraphQuestion> graph_of(const Example& example) {
   if (!has_graph(example) || !example.meta.contains("labels")) return {};

@@ -11,8 +11,6 @@
 namespace tacit {
 namespace {
 
-bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
-
 std::vector<Example> read_unnamed(const std::filesystem::path& file, const ReachOptions& reach, uint64_t seed) {
   try {
     if (reach_source(file) == ReachSource::prosqa) return read_prosqa(file, reach.style, reach.labels, seed);
@@ -26,6 +24,8 @@ std::vector<Example> read_unnamed(const std::filesystem::path& file, const Reach
 }
 
 }  // namespace
+
+bool has_graph(const Example& example) { return example.meta.is_object() && example.meta.contains("graph"); }
 
 std::optional<TaskSpec> spec_of_task(const std::string& task) {
   if (is_task_file(task)) return open_task_spec(task);

@@ -14,6 +14,9 @@ namespace tacit {
 // The task as data, where it is: a public one by its name, or a task file.
 std::optional<TaskSpec> spec_of_task(const std::string& task);
 
+// Whether the example records the graph that it asks about.
+bool has_graph(const Example& example);
+
 // Whether a file is a task file rather than problems.
 bool holds_task(const std::filesystem::path& file);
 

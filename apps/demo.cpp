@@ -17,7 +17,7 @@
 namespace tacit {
 namespace {
 
-constexpr std::string_view kOperation = "demo";
+constexpr std::string_view kDemo = "demo";
 constexpr std::string_view kWords = "cot", kThoughts = "frontier";
 
 struct DemoOptions {
@@ -60,10 +60,10 @@ Choice choose(const std::vector<Sample>& words, const std::vector<Sample>& thoug
 class Demo {
  public:
   explicit Demo(const DemoOptions& options) : options_(options), progress_(progress_bar()) {
-    const std::filesystem::path folder = models_folder(options.models, kOperation);
+    const std::filesystem::path folder = models_folder(options.models, kDemo);
     for (const std::string_view name : kEmbeddedModels) {
-      models_.push_back(make_thinker(open_model(embedded_model(folder, name, kOperation))));
-      require(asks_about_graphs(models_.back()), kOperation, "expected models of task 'reach' in symbols but got ",
+      models_.push_back(make_thinker(open_model(embedded_model(folder, name, kDemo))));
+      require(asks_about_graphs(models_.back()), kDemo, "expected models of task 'reach' in symbols but got ",
               models_.back().loaded.directory.string());
     }
     reach_.labels = models_[0].loaded.settings.labels;
@@ -75,7 +75,7 @@ class Demo {
     for (const Thinker& model : models_) evaluations_.emplace_back(model.loaded, problems(), progress_);
     for (const std::string_view name : {kWords, kThoughts}) evaluations_[place(name)].solve();
     choice_ = choose(evaluations_[place(kWords)].samples(), evaluations_[place(kThoughts)].samples());
-    question_ = parse_graph_question(reach_example(reach_, options_.common.seed, choice_.index).question, kOperation);
+    question_ = parse_graph_question(reach_example(reach_, options_.common.seed, choice_.index).question, kDemo);
     in_words_ = ask(models_[place(kWords)], question_.text());
     in_thoughts_ = ask(models_[place(kThoughts)], question_.text());
     if (!options_.common.json) show_problem();

@@ -98,15 +98,6 @@ std::string grouped(int64_t value) {
   return text;
 }
 
-std::string scaled(double value, const char* unit) {
-  const char* prefixes[] = {"", "k", "M", "G", "T", "P"};
-  int step = 0;
-  for (; value >= 1000 && step < 5; ++step) value /= 1000;
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f %s%s", step == 0 ? 0 : 2, value, prefixes[step], unit);
-  return text;
-}
-
 std::string both(int64_t fp32_bytes, int64_t bf16_bytes) {
   return scaled(static_cast<double>(fp32_bytes), "B") + " fp32, " + scaled(static_cast<double>(bf16_bytes), "B") +
          " bf16";

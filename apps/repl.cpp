@@ -19,7 +19,7 @@
 namespace tacit {
 namespace {
 
-constexpr std::string_view kOperation = "repl";
+constexpr std::string_view kRepl = "repl";
 
 template <class Integer>
 std::optional<Integer> number(const std::string& text) {
@@ -33,7 +33,7 @@ std::optional<Integer> number(const std::string& text) {
 
 int64_t parse_count(const std::string& text, std::string_view what, int64_t least, int64_t most) {
   const auto value = number<int64_t>(text);
-  require(value && *value >= least && *value <= most, kOperation, "expected ", what, ", at least ", least,
+  require(value && *value >= least && *value <= most, kRepl, "expected ", what, ", at least ", least,
           most < int64_t{1} << 40 ? " and at most " + std::to_string(most) : "", ", but got ",
           value ? text : "'" + text + "'");
   return *value;
@@ -41,7 +41,7 @@ int64_t parse_count(const std::string& text, std::string_view what, int64_t leas
 
 uint64_t parse_seed(const std::string& text) {
   const auto value = number<uint64_t>(text);
-  require(value.has_value(), kOperation, "expected a seed of at least 0 but got '", text, "'");
+  require(value.has_value(), kRepl, "expected a seed of at least 0 but got '", text, "'");
   return *value;
 }
 
@@ -49,7 +49,7 @@ Repl::Repl(const ReplSettings& given)
     : settings(given),
       words(thinker(open_model(given.words), "latent", -1)),
       thoughts(thinker(open_model(given.thoughts), "latent", given.latents)) {
-  require(settings.recurrences == 0 || words.recurrences > 0 || thoughts.recurrences > 0, kOperation,
+  require(settings.recurrences == 0 || words.recurrences > 0 || thoughts.recurrences > 0, kRepl,
           "expected a model with recurrent depth beside --recurrences but neither has it");
 }
 
@@ -78,11 +78,11 @@ bool Repl::about_graphs() const { return asks_about_graphs(words) && asks_about_
 int64_t Repl::labels() const { return std::min(words.loaded.settings.labels, thoughts.loaded.settings.labels); }
 
 void Repl::require_question() const {
-  require(!question.text.empty(), kOperation, "expected a question first: type one, or /new");
+  require(!question.text.empty(), kRepl, "expected a question first: type one, or /new");
 }
 
 Thinker& Repl::side(const std::string& name, const std::string& usage) {
-  require(name == "words" || name == "thoughts", kOperation, "expected '", usage, "' but got '", name, "'",
+  require(name == "words" || name == "thoughts", kRepl, "expected '", usage, "' but got '", name, "'",
           did_you_mean(name, {"words", "thoughts"}));
   return name == "words" ? words : thoughts;
 }
@@ -133,14 +133,14 @@ void Repl::command(const std::string& line) {
   const ReplCommand& chosen = find_repl_command(args[0]);
   args.erase(args.begin());
   const std::string usage = chosen.name + (chosen.arguments.empty() ? "" : " " + chosen.arguments);
-  require(args.size() >= chosen.least && args.size() <= chosen.most, kOperation, "expected '", usage, "' but got '",
-          line, "'");
+  require(args.size() >= chosen.least && args.size() <= chosen.most, kRepl, "expected '", usage, "' but got '", line,
+          "'");
   chosen.run(*this, args);
 }
 
 Example Repl::fresh_problem(uint64_t seed, int64_t index) const {
   const MethodSettings &a = words.loaded.settings, &b = thoughts.loaded.settings;
-  require(a.task == b.task && a.style == b.style && a.generator == b.generator && is_generated(a.task), kOperation,
+  require(a.task == b.task && a.style == b.style && a.generator == b.generator && is_generated(a.task), kRepl,
           "expected two models of one generated task but got ", words.loaded.directory.string(), " ('", a.task,
           "') and ", thoughts.loaded.directory.string(), " ('", b.task, "')");
   if (a.task != "reach") return open_generator(a.task, a.generator).example(seed, index);
@@ -158,8 +158,8 @@ Example Repl::fresh_problem(uint64_t seed, int64_t index) const {
 void Repl::ask_both(const std::string& text, const std::string& expected) {
   Question asked{text, {}, expected};
   if (about_graphs()) {
-    asked.graph = parse_graph_question(text, kOperation);
-    require_labels(*asked.graph, labels(), kOperation);
+    asked.graph = parse_graph_question(text, kRepl);
+    require_labels(*asked.graph, labels(), kRepl);
     asked.text = asked.graph->text();
   }
   if (asked.graph) {

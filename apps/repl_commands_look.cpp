@@ -17,8 +17,8 @@ std::string share_text(const Thinker& side, const TokenShare& share, int digits 
 }
 
 // A chain of words that never ends would fill the screen.
-constexpr int64_t kMostRows = 24;
-int64_t shown_rows(int64_t steps) { return steps > kMostRows + 1 ? kMostRows : steps; }
+constexpr int64_t kMostShown = 24;
+int64_t shown_rows(int64_t steps) { return steps > kMostShown + 1 ? kMostShown : steps; }
 
 void say_hidden(Lines& lines, int64_t steps, const Thinker& side) {
   const int64_t hidden = steps - shown_rows(steps);

@@ -11,7 +11,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "read_coconut";
+constexpr const char* kReadCoconut = "read_coconut";
 
 std::string trimmed(std::string_view text) {
   const char* space = " \t\r\n";
@@ -23,7 +23,7 @@ std::string trimmed(std::string_view text) {
 Example parse_line(std::string_view line, const std::string& source) {
   const auto broken = [&](const char* lacks) {
     const std::string text = Json(std::string(line.substr(0, 60))).dump(-1, ' ', true, Json::error_handler_t::replace);
-    fail(kOperation, "expected 'question||steps #### answer' but got ", lacks, " in ", text, ", ", source,
+    fail(kReadCoconut, "expected 'question||steps #### answer' but got ", lacks, " in ", text, ", ", source,
          line.starts_with('{') ? "; JSON lines, as of examples, are another format" : "");
   };
   const size_t bars = line.find("||");
@@ -40,7 +40,7 @@ Example parse_line(std::string_view line, const std::string& source) {
 }
 
 bool is_json(const std::filesystem::path& path) {
-  require_data_file(path, kOperation, "problems");
+  require_data_file(path, kReadCoconut, "problems");
   std::ifstream file(path);
   char first = 0;
   file >> first;  // skips white space
@@ -48,10 +48,10 @@ bool is_json(const std::filesystem::path& path) {
 }
 
 std::vector<Example> read_list(const std::filesystem::path& path) {
-  const Json list = read_json(path, kOperation);
+  const Json list = read_json(path, kReadCoconut);
   std::vector<Example> examples;
   for (size_t i = 0; i < list.size(); ++i) {
-    const JsonReader item(list[i], kOperation, path.string(), "item " + std::to_string(i));
+    const JsonReader item(list[i], kReadCoconut, path.string(), "item " + std::to_string(i));
     examples.push_back({.id = "",
                         .question = item.string("question"),
                         .steps = item.strings("steps"),
@@ -70,7 +70,7 @@ std::vector<Example> read_coconut(const std::filesystem::path& path) {
   if (is_json(path)) {
     examples = read_list(path);
   } else {
-    for_each_line(path, kOperation, [&](std::string_view line, int64_t number) {
+    for_each_line(path, kReadCoconut, [&](std::string_view line, int64_t number) {
       if (trimmed(line).empty()) return;
       examples.push_back(parse_line(line, path.string() + ", line " + std::to_string(number)));
     });

@@ -8,7 +8,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "read_examples";
+constexpr const char* kReadExamples = "read_examples";
 
 // "3", or "Tom is a lempus." for the label "lempus".
 bool names(const std::string& answer, const std::string& label) {
@@ -23,14 +23,14 @@ void check_without_graph(const Example& example, const JsonReader& meta, const s
   const std::vector<std::string> candidates = meta.strings("candidates");
   const bool named = std::any_of(candidates.begin(), candidates.end(),
                                  [&](const std::string& label) { return names(example.answer, label); });
-  require(named, kOperation, "expected 'answer' to name one of the candidates but got \"", example.answer, "\" in ",
+  require(named, kReadExamples, "expected 'answer' to name one of the candidates but got \"", example.answer, "\" in ",
           source);
 }
 
 void check_graph(const Example& example, const JsonReader& meta, const std::string& source) {
-  const ReachMeta item = read_reach_meta(example, kOperation, source);
+  const ReachMeta item = read_reach_meta(example, kReadExamples, source);
   const std::string& target = item.labels[item.problem.target];
-  require(names(example.answer, target), kOperation, "expected 'answer' to name \"", target,
+  require(names(example.answer, target), kReadExamples, "expected 'answer' to name \"", target,
           "\", the candidate that the graph's root reaches, but got \"", example.answer, "\" in ", source);
   const int64_t depth = distances(item.problem)[item.problem.target];
   if (meta.has("depth") && meta.json().at("depth") != depth) {
@@ -39,11 +39,11 @@ void check_graph(const Example& example, const JsonReader& meta, const std::stri
 }
 
 void check_example(const Example& example, const std::string& source) {
-  require(example.answer.find_first_not_of(" \t\r\n") != std::string::npos, kOperation,
+  require(example.answer.find_first_not_of(" \t\r\n") != std::string::npos, kReadExamples,
           "expected an 'answer' but got an empty one in ", source);
   if (!example.meta.is_object()) return;
   const Json json = example.meta;
-  const JsonReader meta(json, kOperation, source);
+  const JsonReader meta(json, kReadExamples, source);
   if (meta.has("graph")) {
     check_graph(example, meta, source);
   } else {
@@ -76,7 +76,7 @@ std::vector<Example> read_reach_examples(const std::filesystem::path& path) {
   std::map<std::string, std::string> ids;  // and where they stand
   return read_examples(path, [&](const Example& example, const std::string& source) {
     const auto [first, fresh] = ids.emplace(example.id, source);
-    require(fresh, kOperation, "expected ids that differ but got '", example.id, "' in ", first->second,
+    require(fresh, kReadExamples, "expected ids that differ but got '", example.id, "' in ", first->second,
             " and again in ", source);
     check_example(example, source);
   });

@@ -11,7 +11,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "choose";
+constexpr const char* kChoose = "choose";
 
 // log p of these ids, each by the logits of its own row, in fp64.
 std::vector<double> log_probabilities(const at::Tensor& logits_NV, const std::vector<int64_t>& ids) {
@@ -57,25 +57,24 @@ std::vector<ChoiceLikelihood> score_choices(const Session& session, int64_t row,
 
 int64_t capacity_for(const Transformer& model, const Procedure& procedure, const TokenRows& prompts,
                      const std::vector<TokenRows>& choices) {
-  require(!prompts.empty(), kOperation, "expected at least one prompt");
-  require(choices.size() == prompts.size(), kOperation, "expected the choices of ", prompts.size(),
+  require(!prompts.empty(), kChoose, "expected at least one prompt");
+  require(choices.size() == prompts.size(), kChoose, "expected the choices of ", prompts.size(),
           " prompts but got those of ", choices.size());
-  require(!procedure.reads_at_once(model.config()), kOperation,
-          "expected a model that reads from left to right but got ", procedure.reader(model.config()),
-          ", which reads its input at once");
+  require(!procedure.reads_at_once(model.config()), kChoose, "expected a model that reads from left to right but got ",
+          procedure.reader(model.config()), ", which reads its input at once");
   const int64_t limit = model.config().max_positions, vocabulary = model.config().vocab_size;
   int64_t capacity = 0;
   for (size_t b = 0; b < prompts.size(); ++b) {
-    require(!choices[b].empty(), kOperation, "expected at least one choice in row ", b);
+    require(!choices[b].empty(), kChoose, "expected at least one choice in row ", b);
     for (const auto& choice : choices[b]) {
-      require(!choice.empty(), kOperation, "expected choices of at least one token in row ", b);
+      require(!choice.empty(), kChoose, "expected choices of at least one token in row ", b);
       const auto [low, high] = std::ranges::minmax(choice);
-      require(low >= 0 && high < vocabulary, kOperation, "expected token ids from 0 to ", vocabulary - 1, " but got ",
+      require(low >= 0 && high < vocabulary, kChoose, "expected token ids from 0 to ", vocabulary - 1, " but got ",
               low < 0 ? low : high, " in a choice of row ", b);
     }
     const int64_t needed = choice_positions_needed(procedure, std::ssize(prompts[b]), choices[b]);
-    require(needed <= limit, kOperation, "expected at most ", limit, " positions (the model's) but row ", b,
-            " may need ", needed);
+    require(needed <= limit, kChoose, "expected at most ", limit, " positions (the model's) but row ", b, " may need ",
+            needed);
     capacity = std::max(capacity, needed);
   }
   return capacity;
@@ -84,7 +83,7 @@ int64_t capacity_for(const Transformer& model, const Procedure& procedure, const
 }  // namespace
 
 int64_t likeliest_choice(const std::vector<ChoiceLikelihood>& choices) {
-  require(!choices.empty(), kOperation, "expected at least one choice");
+  require(!choices.empty(), kChoose, "expected at least one choice");
   return std::ranges::max_element(choices, {}, &ChoiceLikelihood::log_probability) - choices.begin();
 }
 
@@ -127,8 +126,8 @@ static Solution solution_of(const Solution& batch, int64_t b) {
 
 bool choose_all(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
                 const std::vector<TokenRows>& choices, const ScheduleOptions& options, const OnSolved& on_solved) {
-  require(options.rows >= 1, kOperation, "expected at least one row but got ", options.rows);
-  require(choices.size() == prompts.size(), kOperation, "expected the choices of ", prompts.size(),
+  require(options.rows >= 1, kChoose, "expected at least one row but got ", options.rows);
+  require(choices.size() == prompts.size(), kChoose, "expected the choices of ", prompts.size(),
           " prompts but got those of ", choices.size());
   const int64_t count = std::ssize(prompts);
   for (int64_t begin = 0; begin < count; begin += options.rows) {

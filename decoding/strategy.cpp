@@ -14,7 +14,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "decode";
+constexpr const char* kDecode = "decode";
 
 struct Form {
   StrategyKind kind;
@@ -30,7 +30,7 @@ const Form& form_of(StrategyKind kind) {
   for (const Form& form : kForms) {
     if (form.kind == kind) return form;
   }
-  fail(kOperation, "expected a known strategy");
+  fail(kDecode, "expected a known strategy");
 }
 
 std::string number_text(double value) {
@@ -145,13 +145,13 @@ void read_value(Strategy& to, const Setting& setting, const std::string& text, c
     }
     std::string known;
     for (const std::string& word : setting.words) known += (known.empty() ? "" : " or ") + word;
-    fail(kOperation, "expected '", setting.name, "' to be ", known, " but got '", text, "' in '", whole_text, "'");
+    fail(kDecode, "expected '", setting.name, "' to be ", known, " but got '", text, "' in '", whole_text, "'");
   }
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool fits = !text.empty() && error == std::errc() && end == text.data() + text.size() && value >= setting.low &&
                     value <= setting.high && (!setting.whole || value == std::floor(value));
-  require(fits, kOperation, "expected '", setting.name, "' to be a ", setting.whole ? "whole " : "", "number from ",
+  require(fits, kDecode, "expected '", setting.name, "' to be a ", setting.whole ? "whole " : "", "number from ",
           setting.low, " to ", setting.high, " but got '", text, "' in '", whole_text, "'");
   setting.set(to, value);
 }
@@ -161,12 +161,12 @@ void read_value(Strategy& to, const Setting& setting, const std::string& text, c
 void require_shape(const Form& form, const std::string& text) {
   const size_t end = text.find_first_of(":,");
   if (end == text.npos || text.substr(0, end) != form.name) return;
-  require(form.kind != StrategyKind::greedy, kOperation,
+  require(form.kind != StrategyKind::greedy, kDecode,
           "expected 'greedy' alone, which has no settings (those of "
           "draws are sample's, as 'sample:temperature=1'), but got '",
           text, "'");
   const std::string value = *form.value ? form.value : "NAME=VALUE";
-  require(text[end] == ':', kOperation, "expected ':' behind '", form.name, "', as '", form.name, ":", value,
+  require(text[end] == ':', kDecode, "expected ':' behind '", form.name, "', as '", form.name, ":", value,
           "', but got '", text, "'");
 }
 
@@ -185,13 +185,13 @@ Strategy parse_strategy(const std::string& text) {
         (listed.empty() ? "" : ", ") + std::string(candidate.name) + (*candidate.value ? ":" : "") + candidate.value;
     if (name == candidate.name) form = &candidate;
   }
-  require(form, kOperation, "expected one of ", listed, " but got '", text, "'", did_you_mean(name, names));
+  require(form, kDecode, "expected one of ", listed, " but got '", text, "'", did_you_mean(name, names));
   Strategy out = usual(form->kind);
   const std::vector<Setting> settings = settings_of(form->kind);
   std::vector<std::string> parts;
   if (colon != text.npos) parts = split(text.substr(colon + 1), ',');
   if (*form->value) {
-    require(!parts.empty() && parts[0].find('=') == std::string::npos, kOperation, "expected '", form->name, ":",
+    require(!parts.empty() && parts[0].find('=') == std::string::npos, kDecode, "expected '", form->name, ":",
             form->value, "' but got '", text, "'");
     read_value(out, settings[0], parts[0], text);
     parts.erase(parts.begin());
@@ -206,7 +206,7 @@ Strategy parse_strategy(const std::string& text) {
       keys.push_back(settings[i].name);
       if (settings[i].name == key) found = &settings[i];
     }
-    require(found && equals != part.npos && !given[key], kOperation, "expected settings NAME=VALUE of '", form->name,
+    require(found && equals != part.npos && !given[key], kDecode, "expected settings NAME=VALUE of '", form->name,
             "', each once, but got '", part, "' in '", text, "'", did_you_mean(key, keys));
     given[key] = true;
     read_value(out, *found, part.substr(equals + 1), text);
@@ -236,33 +236,33 @@ std::string to_text(const Strategy& strategy) {
 void require_strategy(const Strategy& strategy, const ModelConfig& config, const Procedure& procedure) {
   if (strategy.kind == StrategyKind::greedy) return;
   const std::string text = to_text(strategy);
-  require_sampling(strategy.sampling, kOperation);
-  require(strategy.by_rows() || !procedure.reads_at_once(config), kOperation, "expected greedy decoding or samples of ",
+  require_sampling(strategy.sampling, kDecode);
+  require(strategy.by_rows() || !procedure.reads_at_once(config), kDecode, "expected greedy decoding or samples of ",
           procedure.reader(config), ", which reads its input at once, but got '", text, "'");
-  require(strategy.samples >= 1 && strategy.samples <= kMostSamples, kOperation, "expected 1 to ", kMostSamples,
+  require(strategy.samples >= 1 && strategy.samples <= kMostSamples, kDecode, "expected 1 to ", kMostSamples,
           " samples but got ", strategy.samples);
   const SamplingOptions& draws = strategy.sampling;
   const bool cuts = draws.top_k > 0 || draws.top_p < 1 || draws.min_p > 0;
-  require(!cuts || draws.temperature > 0, kOperation,
+  require(!cuts || draws.temperature > 0, kDecode,
           "expected a temperature above 0 beside top-k, top-p or min-p but got '", text, "'");
   const bool words = procedure.in_words && procedure.max_thoughts() > 0;
   const bool draws_words = draws.temperature > 0 || strategy.kind == StrategyKind::best;
-  require(!words || !draws_words || words_can_be_drawn(procedure), kOperation,
+  require(!words || !draws_words || words_can_be_drawn(procedure), kDecode,
           "expected a method that writes the likeliest word, so that words can be drawn instead, for '", text,
           "' but got '", procedure.method, "', which chooses them by a rule of its own",
           strategy.kind == StrategyKind::best ? "" : "; 'temperature=0' leaves them to it");
   const bool vectors = !procedure.in_words && procedure.max_thoughts() > 0;
-  require(strategy.noise == 0 || vectors, kOperation, "expected a method that thinks in vectors for '", text,
+  require(strategy.noise == 0 || vectors, kDecode, "expected a method that thinks in vectors for '", text,
           "' but got '", procedure.method, "'");
-  require(strategy.kind != StrategyKind::contrast || procedure.max_thoughts() > 0, kOperation,
+  require(strategy.kind != StrategyKind::contrast || procedure.max_thoughts() > 0, kDecode,
           "expected a method that takes thoughts for '", text, "' but got '", procedure.method, "'");
-  require(strategy.kind != StrategyKind::contrast || strategy.contrast.thoughts < procedure.max_thoughts(), kOperation,
+  require(strategy.kind != StrategyKind::contrast || strategy.contrast.thoughts < procedure.max_thoughts(), kDecode,
           "expected fewer thoughts of the other side than the method's ", procedure.max_thoughts(), " but got '", text,
           "'");
   if (strategy.kind != StrategyKind::tree) return;
-  require(vectors && !procedure.parallel && !leaves_early(config, procedure.exit), kOperation,
+  require(vectors && !procedure.parallel && !leaves_early(config, procedure.exit), kDecode,
           "expected a method that takes one vector after the other for '", text, "' but got '", procedure.method, "'");
-  require(strategy.tree.width * strategy.tree.branch <= kMostSamples, kOperation, "expected at most ", kMostSamples,
+  require(strategy.tree.width * strategy.tree.branch <= kMostSamples, kDecode, "expected at most ", kMostSamples,
           " branches in all but got '", text, "'");
 }
 

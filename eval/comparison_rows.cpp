@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <set>
 
+#include "eval/plot/markup.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -52,12 +52,6 @@ Metrics known_of(const std::vector<Run>& runs) {
     known.*field = mean_known(runs, field);
   known.heuristics = pool_heuristics(runs);
   return known;
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
 }
 
 std::string listed(const std::vector<std::string>& parts) {
@@ -113,10 +107,11 @@ std::string power_text(const ComparisonRow& row, const PairedSamples& samples) {
                     " of " + std::to_string(pairs);
   const double pairs_a_problem = static_cast<double>(pairs) / static_cast<double>(samples.problems);
   std::string wants;
-  if (power.pairs) wants = "about " + fixed(std::ceil(*power.pairs / pairs_a_problem), 0) + " problems at these rates";
+  if (power.pairs)
+    wants = "about " + fixed_text(std::ceil(*power.pairs / pairs_a_problem), 0) + " problems at these rates";
   if (power.smallest_difference) {
     wants += (wants.empty() ? "" : ", or ") + std::string("a difference of ") +
-             fixed(100 * *power.smallest_difference, 1) + " points";
+             fixed_text(100 * *power.smallest_difference, 1) + " points";
   }
   return out + (wants.empty() ? "" : "; " + wants) + ")";
 }

@@ -20,7 +20,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "import";
+constexpr const char* kImport = "import";
 constexpr const char* kExamplesAside = ".tacit-examples.jsonl";  // until the folder is found to be fit
 
 // One document of the file, all of its lines together.
@@ -42,7 +42,7 @@ std::string text_of(const Json& json) { return json.is_string() ? json.get<std::
 // One line of the file. Its fields are checked as they are read.
 class Line {
  public:
-  Line(const Json& json, const std::string& source) : json_(json), in_(json_, kOperation, source) {}
+  Line(const Json& json, const std::string& source) : json_(json), in_(json_, kImport, source) {}
 
   int64_t id() const { return in_.integer("doc_id"); }
 
@@ -159,30 +159,29 @@ class Line {
 std::vector<Document> read_documents(const std::filesystem::path& file) {
   std::vector<Document> documents;
   std::map<int64_t, size_t> place;
-  for_each_line(file, kOperation, [&](std::string_view text, int64_t number) {
+  for_each_line(file, kImport, [&](std::string_view text, int64_t number) {
     if (text.empty()) return;
     const std::string source = file.string() + ", line " + std::to_string(number);
-    const Json json = parse_json(text, kOperation, source);
-    require(json.is_object(), kOperation, "expected a sample as a JSON object but got ", json.type_name(), " in ",
-            source);
+    const Json json = parse_json(text, kImport, source);
+    require(json.is_object(), kImport, "expected a sample as a JSON object but got ", json.type_name(), " in ", source);
     const Line line(json, source);
     const auto [found, fresh] = place.emplace(line.id(), documents.size());
     if (fresh) documents.push_back(line.document());
     Document& document = documents[found->second];
-    require(fresh || document.same_as(line.document()), kOperation, "expected the texts and choices of document ",
+    require(fresh || document.same_as(line.document()), kImport, "expected the texts and choices of document ",
             document.id, " to be those of its earlier line but they differ in ", source);
     for (OtherScore& verdict : line.verdicts()) {
       const bool again = std::ranges::count(document.verdicts, verdict.scorer, &OtherScore::scorer) > 0;
-      require(!again, kOperation, "expected one verdict of ", verdict.scorer, " on document ", document.id,
+      require(!again, kImport, "expected one verdict of ", verdict.scorer, " on document ", document.id,
               " but got another in ", source);
       document.verdicts.push_back(std::move(verdict));
     }
   });
-  require(!documents.empty(), kOperation, "expected samples but got none in ", file.string());
+  require(!documents.empty(), kImport, "expected samples but got none in ", file.string());
   const bool choices = !documents[0].choices.empty();
   for (const Document& document : documents) {
-    require(document.choices.empty() != choices, kOperation, "expected all documents to be of one kind but ",
-            document.id, choices ? " has no choices" : " has choices", " in ", file.string());
+    require(document.choices.empty() != choices, kImport, "expected all documents to be of one kind but ", document.id,
+            choices ? " has no choices" : " has choices", " in ", file.string());
   }
   return documents;
 }
@@ -216,7 +215,7 @@ Example own_example(const Document& document, const std::string& task) {
 
 // The task's example of this number, which must have the document's answer.
 Example task_example(const Document& document, const std::vector<Example>& examples) {
-  require(document.id >= 0 && document.id < std::ssize(examples), kOperation, "expected document ids from 0 to ",
+  require(document.id >= 0 && document.id < std::ssize(examples), kImport, "expected document ids from 0 to ",
           examples.size() - 1, ", the task's examples, but got ", document.id);
   const Example& example = examples[document.id];
   const std::string target = stripped(document.choices.empty() ? document.target : right_choice(document));
@@ -224,7 +223,7 @@ Example task_example(const Document& document, const std::vector<Example>& examp
   const std::string before = target.ends_with(answer) ? target.substr(0, target.size() - answer.size()) : "";
   bool same = target == answer || (!before.empty() && std::isspace(static_cast<unsigned char>(before.back())) != 0);
   if (!same && !example.choices.empty()) same = target == stripped(example.choices[reference_choice(example)]);
-  require(same, kOperation, "expected '", example.answer, "', the answer of '", example.id, "', but document ",
+  require(same, kImport, "expected '", example.answer, "', the answer of '", example.id, "', but document ",
           document.id, " has '", target, "': it is another problem");
   return example;
 }
@@ -254,14 +253,14 @@ OrderedJson record_of(const ImportOptions& options, const Task& task, bool chose
                       {"method", "imported"},
                       {"task", task.name},
                       {"imported", valid_utf8(options.file.filename().string())},
-                      {"imported_sha256", sha256_hex(MappedFile::open(options.file, kOperation)->bytes())}};
+                      {"imported_sha256", sha256_hex(MappedFile::open(options.file, kImport)->bytes())}};
   if (options.task.empty()) {
     json["examples"] = "examples.jsonl";
-    json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / kExamplesAside, kOperation)->bytes());
+    json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / kExamplesAside, kImport)->bytes());
   } else if (const std::filesystem::path data = data_of(task, {.data = options.data}); !data.empty()) {
     json["data"] = valid_utf8(data.filename().string());
     json["data_path"] = valid_utf8(data.string());
-    json["data_sha256"] = sha256_hex(MappedFile::open(data, kOperation)->bytes());
+    json["data_sha256"] = sha256_hex(MappedFile::open(data, kImport)->bytes());
   }
   if (!task.file_sha256.empty()) {
     json["task_path"] = valid_utf8(options.task);
@@ -277,8 +276,8 @@ OrderedJson record_of(const ImportOptions& options, const Task& task, bool chose
 }  // namespace
 
 Run import_samples(const ImportOptions& options) {
-  require(!options.out.empty(), kOperation, "expected a folder for the run");
-  require(!exists(options.out / "run.json") && !exists(options.out / "samples.jsonl"), kOperation,
+  require(!options.out.empty(), kImport, "expected a folder for the run");
+  require(!exists(options.out / "run.json") && !exists(options.out / "samples.jsonl"), kImport,
           "expected a new folder but got ", options.out.string(), ", which has a run");
   const std::vector<Document> documents = read_documents(options.file);
   Task task;

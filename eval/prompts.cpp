@@ -11,7 +11,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "prompt";
+constexpr const char* kPrompt = "prompt";
 constexpr uint32_t kShotStream = 0x73686F74;  // "shot"; generators have the small numbers (datasets/generators.h)
 
 using Words = std::vector<std::pair<std::string, std::string>>;
@@ -60,13 +60,13 @@ std::vector<Example> shots_of(const Task& task, const TaskOptions& options) {
 }
 
 void check_shots(const Task& task, const TaskOptions& options) {
-  require(options.shots >= 0, kOperation, "expected a number of solved examples of at least 0 but got ", options.shots);
+  require(options.shots >= 0, kPrompt, "expected a number of solved examples of at least 0 but got ", options.shots);
   if (options.shots == 0) return;
-  require(uses_template(task, options), kOperation,
+  require(uses_template(task, options), kPrompt,
           "expected a question in a template, to put solved examples before, but task '", task.name,
           task.prompt.question.empty() ? "' has none" : "' is asked plainly");
-  require(!task.prompt.solution.empty(), kOperation, "expected a task whose file holds solutions but that of '",
-          task.name, "' has none");
+  require(!task.prompt.solution.empty(), kPrompt, "expected a task whose file holds solutions but that of '", task.name,
+          "' has none");
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ std::string render_solved(const PromptSpec& prompt, const Example& example) {
 std::vector<std::string> render_prompts(const Task& task, const std::vector<Example>& examples,
                                         const TaskOptions& options, const ChatTemplate* chat) {
   check_shots(task, options);
-  require(options.prompt != PromptStyle::in_template || !task.prompt.question.empty(), kOperation,
+  require(options.prompt != PromptStyle::in_template || !task.prompt.question.empty(), kPrompt,
           "expected a task with a template but '", task.name, "' has none");
   const bool in_template = uses_template(task, options);
   const std::vector<Example> shots = options.shots > 0 ? shots_of(task, options) : std::vector<Example>();
@@ -100,7 +100,7 @@ std::vector<std::string> render_prompts(const Task& task, const std::vector<Exam
       text += render_solved(task.prompt, shot) + task.prompt.separator;
       ++taken;
     }
-    require(taken == options.shots, kOperation, "expected ", options.shots, " solved examples beside '", example.id,
+    require(taken == options.shots, kPrompt, "expected ", options.shots, " solved examples beside '", example.id,
             "' but got ", taken);
     text += in_template ? render_question(task.prompt, example) : example.question;
     if (chat != nullptr) text = render_chat(*chat, std::vector<ChatMessage>{{"user", text}});

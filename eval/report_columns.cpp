@@ -1,49 +1,34 @@
 #include "eval/report_columns.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <functional>
 #include <initializer_list>
 #include <map>
 #include <set>
 
+#include "eval/plot/markup.h"
+
 namespace tacit {
 namespace {
 
-const std::string kNone = "–";
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-std::string percent(double share) { return fixed(100 * share, 1); }
-
 // Three digits or so, whatever the size; 0 = not measured.
 std::string measured(double value) {
-  if (value <= 0) return kNone;
-  return fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
-}
-
-std::string p_text(double p) {
-  if (p < 1e-4) return "<.0001";
-  const std::string text = fixed(p, p < .01 ? 4 : 3);
-  return text[0] == '0' ? text.substr(1) : text;
+  if (value <= 0) return kNotMeasured;
+  return significant_text(value);
 }
 
 // Three digits and a unit: "12.3 M"; 0 = unknown.
 std::string with_unit(double value, std::initializer_list<const char*> units) {
-  if (value <= 0) return kNone;
+  if (value <= 0) return kNotMeasured;
   auto unit = units.begin();
   for (; value >= 999.5 && unit + 1 != units.end(); ++unit) value /= 1000;
-  return fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + *unit;
+  return significant_text(value) + " " + *unit;
 }
 
 // "+3.1 [+0.9, +5.2]", in points
 std::string points(const Difference& d) {
   const auto point = [](double share) {
-    const std::string text = fixed(100 * share, 1);
+    const std::string text = percent_text(share);
     return text == "-0.0" ? "0.0" : (share > 0 && text != "0.0" ? "+" : "") + text;
   };
   return point(d.mean) + " [" + point(d.ci.low) + ", " + point(d.ci.high) + "]";
@@ -51,7 +36,7 @@ std::string points(const Difference& d) {
 
 // "70.3 (n 64)"
 std::string share_of(double accuracy, int64_t examples) {
-  return percent(accuracy) + " (n " + std::to_string(examples) + ")";
+  return percent_text(accuracy) + " (n " + std::to_string(examples) + ")";
 }
 
 // What such an n counts, where that is not the problems.
@@ -76,18 +61,18 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     out.push_back(column("method", 5, [](const ComparisonRow& r) { return r.metrics.method; }));
     out.back().right = false;
   }
-  out.push_back(column("accuracy %", 10, [](const ComparisonRow& r) { return percent(r.metrics.accuracy); }));
+  out.push_back(column("accuracy %", 10, [](const ComparisonRow& r) { return percent_text(r.metrics.accuracy); }));
   out.push_back(column("95 % CI", 7, [](const ComparisonRow& r) {
-    return percent(r.metrics.accuracy_ci.low) + "–" + percent(r.metrics.accuracy_ci.high);
+    return percent_text(r.metrics.accuracy_ci.low) + "–" + percent_text(r.metrics.accuracy_ci.high);
   }));
   if (!comparison.baseline.empty()) {
     const auto tested = [&](auto&& cell) {
-      return [&, cell](const ComparisonRow& r) { return r.tested ? cell(r) : kNone; };
+      return [&, cell](const ComparisonRow& r) { return r.tested ? cell(r) : kNotMeasured; };
     };
-    out.push_back(
-        column("p vs " + comparison.baseline, 9, tested([](const ComparisonRow& r) { return p_text(r.p_value); })));
+    out.push_back(column("p vs " + comparison.baseline, 9,
+                         tested([](const ComparisonRow& r) { return p_value_text(r.p_value); })));
     if (std::ranges::count_if(rows, &ComparisonRow::tested) > 1)
-      out.push_back(column("p Holm", 6, tested([](const ComparisonRow& r) { return p_text(r.p_holm); })));
+      out.push_back(column("p Holm", 6, tested([](const ComparisonRow& r) { return p_value_text(r.p_holm); })));
     if (comparison.samples > comparison.examples) {
       out.push_back(column("points vs " + comparison.baseline, 5,
                            tested([](const ComparisonRow& r) { return points(r.difference); })));
@@ -95,20 +80,22 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
   }
   const auto changed = std::ranges::count_if(rows, [](const ComparisonRow& r) { return r.clean.has_value(); });
   if (changed > 0) {
-    out.push_back(
-        column("p vs clean", 9, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_value) : kNone; }));
-  }
-  if (changed > 1) {
-    out.push_back(
-        column("clean, Holm", 6, [](const ComparisonRow& r) { return r.clean ? p_text(r.clean->p_holm) : kNone; }));
-  }
-  out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed(r.metrics.mean_steps, 1); }));
-  if (any([](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
-    out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {
-      return percent(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
+    out.push_back(column("p vs clean", 9, [](const ComparisonRow& r) {
+      return r.clean ? p_value_text(r.clean->p_value) : kNotMeasured;
     }));
   }
-  out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed(r.metrics.mean_tokens, 1); }));
+  if (changed > 1) {
+    out.push_back(column("clean, Holm", 6, [](const ComparisonRow& r) {
+      return r.clean ? p_value_text(r.clean->p_holm) : kNotMeasured;
+    }));
+  }
+  out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed_text(r.metrics.mean_steps, 1); }));
+  if (any([](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
+    out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {
+      return percent_text(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
+    }));
+  }
+  out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed_text(r.metrics.mean_tokens, 1); }));
   if (any([](const ComparisonRow& r) { return r.metrics.mean_flops > 0; })) {
     out.push_back(column("FLOPs", 5, [](const ComparisonRow& r) {
       return with_unit(r.metrics.mean_flops, {"", "k", "M", "G", "T", "P"});
@@ -149,8 +136,8 @@ std::vector<ReportColumn> depth_columns(const Comparison& comparison) {
       const auto& by_depth = row.metrics.accuracy_by_depth;
       const auto found = std::find_if(by_depth.begin(), by_depth.end(),
                                       [depth = depth](const DepthAccuracy& d) { return d.depth == depth; });
-      column.cells.push_back(found == by_depth.end() ? kNone
-                             : alike                 ? percent(found->accuracy)
+      column.cells.push_back(found == by_depth.end() ? kNotMeasured
+                             : alike                 ? percent_text(found->accuracy)
                                                      : share_of(found->accuracy, found->examples));
     }
     out.push_back(std::move(column));
@@ -178,7 +165,7 @@ static std::vector<ReportColumn> keyed_columns(
   for (const auto& [name, row] : rows) out[0].cells.push_back(name);
   for (const auto& [key, none] : keys) {
     ReportColumn column{.head = head(key), .cells = {}};
-    for (const auto& [name, row] : rows) column.cells.push_back(row.contains(key) ? row.at(key) : kNone);
+    for (const auto& [name, row] : rows) column.cells.push_back(row.contains(key) ? row.at(key) : kNotMeasured);
     out.push_back(std::move(column));
   }
   return out;
@@ -205,8 +192,8 @@ std::vector<ReportColumn> latents_columns(const Comparison& comparison) {
       [](const ComparisonRow& row) {
         std::map<int64_t, std::string> cells;
         for (const LatentsScore& l : row.by_latents) {
-          cells[l.latents] =
-              percent(l.accuracy) + " (" + percent(l.accuracy_ci.low) + "–" + percent(l.accuracy_ci.high) + ")";
+          cells[l.latents] = percent_text(l.accuracy) + " (" + percent_text(l.accuracy_ci.low) + "–" +
+                             percent_text(l.accuracy_ci.high) + ")";
         }
         return cells;
       },
@@ -224,8 +211,8 @@ std::vector<std::vector<ReportColumn>> further_tables(const Comparison& comparis
 std::string heuristics_text(const Comparison& comparison) {
   std::string text;
   for (const Heuristic& h : comparison.heuristics) {
-    text +=
-        (text.empty() ? "label-blind rules on the same problems: " : ", ") + h.name + " " + percent(h.accuracy) + " %";
+    text += (text.empty() ? "label-blind rules on the same problems: " : ", ") + h.name + " " +
+            percent_text(h.accuracy) + " %";
   }
   return text;
 }

@@ -7,10 +7,12 @@
 
 namespace tacit {
 
+inline const std::string kNotMeasured = "–";  // or not applicable
+
 // One column of a report's table, the same for every form of the report.
 struct ReportColumn {
   std::string head;
-  std::vector<std::string> cells;  // one a row; "–" = not measured or not applicable
+  std::vector<std::string> cells;  // one a row, or kNotMeasured
   bool right = true;               // aligned at the right
   int importance = 10;             // a narrow terminal drops the lowest first; 10 stays
 };

@@ -9,8 +9,6 @@
 namespace tacit::html {
 namespace {
 
-const std::string kNone = "–";
-
 std::string cell(const std::string& text, bool right) {
   return std::string(right ? "<td class=\"n\">" : "<td>") + escape_markup(text) + "</td>";
 }
@@ -53,8 +51,9 @@ std::string headline_table(const Comparison& comparison) {
   std::vector<ReportColumn> columns = report_columns(comparison);
   std::erase_if(columns, [&](const ReportColumn& c) {
     const bool repeats = c.head == "method";  // the names once more, where only changed rows have others
-    return std::ranges::all_of(
-        shown, [&](size_t r) { return c.cells[r] == kNone || (repeats && c.cells[r] == comparison.rows[r].name); });
+    return std::ranges::all_of(shown, [&](size_t r) {
+      return c.cells[r] == kNotMeasured || (repeats && c.cells[r] == comparison.rows[r].name);
+    });
   });
   for (size_t c = 0; c < columns.size(); ++c) {
     head += std::string(columns[c].right ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">") +

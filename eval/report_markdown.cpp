@@ -28,7 +28,7 @@ bool is_markup(const std::string& text, size_t i) {
 }
 
 // Names are a user's: they stand as they are.
-std::string escaped(const std::string& text) {
+std::string plain_markdown(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (is_markup(text, i)) out += '\\';
@@ -40,12 +40,12 @@ std::string escaped(const std::string& text) {
 std::string table(const std::vector<ReportColumn>& columns) {
   std::string head = "|", rule = "|", body;
   for (const ReportColumn& column : columns) {
-    head += " " + escaped(column.head) + " |";
+    head += " " + plain_markdown(column.head) + " |";
     rule += column.right ? " ---: |" : " --- |";
   }
   for (size_t r = 0; r < columns[0].cells.size(); ++r) {
     body += "|";
-    for (const ReportColumn& column : columns) body += " " + escaped(column.cells[r]) + " |";
+    for (const ReportColumn& column : columns) body += " " + plain_markdown(column.cells[r]) + " |";
     body += "\n";
   }
   return head + "\n" + rule + "\n" + body;
@@ -54,11 +54,11 @@ std::string table(const std::vector<ReportColumn>& columns) {
 }  // namespace
 
 std::string markdown_table(const Comparison& comparison) {
-  std::string out = escaped(report_title(comparison)) + "\n\n" + table(report_columns(comparison));
+  std::string out = plain_markdown(report_title(comparison)) + "\n\n" + table(report_columns(comparison));
   for (const auto& further : further_tables(comparison)) out += "\n" + table(further);
-  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + escaped(rules) + "\n";
-  for (const std::string& note : comparison.notes) out += "\n" + escaped(note) + "\n";
-  for (const std::string& finding : negative_findings(comparison)) out += "\n" + escaped(finding) + "\n";
+  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + plain_markdown(rules) + "\n";
+  for (const std::string& note : comparison.notes) out += "\n" + plain_markdown(note) + "\n";
+  for (const std::string& finding : negative_findings(comparison)) out += "\n" + plain_markdown(finding) + "\n";
   const std::vector<std::string> lines = provenance_lines(comparison);
   if (!lines.empty()) out += "\n";
   for (std::string line : lines) {

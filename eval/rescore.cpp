@@ -14,7 +14,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "rescore";
+constexpr const char* kRescore = "rescore";
 
 Score score_with(const Scorer& scorer, const Sample& sample, const Example& example) {
   if (scorer.score_choices && !sample.choices.empty()) return scorer.score_choices(example, sample.choices);
@@ -30,7 +30,7 @@ bool differs(const Score& a, const Score& b) {
 class Record {
  public:
   explicit Record(const std::filesystem::path& folder)
-      : folder_(folder), file_((folder / "run.json").string()), json_(read_json(folder / "run.json", kOperation)) {}
+      : folder_(folder), file_((folder / "run.json").string()), json_(read_json(folder / "run.json", kRescore)) {}
 
   const OrderedJson& ordered() const { return ordered_; }
   bool has_own_examples() const { return reader().has("examples"); }
@@ -41,7 +41,7 @@ class Record {
       const std::string own = reader().has("task_path") ? reader().string("task_path") : reader().string("task");
       out = tacit::task(options.task.empty() ? own : options.task);
       const std::string hash = options.task.empty() ? reader().string("task_sha256", "") : "";
-      require(hash.empty() || hash == out.file_sha256, kOperation, "expected the task file that the run was made with ",
+      require(hash.empty() || hash == out.file_sha256, kRescore, "expected the task file that the run was made with ",
               "(sha256 ", hash, ") but got ", out.file_sha256, " in ", own, "; --task takes another");
     } else {
       out.name = reader().string("task");
@@ -63,13 +63,13 @@ class Record {
   }
 
  private:
-  JsonReader reader() const { return {json_, kOperation, file_}; }
+  JsonReader reader() const { return {json_, kRescore, file_}; }
 
   void check_hash(const std::filesystem::path& file, const char* field) const {
-    require(std::filesystem::is_regular_file(file), kOperation, "expected the examples of this run at ", file.string(),
+    require(std::filesystem::is_regular_file(file), kRescore, "expected the examples of this run at ", file.string(),
             " but there is no such file; --data says where they are");
-    const std::string hash = sha256_hex(MappedFile::open(file, kOperation)->bytes());
-    require(hash == reader().string(field), kOperation, "expected the file that the run was made from (sha256 ",
+    const std::string hash = sha256_hex(MappedFile::open(file, kRescore)->bytes());
+    require(hash == reader().string(field), kRescore, "expected the file that the run was made from (sha256 ",
             reader().string(field), ") but got ", hash, " in ", file.string(), "; --data takes another file");
   }
 
@@ -106,13 +106,13 @@ class Record {
       generator.erase("edges_per_node");
       generator.erase("acyclic");
     }
-    out.reach = read_reach_options(JsonReader(generator, kOperation, file_, "generator"), out.reach);
+    out.reach = read_reach_options(JsonReader(generator, kRescore, file_, "generator"), out.reach);
   }
 
   std::filesystem::path folder_;
   std::string file_;
   Json json_;
-  OrderedJson ordered_ = OrderedJson::parse(read_file(folder_ / "run.json", kOperation));
+  OrderedJson ordered_ = OrderedJson::parse(read_file(folder_ / "run.json", kRescore));
 };
 
 OrderedJson note(const Task& task, const RescoreOptions& options) {
@@ -121,7 +121,7 @@ OrderedJson note(const Task& task, const RescoreOptions& options) {
   for (const Scorer& scorer : task.scorers) out["scorers"].push_back(scorer.name);
   if (!options.data.empty()) {
     out["data"] = valid_utf8(options.data.filename().string());
-    out["data_sha256"] = sha256_hex(MappedFile::open(options.data, kOperation)->bytes());
+    out["data_sha256"] = sha256_hex(MappedFile::open(options.data, kRescore)->bytes());
   }
   out["tacit"] = version;
   return out;
@@ -157,15 +157,15 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   for (const Example& example : examples) by_id[example.id] = &example;
   for (Sample& sample : out.run.samples) {
     for (const Scorer& scorer : task.scorers) {
-      require(!scorer.score_choices || !sample.choices.empty(), kOperation, "expected samples that were chosen by ",
+      require(!scorer.score_choices || !sample.choices.empty(), kRescore, "expected samples that were chosen by ",
               "likelihood for '", scorer.name, "' but '", sample.id, "' has a text alone");
     }
     const auto found = by_id.find(sample.id);
-    require(found != by_id.end(), kOperation, "expected an example '", sample.id, "' of task '", task.name,
+    require(found != by_id.end(), kRescore, "expected an example '", sample.id, "' of task '", task.name,
             "' but there is none among ", examples.size());
     const Example& example = *found->second;
-    require(sample.expected == example.answer || !options.data.empty() || !options.task.empty(), kOperation,
-            "expected '", example.answer, "' as the reference of '", sample.id, "' but the run has '", sample.expected,
+    require(sample.expected == example.answer || !options.data.empty() || !options.task.empty(), kRescore, "expected '",
+            example.answer, "' as the reference of '", sample.id, "' but the run has '", sample.expected,
             "': the examples are no longer the same");
     const Score before = {sample.answer, sample.extracted, sample.correct};
     sample.task = task.name;
@@ -182,7 +182,7 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   if (options.dry) return out;
   RunFolder files(folder, json);
   const auto note_it = [&](const OrderedJson& record) {
-    write_file_atomic(folder / "run.json", record.dump(2) + "\n", kOperation);
+    write_file_atomic(folder / "run.json", record.dump(2) + "\n", kRescore);
   };
   OrderedJson begun = json;
   begun["rescored"]["unfinished"] = true;

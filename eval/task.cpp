@@ -12,14 +12,13 @@
 #include "eval/prompts.h"
 #include "eval/public_tasks.h"
 #include "eval/scorers/scorers.h"
+#include "eval/scorers/word_scorers.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
 namespace {
-
-bool is_sentence(const std::string& answer) { return answer.find(' ') != std::string::npos; }
 
 std::vector<Example> generate(int64_t count, const std::function<Example(int64_t index)>& example) {
   require(count >= 1, "load_task", "expected a count of at least 1 problem but got ", count);

@@ -10,7 +10,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "read_problems";
+constexpr const char* kReadProblems = "read_problems";
 
 std::string excerpt(const std::string& text) {
   constexpr size_t kShown = 60;
@@ -24,7 +24,7 @@ struct Reader {
   const FileRecord& record;
 
   [[noreturn]] void reject(std::string_view expectation, const std::string& got) const {
-    fail(kOperation, "expected '", name, "' ", expectation, " but got ", got, " in ", record.place);
+    fail(kReadProblems, "expected '", name, "' ", expectation, " but got ", got, " in ", record.place);
   }
 
   // Strings as they are, numbers and truth values as JSON writes them.
@@ -53,7 +53,7 @@ struct Reader {
       out += from.substr(i, open - i);
       if (open == from.size()) break;
       const size_t close = from.find('}', open);
-      require(close != from.npos, kOperation, "expected '", name, "' to close its braces but got ", from);
+      require(close != from.npos, kReadProblems, "expected '", name, "' to close its braces but got ", from);
       const std::string path = from.substr(open + 1, close - open - 1);
       const Json* value = at(path);
       if (value == nullptr) return {};
@@ -213,7 +213,7 @@ RecordOptions first_only(RecordOptions options) {
 // "" where the form fits the file's first record.
 std::string why_not(const FormSpec& form, const std::filesystem::path& file) {
   try {
-    for (const FileRecord& record : read_records(file, first_only(form.records), kOperation)) {
+    for (const FileRecord& record : read_records(file, first_only(form.records), kReadProblems)) {
       example_of(form, record, /*empty_answers=*/true);
     }
   } catch (const Error& error) {
@@ -230,14 +230,15 @@ const FormSpec& fitting_form(const TaskSpec& spec, const std::filesystem::path& 
     if (reason.empty()) return form;
     reasons += "\n  " + record_format_names()[static_cast<size_t>(form.records.format)] + ": " + reason;
   }
-  fail(kOperation, "expected a file of task '", spec.name, "' but ", file.string(),
+  fail(kReadProblems, "expected a file of task '", spec.name, "' but ", file.string(),
        " is in none of its forms:", reasons);
 }
 
 // What `tacit data generate` and `convert` write.
 bool holds_examples(const std::filesystem::path& file) {
   try {
-    const std::vector<FileRecord> first = read_records(file, {.format = RecordFormat::jsonl, .limit = 1}, kOperation);
+    const std::vector<FileRecord> first =
+        read_records(file, {.format = RecordFormat::jsonl, .limit = 1}, kReadProblems);
     return first.size() == 1 && first[0].value.contains("id") && first[0].value.contains("question") &&
            first[0].value.contains("steps") && first[0].value.contains("answer");
   } catch (const Error&) {
@@ -248,16 +249,16 @@ bool holds_examples(const std::filesystem::path& file) {
 }  // namespace
 
 std::vector<Example> read_problems(const TaskSpec& spec, const std::filesystem::path& file, bool empty_answers) {
-  require_data_file(file, kOperation, "task '" + spec.name + "'");
+  require_data_file(file, kReadProblems, "task '" + spec.name + "'");
   if (holds_examples(file)) {
     return read_examples(file, [&](const Example& example, const std::string& source) {
-      require(empty_answers || !without_outer_space(example.answer).empty(), kOperation,
+      require(empty_answers || !without_outer_space(example.answer).empty(), kReadProblems,
               "expected 'answer' to hold an answer but got \"\" in ", source);
     });
   }
   const FormSpec& form = fitting_form(spec, file);
   std::vector<Example> out;
-  for (const FileRecord& record : read_records(file, form.records, kOperation)) {
+  for (const FileRecord& record : read_records(file, form.records, kReadProblems)) {
     out.push_back(example_of(form, record, empty_answers));
     out.back().id = file.stem().string() + "/" + std::to_string(out.size() - 1);
   }

@@ -8,7 +8,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "read_task";
+constexpr const char* kReadTask = "read_task";
 
 // A value of a task file with the path of its field, for errors.
 struct Value {
@@ -20,17 +20,17 @@ struct Value {
     constexpr size_t kShown = 60;
     std::string got = json.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (got.size() > kShown) got = got.substr(0, kShown) + "...";
-    fail(kOperation, "expected '", path, "' ", expectation, " but got ", got, " in ", source);
+    fail(kReadTask, "expected '", path, "' ", expectation, " but got ", got, " in ", source);
   }
   std::string string(std::string_view expectation = "to be a string") const {
     if (!json.is_string()) reject(expectation);
     return json.get<std::string>();
   }
-  JsonReader object() const { return JsonReader(json, kOperation, source, path); }
+  JsonReader object() const { return JsonReader(json, kReadTask, source, path); }
   Value at(const std::string& name) const { return {json.at(name), path.empty() ? name : path + "." + name, source}; }
   Value at(size_t index) const { return {json.at(index), path + "[" + std::to_string(index) + "]", source}; }
   TextPattern pattern() const {
-    return TextPattern(string("to be a regular expression"), kOperation, "'" + path + "' of " + source);
+    return TextPattern(string("to be a regular expression"), kReadTask, "'" + path + "' of " + source);
   }
 };
 
@@ -109,7 +109,7 @@ FormSpec read_form(const Value& value) {
   if (std::ranges::find(record_format_names(), format) == record_format_names().end()) {
     in.reject("format", "to be json, jsonl, csv, tsv or lines");
   }
-  out.records.format = record_format(format, kOperation);
+  out.records.format = record_format(format, kReadTask);
   const bool table = out.records.format == RecordFormat::csv || out.records.format == RecordFormat::tsv;
   if (in.has("list") && out.records.format != RecordFormat::json) in.reject("list", "to be left out but for json");
   if (in.has("header") && !table) in.reject("header", "to be left out but for csv and tsv");
@@ -210,7 +210,7 @@ std::vector<ScorerSpec> read_scorers(const Value& root) {
 }  // namespace
 
 TaskSpec read_task_spec(const Json& json, const std::string& source, const std::filesystem::path& folder) {
-  const JsonReader in(json, kOperation, source);
+  const JsonReader in(json, kReadTask, source);
   in.only({"name", "summary", "published", "licence", "data", "format", "list", "header", "fields", "forms", "prompt",
            "choice", "solution", "step_separator", "separator", "scorers", "max_answer_tokens", "stop"});
   const Value root{json, "", source};
@@ -234,12 +234,12 @@ TaskSpec read_task_spec(const Json& json, const std::string& source, const std::
 }
 
 TaskSpec open_task_spec(const std::filesystem::path& file) {
-  const Json json = read_json(file, kOperation);
+  const Json json = read_json(file, kReadTask);
   return read_task_spec(json, file.string(), file.parent_path());
 }
 
 std::string choice_letter(int64_t index) {
-  require(index >= 0 && index < 26, kOperation, "expected at most 26 choices but got choice ", index + 1);
+  require(index >= 0 && index < 26, kReadTask, "expected at most 26 choices but got choice ", index + 1);
   return std::string(1, static_cast<char>('A' + index));
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/regex.h"
 
 namespace tacit {
 
@@ -20,22 +21,6 @@ struct TextPattern::Match {
   std::vector<std::string> groups;
   const std::string& wanted() const { return groups[groups.size() > 1 ? 1 : 0]; }
 };
-
-namespace {
-
-std::string pcre2_text(int error) {
-  std::array<unsigned char, 256> text{};
-  pcre2_get_error_message(error, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
-}
-
-size_t next_character(std::string_view text, size_t at) {
-  do ++at;
-  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
-  return at;
-}
-
-}  // namespace
 
 TextPattern::TextPattern(std::string pattern, const std::string& operation, const std::string& source)
     : text_(std::move(pattern)) {
@@ -70,7 +55,7 @@ std::vector<TextPattern::Match> TextPattern::matches(std::string_view text, size
       match.groups.emplace_back(took_part ? text.substr(bounds[2 * g], bounds[2 * g + 1] - bounds[2 * g])
                                           : std::string_view());
     }
-    from = match.end > match.begin ? match.end : next_character(text, match.end);
+    from = match.end > match.begin ? match.end : behind_character(text, match.end);
     out.push_back(std::move(match));
   }
   return out;
@@ -117,6 +102,12 @@ std::vector<std::string> TextPattern::split(std::string_view text) const {
   }
   out.emplace_back(text.substr(from));
   return out;
+}
+
+size_t behind_character(std::string_view text, size_t at) {
+  do ++at;
+  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
+  return at;
 }
 
 std::string without_outer_space(std::string_view text) {

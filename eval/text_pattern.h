@@ -32,6 +32,9 @@ class TextPattern {
   std::shared_ptr<const Compiled> compiled_;
 };
 
+// The place behind the UTF-8 character that begins at `at`.
+size_t behind_character(std::string_view text, size_t at);
+
 // Without white space at both ends.
 std::string without_outer_space(std::string_view text);
 

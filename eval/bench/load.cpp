@@ -10,7 +10,7 @@
 namespace tacit {
 namespace {
 
-constexpr size_t kPage = 4096;
+constexpr size_t kPageBytes = 4096;
 
 // Reads the file into memory that is there already: the least time of anything that wants its content.
 double read_ms(const std::filesystem::path& file, std::vector<char>& into) {
@@ -29,7 +29,7 @@ int64_t touch(const Transformer& model) {
     const at::Storage& storage = weight.storage();
     if (!weight.is_cpu() || !seen.insert(storage.data()).second) continue;  // elsewhere it was copied in full
     const char* bytes = static_cast<const char*>(storage.data());
-    for (size_t at = 0; at < storage.nbytes(); at += kPage) sum += bytes[at];
+    for (size_t at = 0; at < storage.nbytes(); at += kPageBytes) sum += bytes[at];
   }
   return sum;
 }

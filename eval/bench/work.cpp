@@ -15,9 +15,9 @@ Work step_work(const StepCost& cost, const WorkShape& shape) {
   return {value * static_cast<double>(cost.weights_read) + rows * memory, rows * static_cast<double>(cost.flops)};
 }
 
-using Cost = StepCost (*)(const ModelConfig&, int64_t context);
+using CostOfStep = StepCost (*)(const ModelConfig&, int64_t context);
 
-Work sum_of_steps(Cost cost, const ModelConfig& config, const WorkShape& shape, int64_t context, int64_t steps) {
+Work sum_of_steps(CostOfStep cost, const ModelConfig& config, const WorkShape& shape, int64_t context, int64_t steps) {
   Work sum;
   for (int64_t step = 0; step < steps; ++step) {
     const Work one = step_work(cost(config, context + step), shape);
@@ -27,7 +27,7 @@ Work sum_of_steps(Cost cost, const ModelConfig& config, const WorkShape& shape, 
   return sum;
 }
 
-Work mean_of_steps(Cost cost, const ModelConfig& config, const WorkShape& shape, int64_t context, int64_t steps) {
+Work mean_of_steps(CostOfStep cost, const ModelConfig& config, const WorkShape& shape, int64_t context, int64_t steps) {
   const Work sum = sum_of_steps(cost, config, shape, context, steps);
   return {sum.bytes / static_cast<double>(steps), sum.flops / static_cast<double>(steps)};
 }

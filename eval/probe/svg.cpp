@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "eval/plot/markup.h"
 #include "eval/probe/chart.h"
 
 namespace tacit::probe {
@@ -12,29 +13,6 @@ namespace {
 constexpr std::array<const char*, 8> kColours = {"#1b6ca8", "#d1495b", "#66a182", "#edae49",
                                                  "#7a5195", "#444444", "#00798c", "#a05a2c"};  // apart in grey, too
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
-
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
-
 std::string label(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g", value);
@@ -42,13 +20,13 @@ std::string label(double value) {
 }
 
 std::string text_at(double x, double y, const std::string& text, const char* anchor, const std::string& more = "") {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" +
-         escaped(text) + "</text>\n";
+  return "<text x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" +
+         escape_markup(text) + "</text>\n";
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& style) {
-  return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) +
-         "\" " + style + "/>\n";
+  return "<line x1=\"" + coordinate(x1) + "\" y1=\"" + coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" +
+         coordinate(y2) + "\" " + style + "/>\n";
 }
 
 // 1, 2 or 5 times a power of ten, about `count` steps.
@@ -82,14 +60,14 @@ std::string axes(const Chart& chart, const Frame& f, const std::vector<std::stri
   for (size_t i = 0; i < places.size(); ++i) {
     const double x = f.left + (static_cast<double>(i) + .5) * step;
     if (narrow && places[i].size() > 4) {
-      const std::string turn = " transform=\"rotate(-35 " + number(x) + " " + number(f.bottom + 14) + ")\"";
+      const std::string turn = " transform=\"rotate(-35 " + coordinate(x) + " " + coordinate(f.bottom + 14) + ")\"";
       out += text_at(x, f.bottom + 14, places[i], "end", turn);
     } else {
       out += text_at(x, f.bottom + 16, places[i], "middle");
     }
   }
   out += text_at((f.left + f.right) / 2, f.bottom + 36, chart.x_label, "middle");
-  const std::string turn = " transform=\"rotate(-90 16 " + number((f.top + f.bottom) / 2) + ")\"";
+  const std::string turn = " transform=\"rotate(-90 16 " + coordinate((f.top + f.bottom) / 2) + ")\"";
   out += text_at(16, (f.top + f.bottom) / 2, chart.y_label, "middle", turn);
   if (chart.chance) {
     const double y = f.y(*chart.chance);
@@ -109,10 +87,10 @@ std::string series_marks(const ChartSeries& series, const Frame& f, const std::m
   for (const ChartPoint& point : series.points) {
     if (!std::isfinite(point.y.mean)) continue;
     const double x = f.left + (static_cast<double>(place.at(point.x)) + .5) * step + shift, y = f.y(point.y.mean);
-    path += (path.empty() ? "" : " ") + number(x) + "," + number(y);
+    path += (path.empty() ? "" : " ") + coordinate(x) + "," + coordinate(y);
     const std::string stroke = std::string("stroke=\"") + colour + "\"";
     if (point.y.high > point.y.low) marks += line(x, f.y(point.y.low), x, f.y(point.y.high), stroke);
-    marks += "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"3.5\" fill=\"" + colour + "\"/>\n";
+    marks += "<circle cx=\"" + coordinate(x) + "\" cy=\"" + coordinate(y) + "\" r=\"3.5\" fill=\"" + colour + "\"/>\n";
   }
   if (!joined) return marks;
   return "<polyline points=\"" + path + "\" fill=\"none\" stroke=\"" + colour +
@@ -145,8 +123,8 @@ std::string svg(const Chart& chart, int width, int height) {
     out += series_marks(chart.series[s], f, place, step, (static_cast<double>(s) - (count - 1) / 2) * apart, colour,
                         numbered(places));
     const double y = f.top + 8 + 18 * static_cast<double>(s);
-    out += "<rect x=\"" + number(f.right + 14) + "\" y=\"" + number(y - 9) + "\" width=\"10\" height=\"10\" fill=\"" +
-           colour + "\"/>\n";
+    out += "<rect x=\"" + coordinate(f.right + 14) + "\" y=\"" + coordinate(y - 9) +
+           "\" width=\"10\" height=\"10\" fill=\"" + colour + "\"/>\n";
     out += text_at(f.right + 30, y, chart.series[s].name, "start");
   }
   if (chart.chance) {

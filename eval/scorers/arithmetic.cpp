@@ -7,7 +7,6 @@ namespace tacit {
 namespace {
 
 constexpr int64_t kDeepest = 64;
-constexpr size_t kMostDigits = 1000;
 constexpr size_t kLongest = 4096;  // bytes
 
 // Recursive descent; a failure leaves `good` false.

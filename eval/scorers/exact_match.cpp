@@ -13,7 +13,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "scorer";
+constexpr const char* kScorer = "scorer";
 constexpr const char* kInvalid = "[invalid]";
 
 struct Ignore {
@@ -83,7 +83,7 @@ Step regex_step(const JsonReader& in) {
 std::string lettered(size_t choice) { return std::string("(") + static_cast<char>('A' + choice) + ")"; }
 
 // Python's re.escape, as far as it matters to PCRE2.
-std::string escaped(const std::string& text) {
+std::string regex_escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c > 0 && c != '_' && !std::isalnum(static_cast<unsigned char>(c))) out += '\\';
@@ -109,7 +109,7 @@ Step multi_choice_step(const JsonReader& in) {
     std::string letters;
     for (size_t i = 0; i < example.choices.size(); ++i) {
       plain.push_back(ignore(stripped(example.choices[i])));
-      alternatives.push_back(escaped(plain.back()));
+      alternatives.push_back(regex_escaped(plain.back()));
       letters += (i > 0 ? "|" : "") + std::string(1, static_cast<char>('A' + i));
     }
     std::ranges::stable_sort(alternatives, std::greater<>(), &std::string::size);
@@ -128,8 +128,8 @@ Step multi_choice_step(const JsonReader& in) {
 
 Step read_step(const Json& json, size_t number) {
   const std::string prefix = "filter[" + std::to_string(number) + "]";
-  require(json.is_object(), kOperation, "expected '", prefix, "' to be an object but got ", json.dump());
-  const JsonReader in(json, kOperation, "the scorer's options", prefix);
+  require(json.is_object(), kScorer, "expected '", prefix, "' to be an object but got ", json.dump());
+  const JsonReader in(json, kScorer, "the scorer's options", prefix);
   const std::string function = in.string("function");
   if (function == "regex") return regex_step(in);
   if (function == "multi_choice_regex") return multi_choice_step(in);
@@ -149,7 +149,7 @@ std::vector<Step> read_steps(const Json& options) {
   if (!options.contains("filter") || options.at("filter").is_null()) return out;
   const Json& filter = options.at("filter");
   if (filter.is_object()) return {read_step(filter, 0)};
-  require(filter.is_array(), kOperation, "expected 'filter' to be a list of filters but got ", filter.dump());
+  require(filter.is_array(), kScorer, "expected 'filter' to be a list of filters but got ", filter.dump());
   for (size_t i = 0; i < filter.size(); ++i) out.push_back(read_step(filter[i], i));
   return out;
 }
@@ -165,7 +165,7 @@ Json gsm8k_options(const std::string& pattern, int64_t select) {
 
 Scorer exact_match(const Json& options, const std::string& name, const std::string& rule) {
   const Json known = options.is_null() ? Json::object() : options;
-  const JsonReader in(known, kOperation, "the scorer's options");
+  const JsonReader in(known, kScorer, "the scorer's options");
   in.only({"filter", "regexes_to_ignore", "ignore_case", "ignore_punctuation", "ignore_numbers"});
   const Ignore ignore = read_ignore(in);
   const std::vector<Step> steps = read_steps(known);

@@ -10,7 +10,6 @@
 namespace tacit {
 namespace {
 
-constexpr size_t kMostDigits = 1000;
 constexpr int64_t kLargestExponent = 1000;
 
 bool digit(char c) { return c >= '0' && c <= '9'; }

@@ -6,20 +6,16 @@
 #include <array>
 
 #include "eval/sample.h"
+#include "eval/text_pattern.h"
 #include "lib/core/error.h"
+#include "lib/tokenizer/regex.h"
 
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "score";
+constexpr const char* kScore = "score";
 constexpr uint32_t kMostSteps = 10'000'000;
 constexpr uint32_t kMostHeapKib = 256 << 10;  // of one match
-
-std::string pcre2_text(int error) {
-  std::array<unsigned char, 256> text{};
-  pcre2_get_error_message(error, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
-}
 
 template <auto release>
 struct Free {
@@ -31,13 +27,6 @@ struct Free {
 using CompileContext = std::unique_ptr<pcre2_compile_context, Free<pcre2_compile_context_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Free<pcre2_match_context_free>>;
 using MatchData = std::unique_ptr<pcre2_match_data, Free<pcre2_match_data_free>>;
-
-// Behind the character at `at`.
-size_t next_character(std::string_view text, size_t at) {
-  ++at;
-  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) ++at;
-  return at;
-}
 
 }  // namespace
 
@@ -56,7 +45,7 @@ Pattern::Pattern(const std::string& pattern) : text_(pattern) {
   compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
                                  &error, &offset, context.get());
   if (compiled->code == nullptr) {
-    fail(kOperation, "expected a regular expression but got ", pcre2_text(error), " at byte ", offset, " of '", pattern,
+    fail(kScore, "expected a regular expression but got ", pcre2_text(error), " at byte ", offset, " of '", pattern,
          "'");
   }
   pcre2_pattern_info(compiled->code, PCRE2_INFO_CAPTURECOUNT, &compiled->groups);
@@ -77,10 +66,10 @@ std::vector<std::vector<Pattern::Span>> Pattern::spans(std::string_view text) co
     if (result == PCRE2_ERROR_NOMATCH) {
       if (options == PCRE2_NO_UTF_CHECK) break;
       options = PCRE2_NO_UTF_CHECK;  // nothing but an empty match began there
-      from = next_character(text, from);
+      from = behind_character(text, from);
       continue;
     }
-    if (result < 0) fail(kOperation, "expected to match '", text_, "' but got ", pcre2_text(result), " at byte ", from);
+    if (result < 0) fail(kScore, "expected to match '", text_, "' but got ", pcre2_text(result), " at byte ", from);
     std::vector<Span>& match = out.emplace_back();
     for (uint32_t g = 0; g <= compiled_->groups; ++g) {
       const size_t begin = bounds[size_t{2} * g];

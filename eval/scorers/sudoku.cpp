@@ -14,7 +14,7 @@ struct Grid {
   int64_t side = 0, box_rows = 0, box_columns = 0;
 };
 
-Grid puzzle_of(const Example& example) {
+Grid grid_of(const Example& example) {
   const bool there = example.meta.is_object() && example.meta.contains("puzzle") && example.meta["puzzle"].is_string();
   require(there, "score", "expected meta.puzzle of '", example.id, "' to be a string of digits");
   Grid grid;
@@ -80,9 +80,9 @@ Scorer sudoku() {
   return make_scorer(
       "sudoku", "a completed grid that keeps the givens and the rules",
       [](const Example& example, const std::string& text) {
-        return last_grid(announced(text), puzzle_of(example).givens.size());
+        return last_grid(announced(text), grid_of(example).givens.size());
       },
-      [](const Example& example, const std::string& answer) { return solves(puzzle_of(example), answer); });
+      [](const Example& example, const std::string& answer) { return solves(grid_of(example), answer); });
 }
 
 }  // namespace tacit

@@ -40,14 +40,14 @@ bool same_sentence(const std::string& reference, const std::string& answer) {
   return without_stop(single_spaced(answer)) == without_stop(single_spaced(reference));
 }
 
-bool is_sentence(const std::string& answer) { return answer.find(' ') != std::string::npos; }
-
 std::string without_commas(std::string text) {
   std::erase(text, ',');
   return text;
 }
 
 }  // namespace
+
+bool is_sentence(const std::string& answer) { return answer.find(' ') != std::string::npos; }
 
 Scorer first_word(const Json& options) {
   const Json known = options.is_null() ? Json::object() : options;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "eval/scorer.h"
 #include "lib/core/json.h"
 
@@ -12,6 +14,9 @@ Scorer first_word(const Json& options);
 // What stands behind the last "###" (all of the text when there is none) up to the end of the line, white space
 // normalised, a full stop at the end aside [facebookresearch/coconut, run.py].
 Scorer sentence();
+
+// Of more than one word.
+bool is_sentence(const std::string& answer);
 
 // first_word where the reference answer is one word, else sentence.
 Scorer as_it_stands();

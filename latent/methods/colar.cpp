@@ -48,7 +48,7 @@ Procedure colar_procedure(const MethodContext& context) {
   return out;
 }
 
-void check(const Json& options, const std::string& source) {
+void check_colar_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   const auto number = [&](const char* name) { return options.at(name).get<double>(); };
   const auto stage = options.at("stage").get<std::string>(), latent = options.at("latent_loss").get<std::string>();
@@ -87,7 +87,7 @@ Method colar_method() {
                {"group", 8},
                {"temperature", 1.0},
                {"clip", 0.2}};
-  m.check_options = check;
+  m.check_options = check_colar_options;
   m.procedure = colar_procedure;
   m.row = cot_method().row;
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {

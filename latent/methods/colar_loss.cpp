@@ -12,8 +12,6 @@ namespace {
 
 constexpr uint32_t kFactorStream = 13, kLabelStream = 14;  // apart from other draws of the same seed
 
-double number(const Json& options, const char* name) { return options.at(name).get<double>(); }
-
 at::Tensor long_tensor(const std::vector<int64_t>& values, const Transformer& model) {
   return at::tensor(values, at::kLong).to(model.device());
 }

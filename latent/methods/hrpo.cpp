@@ -9,8 +9,6 @@
 namespace tacit {
 namespace {
 
-double number(const Json& options, const char* name) { return options.at(name).get<double>(); }
-
 // Words, each fed mixed with the distribution that it came from.
 Feedback hybrid_feedback(MethodWeights gate, double residual_temperature, double temperature, uint64_t seed) {
   return {"hybrid", [=](const StepState& state) {
@@ -67,7 +65,7 @@ LatentLoss loss(const LossContext& in) {
   return hrpo_loss(in.model, in.weights, rollouts, group_advantages(rewards_of(rollouts), rollout.group), how);
 }
 
-void check(const Json& options, const std::string& source) {
+void check_hrpo_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   if (!(number(options, "temperature") > 0)) in.reject("temperature", "to be above 0");
   if (!(number(options, "think_temperature") >= 0)) in.reject("think_temperature", "to be at least 0");
@@ -92,7 +90,7 @@ Method hrpo_method() {
   m.reference = "arXiv:2505.18454";
   m.options = {{"temperature", 1.0}, {"think_temperature", 0.0}, {"seed", 0},        {"group", 8},       {"clip", 0.2},
                {"kl", 0.0},          {"reference", ""},          {"gate_min", 0.99}, {"gate_max", 0.999}};
-  m.check_options = check;
+  m.check_options = check_hrpo_options;
   m.procedure = hrpo_procedure;
   m.row = cot_method().row;
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {

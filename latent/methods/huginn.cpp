@@ -22,18 +22,18 @@ Json huginn_model(Json usual, const Json& options) {
 }
 
 // A checkpoint goes on with the recurrences that it is trained at.
-Json restarted(Json own, const Json& options) {
+Json restarted_huginn(Json own, const Json& options) {
   const int64_t before = own.value("mean_recurrence", int64_t{1});
   own["mean_recurrence"] = answering_recurrences(options, before);
   return own;
 }
 
-void check_model(const ModelConfig& model) {
+void check_huginn_model(const ModelConfig& model) {
   require(model.depth.injected, "huginn", "expected a model of family huginn_raven but got one of ", model.family);
 }
 
 LatentLoss huginn_loss(const LossContext& c) {
-  check_model(c.model.config());
+  check_huginn_model(c.model.config());
   return recurrent_answer_loss(c, /*random=*/true);
 }
 
@@ -53,12 +53,12 @@ Method huginn_method() {
     at_least(options, "backprop", 0, source);
     at_least(options, "exit_kl", 0, source);
   };
-  m.check_model = check_model;
+  m.check_model = check_huginn_model;
   m.procedure = depth_procedure;
   m.row = direct_row;
   m.loss = huginn_loss;
   m.model = huginn_model;
-  m.restart = restarted;
+  m.restart = restarted_huginn;
   m.stages = [](int64_t) { return 1; };
   return m;
 }

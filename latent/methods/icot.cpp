@@ -35,7 +35,7 @@ TrainingRow icot_row(const Example& example, const ObjectiveContext& context) {
   return row;
 }
 
-void check(const Json& options, const std::string& source) {
+void check_icot_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   for (const char* name : {"remove_per_stage", "removal_stages"}) {
     const auto value = options.at(name).get<int64_t>();
@@ -53,7 +53,7 @@ Method icot_method() {
   m.summary = "answers at once; trained by removing the written chain of thought from its left, token by token";
   m.reference = "arXiv:2405.14838";
   m.options = {{"remove_per_stage", 1}, {"removal_stages", 6}, {"smoothing", 4.0}};
-  m.check_options = check;
+  m.check_options = check_icot_options;
   m.procedure = plain_procedure;
   m.row = icot_row;
   m.stages_of_options = [](const Json& options) { return options.at("removal_stages").get<int64_t>() + 1; };

@@ -66,7 +66,7 @@ LatentLoss lotus_loss(const LossContext& context) {
   return out;
 }
 
-void check_options(const Json& options, const std::string& source) {
+void check_lotus_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   in.integer_in("width", 1, 1 << 16);
   in.integer_in("loops", 1, 1 << 16);
@@ -114,7 +114,7 @@ Method lotus_method() {
   m.reference = "arXiv:2606.31779";
   m.counts_thoughts = true;
   m.options = {{"width", 2}, {"loops", 6}, {"step_weight", 1.0}};
-  m.check_options = check_options;
+  m.check_options = check_lotus_options;
   m.weights = fresh_latents;
   m.procedure = [](const MethodContext& context) {
     Procedure out = plain_procedure(context);

@@ -62,13 +62,13 @@ at::Tensor gate_loss(const Transformer& model, const DepthPass& pass, const Recu
   return sum / R;
 }
 
-void check_model(const ModelConfig& model) {
+void check_ouro_model(const ModelConfig& model) {
   require(model.depth.exit_gate && !model.bidirectional, "ouro",
           "expected a model of family ouro, which has an exit gate at every position, but got one of ", model.family);
 }
 
 LatentLoss ouro_loss(const LossContext& c) {
-  check_model(c.model.config());
+  check_ouro_model(c.model.config());
   const Json& options = c.context.settings.options;
   // Every recurrence is looked at: nobody leaves.
   const DepthPass pass = pass_in_depth(c.model, c.rows, {.exit = {.threshold = 1}});
@@ -112,7 +112,7 @@ Method ouro_method() {
             "expected 'exit_threshold' to be at most 1, below 0 for the checkpoint's own, but got ",
             options.at("exit_threshold").dump(), " in ", source);
   };
-  m.check_model = check_model;
+  m.check_model = check_ouro_model;
   m.procedure = [](const MethodContext& context) {
     Procedure out = depth_procedure(context);
     out.exit.threshold = context.option("exit_threshold");

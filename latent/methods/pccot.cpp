@@ -13,7 +13,7 @@ ParallelThinkOptions jacobi_thoughts(const MethodSettings& settings, int64_t lat
           .inputs = parallel::projected_jacobi(own_weight(weights, "start"), read_head(settings.options), weights)};
 }
 
-void check_options(const Json& options, const std::string& source) {
+void check_pccot_options(const Json& options, const std::string& source) {
   check_distillation_options(options, source);
   read_head(options, source);
   JsonReader(options, "read_config", source).integer_in("iterations", 1, 1 << 16);
@@ -39,7 +39,7 @@ Method pccot_method() {
   m.counts_thoughts = true;
   m.options = {{"projector", "mlp"}, {"width", 0}, {"iterations", 3}};
   m.options.update(distillation_options());
-  m.check_options = check_options;
+  m.check_options = check_pccot_options;
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {
     MethodWeights out = head_weights(read_head(context.settings.options), config.hidden_size, seed);
     out["start"] = fresh_start(config.hidden_size, seed);

@@ -44,7 +44,7 @@ LatentLoss sim_cot_loss(const LossContext& context) {
   return out;
 }
 
-void check_options(const Json& options, const std::string& source) {
+void check_sim_cot_options(const Json& options, const std::string& source) {
   check_coconut_options(options, source);
   check_distillation_options(options, source);
   const JsonReader in(options, "read_config", source);
@@ -81,7 +81,7 @@ Method sim_cot_method() {
   m.options = coconut_options();
   m.options.update(distillation_options());
   m.options.update({{"base", "coconut"}, {"decoder_weight", 1.0}});
-  m.check_options = check_options;
+  m.check_options = check_sim_cot_options;
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {
     MethodWeights out = head_weights(read_head(context.settings.options), config.hidden_size, seed);
     out.merge(decoder_weights(config, context.start, seed));

@@ -64,7 +64,7 @@ Halt soft_halt(std::optional<int64_t> marker, double temperature, double thresho
           }};
 }
 
-void check(const Json& options, const std::string& source) {
+void check_soft_thinking_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   const auto number = [&](const char* name) { return options.at(name).get<double>(); };
   if (!(number("temperature") >= 0)) in.reject("temperature", "to be at least 0");
@@ -92,7 +92,7 @@ Method soft_thinking_method() {
   m.options = {{"temperature", 0.6},     {"top_k", 30},       {"top_p", 0.95},   {"min_p", 0.001},
                {"cold_entropy", 0.01},   {"cold_steps", 256}, {"noise", "none"}, {"gumbel_temperature", 0.5},
                {"dirichlet_alpha", 1.0}, {"seed", 0}};
-  m.check_options = check;
+  m.check_options = check_soft_thinking_options;
   m.procedure = [](const MethodContext& context) {
     Procedure out = words_procedure(context);
     const SoftOptions options = read(context);

@@ -87,7 +87,7 @@ Halt swi_halt(std::optional<int64_t> marker) {
           }};
 }
 
-void check(const Json& options, const std::string& source) {
+void check_swi_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
   if (options.at("window").get<int64_t>() < 0) in.reject("window", "to be at least 0");
   if (options.at("max_switches").get<int64_t>() < -1) in.reject("max_switches", "to be at least -1 (-1 = no cap)");
@@ -105,7 +105,7 @@ Method swi_method() {
   m.summary = "chain of thought that turns latent while the entropy rises and back to words when it falls; untrained";
   m.reference = "arXiv:2510.05069";
   m.options = {{"window", 512}, {"max_switches", -1}, {"alpha", 1.0}, {"beta", 0.7}};
-  m.check_options = check;
+  m.check_options = check_swi_options;
   m.procedure = [](const MethodContext& context) {
     Procedure out = words_procedure(context);
     SwiInputs in{.rule = {.window = context.option("window").get<int64_t>(),

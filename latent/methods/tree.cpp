@@ -18,10 +18,10 @@ TrainingRow answer_row(const Example& example, const ObjectiveContext& context) 
   return row;
 }
 
-void check_model(const ModelConfig& model) { require_maskable(model, "tree"); }
+void check_tree_model(const ModelConfig& model) { require_maskable(model, "tree"); }
 
 LatentLoss tree_loss(const LossContext& c) {
-  check_model(c.model.config());
+  check_tree_model(c.model.config());
   TokenRows words;
   for (const TrainingRow& row : c.rows) {
     require(row.rest.size() == 2, "tree", "expected an answer marker and an answer of one token each but got ",
@@ -142,7 +142,7 @@ Method tree_method() {
   m.summary = "attention within a word's own list of a nested text";
   m.reference = "arXiv:1909.06639";
   m.options = {{"tree", true}};
-  m.check_model = check_model;
+  m.check_model = check_tree_model;
   m.procedure = tree_procedure;
   m.row = answer_row;
   m.loss = tree_loss;

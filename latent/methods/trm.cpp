@@ -42,12 +42,12 @@ std::vector<int64_t> least_steps(int64_t rows, int64_t steps, double share, uint
   return out;
 }
 
-void check_model(const ModelConfig& model) {
+void check_trm_model(const ModelConfig& model) {
   require(model.nested.high_cycles > 0, "trm", "expected a model of family trm but got one of ", model.family);
 }
 
 LatentLoss trm_loss(const LossContext& c) {
-  check_model(c.model.config());
+  check_trm_model(c.model.config());
   const Json& options = c.context.settings.options;
   const double halt_weight = options.at("halt_weight");
   const bool halts = c.training && options.at("halt").get<bool>();
@@ -99,7 +99,7 @@ Method trm_method() {
     require(options.at("exploration").get<double>() <= 1, "read_config",
             "expected 'exploration' to lie in 0..1 but got ", options.at("exploration").dump(), " in ", source);
   };
-  m.check_model = check_model;
+  m.check_model = check_trm_model;
   m.procedure = [](const MethodContext& context) {
     Procedure out = plain_procedure(context);
     out.prompt_suffix = std::move(out.answer_marker);

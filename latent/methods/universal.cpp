@@ -18,20 +18,20 @@ Json looped(Json base, int64_t recurrences) {
 }
 
 // A plain decoder goes on as one whose stack runs again: the weights are the same.
-Json restarted(Json own, const Json& options) {
+Json restarted_universal(Json own, const Json& options) {
   if (own.at("model_type") != "universal")
     return looped(std::move(own), answering_recurrences(options, kUsualRecurrences));
   own["recurrences"] = answering_recurrences(options, own.at("recurrences").get<int64_t>());
   return own;
 }
 
-void check_model(const ModelConfig& model) {
+void check_universal_model(const ModelConfig& model) {
   require(model.depth.recurrent && !model.bidirectional, "universal",
           "expected a model whose blocks run again from left to right but got one of ", model.family);
 }
 
 LatentLoss universal_loss(const LossContext& c) {
-  check_model(c.model.config());
+  check_universal_model(c.model.config());
   return recurrent_answer_loss(c, c.context.settings.options.at("random").get<bool>());
 }
 
@@ -51,14 +51,14 @@ Method universal_method() {
     at_least(options, "backprop", 0, source);
     at_least(options, "exit_kl", 0, source);
   };
-  m.check_model = check_model;
+  m.check_model = check_universal_model;
   m.procedure = depth_procedure;
   m.row = direct_row;
   m.loss = universal_loss;
   m.model = [](Json usual, const Json& options) {
     return looped(std::move(usual), answering_recurrences(options, kUsualRecurrences));
   };
-  m.restart = restarted;
+  m.restart = restarted_universal;
   m.stages = [](int64_t) { return 1; };
   return m;
 }

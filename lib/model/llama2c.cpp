@@ -10,7 +10,7 @@
 namespace tacit {
 namespace {
 
-constexpr std::string_view kOperation = "convert";
+constexpr std::string_view kConvert = "convert";
 constexpr int64_t kHeaderBytes = 7 * 4;
 
 template <class Value>
@@ -29,12 +29,12 @@ struct Header {
 Header read_header(const MappedFile& file) {
   const auto bytes = file.bytes();
   const std::string source = file.path().string();
-  require(static_cast<int64_t>(bytes.size()) >= kHeaderBytes, kOperation, "expected a llama2.c header of ",
-          kHeaderBytes, " bytes but the file ends at byte ", bytes.size(), " in ", source);
+  require(static_cast<int64_t>(bytes.size()) >= kHeaderBytes, kConvert, "expected a llama2.c header of ", kHeaderBytes,
+          " bytes but the file ends at byte ", bytes.size(), " in ", source);
   auto field = [&](int64_t index, const char* name, int64_t high) {
     const int64_t value = read_at<int32_t>(bytes, 4 * index);
     const int64_t size = index == 5 ? std::abs(value) : value;  // a negative vocab_size means a classifier of its own
-    require(size >= 1 && size <= high, kOperation, "expected ", name, " of 1 to ", high, " at byte ", 4 * index,
+    require(size >= 1 && size <= high, kConvert, "expected ", name, " of 1 to ", high, " at byte ", 4 * index,
             " but got ", value, " in ", source);
     return value;
   };
@@ -48,10 +48,10 @@ Header read_header(const MappedFile& file) {
   h.vocab = std::abs(vocab);
   h.tied = vocab > 0;
   h.positions = field(6, "seq_len", 1 << 24);
-  require(h.dim % (2 * h.heads) == 0, kOperation, "expected n_heads (byte 12) to divide dim ", h.dim,
+  require(h.dim % (2 * h.heads) == 0, kConvert, "expected n_heads (byte 12) to divide dim ", h.dim,
           " into heads of even size but got ", h.heads, " in ", source);
-  require(h.heads % h.kv_heads == 0, kOperation, "expected n_kv_heads (byte 16) to divide n_heads ", h.heads,
-          " but got ", h.kv_heads, " in ", source);
+  require(h.heads % h.kv_heads == 0, kConvert, "expected n_kv_heads (byte 16) to divide n_heads ", h.heads, " but got ",
+          h.kv_heads, " in ", source);
   return h;
 }
 
@@ -88,13 +88,13 @@ std::map<std::string, at::Tensor> read_parts(const std::shared_ptr<const MappedF
     // The header's bounds keep this product below 2^63 only in floating point; no file is that large.
     double wanted = 4;
     for (int64_t n : part.shape) wanted *= static_cast<double>(n);
-    require(wanted <= static_cast<double>(size - offset), kOperation, "expected ", part.name, " ",
-            shape_text(part.shape), " at byte ", offset, " but the file ends at byte ", size, " in ", source);
+    require(wanted <= static_cast<double>(size - offset), kConvert, "expected ", part.name, " ", shape_text(part.shape),
+            " at byte ", offset, " but the file ends at byte ", size, " in ", source);
     const auto bytes = file->bytes().subspan(offset, static_cast<size_t>(wanted));
     tensors[part.name] = map_tensor({ElementType::F32, part.shape, bytes, file});
     offset += static_cast<int64_t>(bytes.size());
   }
-  require(offset == size, kOperation, "expected the file to end at byte ", offset, " but got ", size - offset,
+  require(offset == size, kConvert, "expected the file to end at byte ", offset, " but got ", size - offset,
           " bytes more in ", source);
   return tensors;
 }
@@ -150,8 +150,8 @@ Json config_of(const Header& h) {
 
 void convert_llama2c(const Llama2cOptions& options) {
   for (const auto& file : checkpoint_files_in(options.out))
-    fail(kOperation, "expected a folder without a checkpoint to write to but got ", file.string());
-  const auto file = MappedFile::open(options.checkpoint, kOperation);
+    fail(kConvert, "expected a folder without a checkpoint to write to but got ", file.string());
+  const auto file = MappedFile::open(options.checkpoint, kConvert);
   const Header header = read_header(*file);
   const auto parts = read_parts(file, header);
   const Json config = config_of(header);
@@ -159,7 +159,7 @@ void convert_llama2c(const Llama2cOptions& options) {
   std::string tokenizer;
   if (!options.tokenizer.empty()) tokenizer = llama2c_tokenizer_model(options.tokenizer, header.vocab);
   std::filesystem::create_directories(options.out);
-  if (!tokenizer.empty()) write_file_atomic(options.out / "tokenizer.model", tokenizer, kOperation);
+  if (!tokenizer.empty()) write_file_atomic(options.out / "tokenizer.model", tokenizer, kConvert);
   save_model(options.out, model, config);  // config.json comes last: until then the folder is no checkpoint
 }
 

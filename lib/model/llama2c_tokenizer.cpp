@@ -9,7 +9,7 @@
 namespace tacit {
 namespace {
 
-constexpr std::string_view kOperation = "convert";
+constexpr std::string_view kConvertTokenizer = "convert";
 
 // The few parts of the protobuf wire format that a SentencePiece model needs.
 class ProtoWriter {
@@ -84,12 +84,12 @@ std::string normalizer_spec() {
 }  // namespace
 
 std::string llama2c_tokenizer_model(const std::filesystem::path& path, int64_t vocab) {
-  const std::string file = read_file(path, kOperation);
+  const std::string file = read_file(path, kConvertTokenizer);
   const int64_t size = static_cast<int64_t>(file.size());
   int64_t at = 0;
   auto read = [&]<class Value>(Value, const char* what) {
     Value value{};
-    require(at + static_cast<int64_t>(sizeof value) <= size, kOperation, "expected ", what, " at byte ", at,
+    require(at + static_cast<int64_t>(sizeof value) <= size, kConvertTokenizer, "expected ", what, " at byte ", at,
             " but the file ends at byte ", size, " in ", path.string());
     std::memcpy(&value, file.data() + at, sizeof value);
     at += sizeof value;
@@ -101,19 +101,19 @@ std::string llama2c_tokenizer_model(const std::filesystem::path& path, int64_t v
   for (int64_t id = 0; id < vocab; ++id) {
     const float score = read(float{}, "a token's score");
     const int64_t begin = at, length = read(int32_t{}, "a token's length");
-    require(length >= 1 && length <= longest, kOperation, "expected a length of 1 to ", longest, " for token ", id,
-            " at byte ", begin, " but got ", length, " in ", path.string());
-    require(at + length <= size, kOperation, "expected ", length, " bytes of token ", id, " at byte ", at,
+    require(length >= 1 && length <= longest, kConvertTokenizer, "expected a length of 1 to ", longest, " for token ",
+            id, " at byte ", begin, " but got ", length, " in ", path.string());
+    require(at + length <= size, kConvertTokenizer, "expected ", length, " bytes of token ", id, " at byte ", at,
             " but the file ends at byte ", size, " in ", path.string());
     const std::string_view text = std::string_view(file).substr(at, length);
     at += length;
     byte_pieces += is_byte_piece(text);
     model.text(1, piece_message(id, text, score));
   }
-  require(at == size, kOperation, "expected ", vocab, " tokens, as many as the checkpoint has, but got ", size - at,
-          " bytes more from byte ", at, " in ", path.string());
+  require(at == size, kConvertTokenizer, "expected ", vocab, " tokens, as many as the checkpoint has, but got ",
+          size - at, " bytes more from byte ", at, " in ", path.string());
   // SentencePiece wants all 256 or none.
-  require(byte_pieces == 0 || byte_pieces == 256, kOperation,
+  require(byte_pieces == 0 || byte_pieces == 256, kConvertTokenizer,
           "expected 256 byte tokens (<0x00> to <0xFF>) or none but got ", byte_pieces, " in ", path.string());
   model.text(2, trainer_spec(vocab, byte_pieces == 256));
   model.text(3, normalizer_spec());

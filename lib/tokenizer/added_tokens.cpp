@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/regex.h"
 #include "lib/tokenizer/utf8.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 bool is_word_character(const CodePoint& point) {
   if (point.bytes == 0) return false;
-  static const Regex word(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])", "load_tokenizer", "the library");
+  static const Regex word(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])", kLoadTokenizer, "the library");
   std::string text;
   append_utf8(text, point.value);
   std::vector<Regex::Span> found;

@@ -5,14 +5,13 @@
 #include <cstdio>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/normalizer.h"
 #include "lib/tokenizer/read_merges.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 std::string byte_token(size_t byte) {
   std::array<char, 8> text{};
@@ -23,8 +22,8 @@ std::string byte_token(size_t byte) {
 }  // namespace
 
 ByteFallbackBpe::ByteFallbackBpe(const Json& json, const std::string& source)
-    : pipeline_(JsonReader(json, kOperation, source), source) {
-  const JsonReader file(json, kOperation, source);
+    : pipeline_(JsonReader(json, kLoadTokenizer, source), source) {
+  const JsonReader file(json, kLoadTokenizer, source);
   const JsonReader model = file.object("model");
   ignore_merges_ = model.boolean("ignore_merges", false);
   read_symbols(model);
@@ -59,15 +58,15 @@ void ByteFallbackBpe::read_decoder(const JsonReader& file, const std::string& so
   const Json& steps = decoder.json()["decoders"];
   std::vector<std::string> types;
   for (const Json& step : steps)
-    types.push_back(JsonReader(step, kOperation, source, "decoder.decoders").string("type"));
+    types.push_back(JsonReader(step, kLoadTokenizer, source, "decoder.decoders").string("type"));
   const std::vector<std::string> known = {"Replace", "ByteFallback", "Fuse", "Strip"};
   if (types.size() < 3 || types.size() > 4 || !std::equal(types.begin(), types.end(), known.begin()))
     file.reject("decoder", expectation);
-  const JsonReader replace(steps[0], kOperation, source, "decoder.decoders[0]");
+  const JsonReader replace(steps[0], kLoadTokenizer, source, "decoder.decoders[0]");
   const std::string from = replace.object("pattern").string("String"), to = replace.string("content");
   if (from.empty()) replace.reject("pattern", "to have a character");
   if (types.size() == 4) {
-    const JsonReader strip(steps[3], kOperation, source, "decoder.decoders[3]");
+    const JsonReader strip(steps[3], kLoadTokenizer, source, "decoder.decoders[3]");
     if (strip.string("content") != " ") strip.reject("content", "to be a space");
     if (strip.integer("stop", 0) != 0) strip.reject("stop", "to be 0");
     strip_ = static_cast<size_t>(strip.integer_in("start", 0, 1 << 20));

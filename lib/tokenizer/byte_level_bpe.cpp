@@ -4,13 +4,12 @@
 #include <optional>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/read_merges.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 // GPT-2 writes each byte as one printable character: itself where it is one, else the next from U+0100 on.
 const std::array<char32_t, 256>& byte_alphabet() {
@@ -49,8 +48,8 @@ bool never_in_utf8(unsigned char byte) { return byte == 0xC0 || byte == 0xC1 || 
 }  // namespace
 
 ByteLevelBpe::ByteLevelBpe(const Json& json, const std::string& source)
-    : pipeline_(JsonReader(json, kOperation, source), source) {
-  const JsonReader file(json, kOperation, source);
+    : pipeline_(JsonReader(json, kLoadTokenizer, source), source) {
+  const JsonReader file(json, kLoadTokenizer, source);
   if (!pipeline_.byte_level()) file.reject("pre_tokenizer", "to be or to end with ByteLevel");
   if (file.has("decoder") && file.object("decoder").string("type") != "ByteLevel") {
     file.object("decoder").reject("type", "to be ByteLevel");

@@ -9,7 +9,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "load_chat_template";
+constexpr const char* kLoadChatTemplate = "load_chat_template";
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -109,7 +109,7 @@ std::string unescaped(std::string_view literal, std::string_view source) {
     }
     constexpr std::string_view kEscapes = "nt\\'\"", kMeanings = "\n\t\\'\"";
     const size_t known = ++i < literal.size() ? kEscapes.find(literal[i]) : std::string_view::npos;
-    require(known != std::string_view::npos, kOperation,
+    require(known != std::string_view::npos, kLoadChatTemplate,
             "expected the escapes \\n, \\t and \\\\ in the system prompt but got '", literal, "' in ", source);
     text += kMeanings[known];
   }
@@ -132,12 +132,13 @@ std::optional<std::string> default_system_of(std::string_view spelled, std::stri
 // The template's text: a string, or among several named ones the default.
 std::string jinja_of(const JsonReader& config, const std::filesystem::path& directory) {
   if (std::filesystem::exists(directory / "chat_template.jinja"))
-    return read_file(directory / "chat_template.jinja", kOperation);
+    return read_file(directory / "chat_template.jinja", kLoadChatTemplate);
   if (!config.has("chat_template")) config.reject("chat_template", "to be a template");
   const Json& field = config.json()["chat_template"];
   if (!field.is_array()) return config.string("chat_template");
   for (size_t i = 0; i < field.size(); ++i) {
-    const JsonReader entry(field[i], kOperation, "tokenizer_config.json", "chat_template[" + std::to_string(i) + "]");
+    const JsonReader entry(field[i], kLoadChatTemplate, "tokenizer_config.json",
+                           "chat_template[" + std::to_string(i) + "]");
     if (entry.string("name") == "default") return entry.string("template");
   }
   config.reject("chat_template", "to have one with the name \"default\"");
@@ -161,7 +162,8 @@ ChatTemplate recognize_chat_template(std::string_view jinja, std::string_view bo
     if (!std::ranges::all_of(family.needs, in) || std::ranges::any_of(family.lacks, in)) continue;
     ChatTemplate chat = chat_template(family.name);
     if (!chat.begin.empty()) {
-      require(!bos_token.empty(), kOperation, "expected a 'bos_token' for the chat template but got none in ", source);
+      require(!bos_token.empty(), kLoadChatTemplate, "expected a 'bos_token' for the chat template but got none in ",
+              source);
       chat.begin = bos_token;
     }
     if (chat.name != "chatml") return chat;
@@ -171,17 +173,18 @@ ChatTemplate recognize_chat_template(std::string_view jinja, std::string_view bo
     }
     return chat;
   }
-  fail(kOperation, "expected a chat template of a known family (", names, ") but got another in ", source);
+  fail(kLoadChatTemplate, "expected a chat template of a known family (", names, ") but got another in ", source);
 }
 
 ChatTemplate load_chat_template(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "tokenizer_config.json";
-  require(std::filesystem::exists(path) || std::filesystem::exists(directory / "chat_template.jinja"), kOperation,
+  require(std::filesystem::exists(path) || std::filesystem::exists(directory / "chat_template.jinja"),
+          kLoadChatTemplate,
           "expected a checkpoint with a chat template, in tokenizer_config.json or chat_template.jinja, but there is "
           "none in ",
           directory.string());
-  const Json json = read_json(path, kOperation);
-  const JsonReader config(json, kOperation, path.string());
+  const Json json = read_json(path, kLoadChatTemplate);
+  const JsonReader config(json, kLoadChatTemplate, path.string());
   return recognize_chat_template(jinja_of(config, directory), bos_of(config), directory.string());
 }
 

@@ -9,7 +9,7 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "chat";
+constexpr const char* kChat = "chat";
 constexpr std::string_view kEndOfThought = "</think>";
 
 ChatTemplate chatml(std::string name, std::optional<std::string> default_system = std::nullopt) {
@@ -102,10 +102,10 @@ std::string with_date(std::string text, const std::string& date) {
 }
 
 void check(std::span<const ChatMessage> messages) {
-  require(!messages.empty(), kOperation, "expected at least one message but got none");
+  require(!messages.empty(), kChat, "expected at least one message but got none");
   constexpr std::array<std::string_view, 3> kRoles = {"system", "user", "assistant"};
   for (size_t i = 0; i < messages.size(); ++i) {
-    require(std::find(kRoles.begin(), kRoles.end(), messages[i].role) != kRoles.end(), kOperation,
+    require(std::find(kRoles.begin(), kRoles.end(), messages[i].role) != kRoles.end(), kChat,
             "expected the role system, user or assistant but got '", messages[i].role, "' in message ", i);
   }
 }
@@ -118,7 +118,7 @@ const ChatTemplate& chat_template(std::string_view name) {
     if (chat.name == name) return chat;
     names += (names.empty() ? "" : ", ") + chat.name;
   }
-  fail(kOperation, "expected a chat template (", names, ") but got '", name, "'");
+  fail(kChat, "expected a chat template (", names, ") but got '", name, "'");
 }
 
 std::string render_chat(const ChatTemplate& chat, std::span<const ChatMessage> messages, const ChatOptions& options) {

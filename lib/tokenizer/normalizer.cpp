@@ -1,5 +1,6 @@
 #include "lib/tokenizer/normalizer.h"
 
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/nfc.h"
 
 namespace tacit {
@@ -24,7 +25,7 @@ void Normalizer::add(const JsonReader& section, const std::string& source) {
       section.reject("normalizers", "to be a list");
     const Json& entries = section.json()["normalizers"];
     for (size_t i = 0; i < entries.size(); ++i)
-      add(JsonReader(entries[i], "load_tokenizer", source, section.path("normalizers[" + std::to_string(i) + "]")),
+      add(JsonReader(entries[i], kLoadTokenizer, source, section.path("normalizers[" + std::to_string(i) + "]")),
           source);
   } else {
     section.reject("type", "to be NFC, Prepend, Replace or a Sequence of them");

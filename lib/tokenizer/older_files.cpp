@@ -5,17 +5,17 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/tokenizer/load_tokenizer.h"
 
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "load_tokenizer";
 // [transformers, models/qwen2/tokenization_qwen2.py]
 constexpr const char* kQwen2Split =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Json read_if_there(const std::filesystem::path& path) {
-  return std::filesystem::exists(path) ? read_json(path, kOperation) : Json::object();
+  return std::filesystem::exists(path) ? read_json(path, kLoadTokenizer) : Json::object();
 }
 
 int64_t id_from(const std::string& text, const JsonReader& file) {
@@ -32,7 +32,7 @@ Json byte_level(bool use_regex, bool add_prefix_space) {
 
 Json read_merges(const std::filesystem::path& path) {
   Json merges = Json::array();
-  for_each_line(path, kOperation, [&](std::string_view line, int64_t) {
+  for_each_line(path, kLoadTokenizer, [&](std::string_view line, int64_t) {
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   });
   return merges;
@@ -55,7 +55,7 @@ Json read_added_tokens(const std::filesystem::path& directory) {
   const std::filesystem::path config_path = directory / "tokenizer_config.json",
                               plain_path = directory / "added_tokens.json";
   const Json config_json = read_if_there(config_path), plain_json = read_if_there(plain_path);
-  const JsonReader config(config_json, kOperation, config_path.string());
+  const JsonReader config(config_json, kLoadTokenizer, config_path.string());
   if (config.has("added_tokens_decoder")) {
     const JsonReader decoder = config.object("added_tokens_decoder");
     for (const auto& [name, entry] : decoder.json().items()) {
@@ -66,11 +66,11 @@ Json read_added_tokens(const std::filesystem::path& directory) {
       decoder.object(name).string("content");
     }
   }
-  const JsonReader plain(plain_json, kOperation, plain_path.string());
+  const JsonReader plain(plain_json, kLoadTokenizer, plain_path.string());
   for (const auto& [content, value] : plain_json.items()) {
     const int64_t id = plain.integer_in(content, 0, INT32_MAX);
     const auto [entry, is_new] = tokens.emplace(id, Json{{"id", id}, {"content", content}, {"normalized", false}});
-    require(is_new || entry->second["content"] == content, kOperation, "expected token ", id, " to be '", content,
+    require(is_new || entry->second["content"] == content, kLoadTokenizer, "expected token ", id, " to be '", content,
             "' as in ", plain_path.string(), " but got ", entry->second["content"].dump(), " in ",
             config_path.string());
   }
@@ -82,14 +82,14 @@ Json read_added_tokens(const std::filesystem::path& directory) {
 Json read_vocab_and_merges(const std::filesystem::path& directory) {
   const std::filesystem::path config_path = directory / "tokenizer_config.json";
   const Json config_json = read_if_there(config_path);
-  const JsonReader config(config_json, kOperation, config_path.string());
+  const JsonReader config(config_json, kLoadTokenizer, config_path.string());
   std::string name = config.string("tokenizer_class", "GPT2Tokenizer");
   if (name.ends_with("Fast")) name.resize(name.size() - 4);
   if (name != "GPT2Tokenizer" && name != "Qwen2Tokenizer")
     config.reject("tokenizer_class", "to be GPT2Tokenizer or Qwen2Tokenizer, or a tokenizer.json,");
   const bool prefix = config.boolean("add_prefix_space", false);
 
-  Json vocabulary = read_json(directory / "vocab.json", kOperation);
+  Json vocabulary = read_json(directory / "vocab.json", kLoadTokenizer);
   Json added = read_added_tokens(directory);
   add_end_of_text(added, vocabulary);
   Json result = {

@@ -3,13 +3,12 @@
 #include <utility>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/normalizer.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 // GPT-2's pattern [github.com/openai/gpt-2, src/encoder.py]
 constexpr const char* kByteLevel = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -26,7 +25,7 @@ PreTokenizer::PreTokenizer(const JsonReader& file, std::string source) : source_
 }
 
 std::shared_ptr<const Regex> PreTokenizer::compiled(const std::string& pattern) const {
-  return std::make_shared<const Regex>(pattern, kOperation, source_);
+  return std::make_shared<const Regex>(pattern, kLoadTokenizer, source_);
 }
 
 void PreTokenizer::add(const JsonReader& section) {
@@ -62,7 +61,7 @@ void PreTokenizer::add_sequence(const JsonReader& section) {
   }
   const Json& entries = section.json()["pretokenizers"];
   for (size_t i = 0; i < entries.size(); ++i) {
-    add(JsonReader(entries[i], kOperation, source_, section.path("pretokenizers[" + std::to_string(i) + "]")));
+    add(JsonReader(entries[i], kLoadTokenizer, source_, section.path("pretokenizers[" + std::to_string(i) + "]")));
   }
 }
 

@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 // The two strings of a merge rule.
 std::optional<std::pair<std::string, std::string>> merge_parts(const Json& rule) {
@@ -33,7 +32,7 @@ BpeMerges read_merges(const JsonReader& model, const Vocabulary& vocabulary, con
   const Json& rules = model.json()["merges"];
   const auto id_of_part = [&](const std::string& token, size_t index) {
     const std::optional<int64_t> id = vocabulary.find_in_model(token);
-    require(id.has_value(), kOperation, "expected the tokens of 'model.merges[", index,
+    require(id.has_value(), kLoadTokenizer, "expected the tokens of 'model.merges[", index,
             "]' in the vocabulary but got '", token, "' in ", source);
     return static_cast<int32_t>(*id);
   };
@@ -42,8 +41,8 @@ BpeMerges read_merges(const JsonReader& model, const Vocabulary& vocabulary, con
   for (size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].is_string() && rules[i].get_ref<const std::string&>().starts_with("#version")) continue;
     const auto parts = merge_parts(rules[i]);
-    require(parts.has_value(), kOperation, "expected 'model.merges[", i, "]' to be \"a b\" or [\"a\", \"b\"] but got ",
-            rules[i].type_name(), " of another form in ", source);
+    require(parts.has_value(), kLoadTokenizer, "expected 'model.merges[", i,
+            "]' to be \"a b\" or [\"a\", \"b\"] but got ", rules[i].type_name(), " of another form in ", source);
     const auto& [left, right] = *parts;
     merges.set(id_of_part(left, i), id_of_part(right, i), {rank++, id_of_part(left + right, i)});
   }

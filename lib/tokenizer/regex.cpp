@@ -21,17 +21,17 @@ struct Regex::Compiled {
 
 namespace {
 
-std::string pcre2_text(int error) {
-  std::array<unsigned char, 256> text{};
-  pcre2_get_error_message(error, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
-}
-
 struct MatchDataDeleter {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
 
 }  // namespace
+
+std::string pcre2_text(int error) {
+  std::array<unsigned char, 256> text{};
+  pcre2_get_error_message(error, text.data(), text.size());
+  return reinterpret_cast<const char*>(text.data());
+}
 
 Regex::Regex(const std::string& pattern, std::string_view operation, std::string_view source) {
   require(!with_stand_ins(pattern), operation, "expected a regular expression of older characters than '", pattern,

@@ -33,6 +33,9 @@ class Regex {
 // PCRE2 might read differently, or "" when both agree on all of it.
 std::string unportable_construct(std::string_view pattern);
 
+// PCRE2's words for one of its errors.
+std::string pcre2_text(int error);
+
 // A pattern for exactly `text`.
 std::string escaped_pattern(std::string_view text);
 

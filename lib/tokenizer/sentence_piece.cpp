@@ -7,18 +7,17 @@
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/tokenizer/added_tokens.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/older_files.h"
 
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "load_tokenizer";
-
 class SentencePiece final : public Tokenizer {
  public:
   explicit SentencePiece(const std::filesystem::path& path) {
-    const auto status = processor_.LoadFromSerializedProto(read_file(path, kOperation));
-    require(status.ok(), kOperation, "expected a SentencePiece model but got ", status.ToString(), " in ",
+    const auto status = processor_.LoadFromSerializedProto(read_file(path, kLoadTokenizer));
+    require(status.ok(), kLoadTokenizer, "expected a SentencePiece model but got ", status.ToString(), " in ",
             path.string());
     pieces_ = vocab_size_ = processor_.GetPieceSize();
     read_added(path.parent_path());
@@ -73,14 +72,14 @@ class SentencePiece final : public Tokenizer {
     std::vector<AddedToken> tokens;
     const Json entries = read_added_tokens(directory);
     for (const Json& json : entries) {
-      const JsonReader entry(json, kOperation, directory.string(), "added_tokens");
+      const JsonReader entry(json, kLoadTokenizer, directory.string(), "added_tokens");
       AddedToken token{.id = entry.integer("id"), .content = entry.string("content"), .normalized = false};
       if (token.id < pieces_) continue;  // one of the model's pieces, which libsentencepiece treats as it does
       for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
         if (entry.boolean(flag, false)) entry.reject(flag, "to be false beside tokenizer.model");
       }
       const std::optional<int64_t> known = id_of(token.content);
-      require(!known, kOperation, "expected '", token.content, "' to be token ", known.value_or(0), " but got ",
+      require(!known, kLoadTokenizer, "expected '", token.content, "' to be token ", known.value_or(0), " but got ",
               token.id, " in ", directory.string());
       added_ids_.emplace(token.content, token.id);
       added_by_id_.emplace(token.id, token.content);

@@ -10,14 +10,14 @@
 namespace tacit {
 namespace {
 
-struct Range {
+struct StandIns {
   char32_t first, last;
   char32_t stand_in;  // same general category and UTF-8 length, older than Unicode 14
 };
 
 // U+180E, and every code point whose general category changed from Unicode 14 to Unicode 16
 // (DerivedGeneralCategory.txt).
-constexpr Range kRanges[] = {
+constexpr StandIns kRanges[] = {
     {0x897, 0x897, 0x900},       {0xCF3, 0xCF3, 0x903},       {0xECE, 0xECE, 0x900},       {0x180E, 0x180E, 0x200B},
     {0x1B4E, 0x1B4F, 0x1B5A},    {0x1B7F, 0x1B7F, 0x1B5A},    {0x1C89, 0x1C89, 0x1E00},    {0x1C8A, 0x1C8A, 0x1E01},
     {0x2427, 0x2429, 0x2300},    {0x2FFC, 0x2FFF, 0x2300},    {0x31E4, 0x31E5, 0x2300},    {0x31EF, 0x31EF, 0x2300},
@@ -56,7 +56,7 @@ constexpr Range kRanges[] = {
 const std::bitset<0x1100>& pages() {
   static const std::bitset<0x1100> bits = [] {
     std::bitset<0x1100> result;
-    for (const Range& range : kRanges) {
+    for (const StandIns& range : kRanges) {
       for (char32_t page = range.first >> 8; page <= range.last >> 8; ++page) result.set(page);
     }
     return result;
@@ -66,7 +66,7 @@ const std::bitset<0x1100>& pages() {
 
 char32_t stand_in(char32_t value) {
   const auto after = std::upper_bound(std::begin(kRanges), std::end(kRanges), value,
-                                      [](char32_t wanted, const Range& range) { return wanted < range.first; });
+                                      [](char32_t wanted, const StandIns& range) { return wanted < range.first; });
   if (after == std::begin(kRanges) || value > std::prev(after)->last) return value;
   return std::prev(after)->stand_in;
 }

@@ -6,6 +6,7 @@
 #include "lib/core/json.h"
 #include "lib/tokenizer/byte_fallback_bpe.h"
 #include "lib/tokenizer/byte_level_bpe.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/older_files.h"
 #include "lib/tokenizer/sentence_piece.h"
 #include "lib/tokenizer/tokenizer_json.h"
@@ -13,8 +14,6 @@
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 bool holds_byte_level(const Json& pre_tokenizer) {
   if (!pre_tokenizer.is_object()) return false;
@@ -26,7 +25,7 @@ bool holds_byte_level(const Json& pre_tokenizer) {
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_json(const Json& json, const std::string& source) {
-  const JsonReader file(json, kOperation, source);
+  const JsonReader file(json, kLoadTokenizer, source);
   if (file.has("version") && file.string("version") != "1.0") file.reject("version", "to be \"1.0\"");
   const JsonReader model = file.object("model");
   // Early files name no type: only byte-pair encoding has merges.
@@ -48,11 +47,11 @@ int64_t Tokenizer::require_id(std::string_view token, std::string_view operation
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
   const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model",
                               vocabulary = directory / "vocab.json";
-  if (exists(json)) return tokenizer_from_json(read_json(json, kOperation), json.string());
+  if (exists(json)) return tokenizer_from_json(read_json(json, kLoadTokenizer), json.string());
   if (exists(model)) return load_sentence_piece(model);
   if (exists(vocabulary) && exists(directory / "merges.txt"))
     return tokenizer_from_json(read_vocab_and_merges(directory), vocabulary.string());
-  fail(kOperation, "expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in ",
+  fail(kLoadTokenizer, "expected tokenizer.json, tokenizer.model or vocab.json with merges.txt but got none in ",
        directory.string());
 }
 

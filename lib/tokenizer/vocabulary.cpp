@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 
 namespace tacit {
 namespace {
 
-constexpr const char* kOperation = "load_tokenizer";
 constexpr int64_t kLargestId = (int64_t{1} << 24) - 1;  // 16 M tokens: more is a damaged file, not a vocabulary
 
 }  // namespace
@@ -32,8 +32,8 @@ void Vocabulary::read_model(const JsonReader& model, const std::string& source) 
   ids_.reserve(vocabulary.json().size());
   for (const auto& [token, value] : vocabulary.json().items()) {
     const auto id = value.get<size_t>();
-    require(!present_[id], kOperation, "expected one token with id ", id, " but got '", tokens_[id], "' and '", token,
-            "' in ", source);
+    require(!present_[id], kLoadTokenizer, "expected one token with id ", id, " but got '", tokens_[id], "' and '",
+            token, "' in ", source);
     present_[id] = true;
     tokens_[id] = token;
     ids_.emplace(token, value.get<int64_t>());
@@ -49,7 +49,7 @@ void Vocabulary::read_added(const JsonReader& file, const std::string& source) {
   int64_t next = static_cast<int64_t>(ids_.size());
   std::unordered_map<int64_t, size_t> positions;  // id -> index in added_
   for (size_t i = 0; i < entries.size(); ++i) {
-    const JsonReader entry(entries[i], kOperation, source, "added_tokens[" + std::to_string(i) + "]");
+    const JsonReader entry(entries[i], kLoadTokenizer, source, "added_tokens[" + std::to_string(i) + "]");
     AddedToken token{.id = entry.integer_in("id", 0, kLargestId),
                      .content = entry.string("content"),
                      .single_word = entry.boolean("single_word", false),

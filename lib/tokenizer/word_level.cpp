@@ -3,12 +3,11 @@
 #include <unordered_set>
 
 #include "lib/core/error.h"
+#include "lib/tokenizer/load_tokenizer.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace tacit {
 namespace {
-
-constexpr const char* kOperation = "load_tokenizer";
 
 void check_words(const std::vector<std::string>& words, std::string_view unknown) {
   constexpr const char* operation = "make_word_tokenizer";
@@ -30,8 +29,8 @@ void check_words(const std::vector<std::string>& words, std::string_view unknown
 }  // namespace
 
 WordLevel::WordLevel(const Json& json, const std::string& source)
-    : pipeline_(JsonReader(json, kOperation, source), source) {
-  const JsonReader file(json, kOperation, source);
+    : pipeline_(JsonReader(json, kLoadTokenizer, source), source) {
+  const JsonReader file(json, kLoadTokenizer, source);
   if (!file.has("pre_tokenizer") || pipeline_.byte_level()) file.reject("pre_tokenizer", "to be WhitespaceSplit");
   if (file.has("decoder")) file.reject("decoder", "to be null for WordLevel");
   unknown_ = pipeline_.vocabulary().find_in_model(file.object("model").string("unk_token", ""));
@@ -74,7 +73,8 @@ std::string word_tokenizer_json(const std::vector<std::string>& words, std::stri
 
 std::shared_ptr<const Tokenizer> make_word_tokenizer(const std::vector<std::string>& words, std::string_view unknown) {
   const std::string source = "a list of words";
-  return std::make_shared<const WordLevel>(parse_json(word_tokenizer_json(words, unknown), kOperation, source), source);
+  return std::make_shared<const WordLevel>(parse_json(word_tokenizer_json(words, unknown), kLoadTokenizer, source),
+                                           source);
 }
 
 }  // namespace tacit

@@ -6,6 +6,7 @@
 #include "datasets/reach.h"
 #include "latent/method.h"
 #include "lib/core/files.h"
+#include "lib/core/safetensors.h"
 #include "lib/model/checkpoint.h"
 #include "lib/tokenizer/tokenizer.h"
 #include "tests/lib/core_support.h"
@@ -51,5 +52,11 @@ inline void write_plain_checkpoint(const std::filesystem::path& folder, int64_t 
 }
 
 inline std::string question() { return "3 5 | 5 8 | 2 9 | [Q] 8 9 [R] 3"; }
+
+// Updates done, by the state that resuming needs; 0 where there is none.
+inline int64_t saved_steps(const std::filesystem::path& folder) {
+  const auto state = folder / "training_state.safetensors";
+  return exists(state) ? std::stoll(read_safetensors(state).metadata.at("step")) : 0;
+}
 
 }  // namespace tacit::test

@@ -16,7 +16,8 @@ Words operator+(Words a, const Words& b) {
   return a;
 }
 
-const Words kSmall = {"--count", "6", "--seed", "3", "--latency-problems", "1", "--threads", "1", "--max-nodes", "18"};
+const Words kSmallComparison = {"--count", "6",         "--seed", "3",           "--latency-problems",
+                                "1",       "--threads", "1",      "--max-nodes", "18"};
 
 std::vector<std::string> names_of(const Json& rows) {
   std::vector<std::string> out;
@@ -33,7 +34,7 @@ TEST_CASE("compare --seeds: rows pool seeds, with controls; a sweep of thoughts;
   const Words command = Words{"compare", "--model", scratch / "thinks", "--model", scratch / "answers",
                               "--seeds", "2",       "--sweep-latents",  "0,3,1",   "--baseline",
                               "answers", "--json"} +
-                        kSmall;
+                        kSmallComparison;
   const Finished done = run_tacit(command + Words{"--out", scratch / "report"});
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
@@ -100,7 +101,7 @@ TEST_CASE("compare --model NAME=DIR,DIR: one row of several training seeds, on t
   const Finished done =
       run_tacit(Words{"compare", "--model", "ours=" + folders[0] + "," + folders[1] + "," + folders[2], "--model",
                       scratch / "direct", "--baseline", "direct", "--json", "--out", scratch / "report"} +
-                kSmall);
+                kSmallComparison);
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
   const Json json = Json::parse(done.out);
@@ -125,7 +126,7 @@ TEST_CASE("compare: a row of two checkpoints beside a single one, seed by seed; 
   write_checkpoint(scratch / "direct", "direct", 4);
   const std::string a = scratch / "a/final", b = scratch / "b/final", c = scratch / "c";
   const Words command =
-      Words{"compare", "--model", "two=" + a + "," + b, "--model", scratch / "direct", "--json"} + kSmall;
+      Words{"compare", "--model", "two=" + a + "," + b, "--model", scratch / "direct", "--json"} + kSmallComparison;
   const Finished done = run_tacit(command + Words{"--seeds", "2", "--no-controls", "--baseline", "direct"});
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
@@ -140,7 +141,7 @@ TEST_CASE("compare: a row of two checkpoints beside a single one, seed by seed; 
   // A method that draws does so by another seed in each run; it is one method.
   const Finished drawn = run_tacit(Words{"compare", "--model", c, "--method", "soft-thinking", "--seeds", "2",
                                          "--no-controls", "--option", "noise=dirichlet", "--json"} +
-                                   kSmall);
+                                   kSmallComparison);
   CAPTURE(drawn.err);
   REQUIRE(drawn.code == 0);
   CHECK(Json::parse(drawn.out).at("rows")[0].at("seeds").size() == 2);
@@ -162,7 +163,7 @@ TEST_CASE("compare: a row of two checkpoints beside a single one, seed by seed; 
 
   const Finished odd = run_tacit(Words{"compare", "--model", "two=" + a + "," + b, "--model",
                                        "three=" + a + "," + b + "," + c, "--out", scratch / "report"} +
-                                 kSmall);
+                                 kSmallComparison);
   CHECK(odd.code == 1);
   CHECK(holds(odd.err, "divides 3, as many as another row has, in row 'two' but got 2"));
   Json config = read_json(b + "/config.json", "test");
@@ -184,14 +185,15 @@ TEST_CASE("compare: --option and --halt reach the models that have them, and sta
   write_checkpoint(scratch / "answers", "direct", 3);
   const Words all = {"compare",        "--model", scratch / "thinks", "--model",
                      scratch / "soft", "--model", scratch / "answers"};
-  const Finished done = run_tacit(all + Words{"--option", "temperature=0.25", "--halt", "flops:0", "--json"} + kSmall);
+  const Finished done =
+      run_tacit(all + Words{"--option", "temperature=0.25", "--halt", "flops:0", "--json"} + kSmallComparison);
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
   const Json rows = Json::parse(done.out).at("rows");
   CHECK(rows[0].at("method") == "coconut, flops:0");
   CHECK(rows[1].at("method") == "soft-thinking, temperature 0.25");
   CHECK(rows[2].at("method") == "direct");
-  const Finished latents = run_tacit(all + Words{"--latents", "1", "--json"} + kSmall);
+  const Finished latents = run_tacit(all + Words{"--latents", "1", "--json"} + kSmallComparison);
   REQUIRE(latents.code == 0);
   CHECK(Json::parse(latents.out).at("rows")[0].at("method") == "coconut, 1 thought");
 }
@@ -242,7 +244,8 @@ TEST_CASE("compare --interventions: what a model takes too few thoughts for is l
   config["tacit"]["latents"] = 1;
   put(scratch / "one/config.json", config.dump());
   const Words command =
-      Words{"compare", "--model", scratch / "three", "--model", scratch / "one", "--out", scratch / "report"} + kSmall;
+      Words{"compare", "--model", scratch / "three", "--model", scratch / "one", "--out", scratch / "report"} +
+      kSmallComparison;
   const Finished done = run_tacit(command + Words{"--interventions", "zero,truncate:1", "--json"});
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
@@ -285,7 +288,7 @@ TEST_CASE("compare: what the new options refuse") {
       {{"--model", model, "--out", scratch / "notes.txt"}, "but got the file", 1},
   };
   for (const Case& c : cases) {
-    const Finished result = run_tacit(Words{"compare"} + c.args + (c.args[0] == "--runs" ? Words{} : kSmall));
+    const Finished result = run_tacit(Words{"compare"} + c.args + (c.args[0] == "--runs" ? Words{} : kSmallComparison));
     CAPTURE(c.message);
     CAPTURE(result.err);
     CHECK(result.code == c.code);

@@ -8,6 +8,7 @@
 #include "lib/core/json.h"
 #include "lib/core/safetensors.h"
 #include "lib/train/data_parallel.h"
+#include "tests/apps/checkpoint.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/run_binary.h"
 #include "tests/support/several_processes.h"
@@ -94,11 +95,6 @@ void check_same_curve(const std::vector<Json>& a, const std::vector<Json>& b, si
     }
   }
   CHECK(losses == updates);
-}
-
-int64_t saved_steps(const std::filesystem::path& folder) {
-  const auto state = folder / "training_state.safetensors";
-  return exists(state) ? std::stoll(read_safetensors(state).metadata.at("step")) : 0;
 }
 
 void wait_for_state(const std::filesystem::path& folder, int64_t step) {

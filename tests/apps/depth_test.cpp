@@ -12,8 +12,8 @@ namespace {
 const std::string kReach = R"("batch": 2, "steps": 2, "validate_every": 2, "checkpoint_every": 2,
   "reach": {"min_nodes": 8, "max_nodes": 9, "min_depth": 1, "max_depth": 3, "labels": 28})";
 
-const std::vector<std::string> kSmall = {"--min-nodes", "8", "--max-nodes", "9",
-                                         "--min-depth", "1", "--max-depth", "3"};
+const std::vector<std::string> kSmallGraphs = {"--min-nodes", "8", "--max-nodes", "9",
+                                               "--min-depth", "1", "--max-depth", "3"};
 
 struct Case {
   std::string method, model;
@@ -40,7 +40,7 @@ TEST_CASE("every method in depth trains, answers at several depths and records t
     const auto evaluated = [&](const std::string& name, const std::vector<std::string>& more) {
       std::vector<std::string> args = {"eval", "--model", scratch / "model", "--task", "reach", "--count", "6"};
       args.insert(args.end(), {"--latency-problems", "2", "--threads", "1", "--out", scratch / name});
-      args.insert(args.end(), kSmall.begin(), kSmall.end());
+      args.insert(args.end(), kSmallGraphs.begin(), kSmallGraphs.end());
       args.insert(args.end(), more.begin(), more.end());
       const Finished done = run_tacit(args);
       CAPTURE(done.err);
@@ -60,7 +60,7 @@ TEST_CASE("every method in depth trains, answers at several depths and records t
       CHECK(metrics["mean_recurrences"] == (c.method == "ouro" ? 1 : 2));
     }
     std::vector<std::string> run = {"run", "--model", scratch / "model", "--task", "reach", "--recurrences", "2"};
-    run.insert(run.end(), kSmall.begin(), kSmall.end());
+    run.insert(run.end(), kSmallGraphs.begin(), kSmallGraphs.end());
     CHECK(run_tacit(run).code == 0);
     const Finished refused =
         run_tacit({"eval", "--model", scratch / "model", "--option", "exit_kl=-1", "--count", "2"});

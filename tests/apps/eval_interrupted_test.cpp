@@ -13,14 +13,14 @@ using namespace tacit::test;
 
 namespace {
 
-std::string embedded(const char* name) { return std::string(TACIT_SOURCE_DIR) + "/models/" + name; }
+std::string embedded_model(const char* name) { return std::string(TACIT_SOURCE_DIR) + "/models/" + name; }
 
 // Waves of eight problems, so that kills fall between waves as well as within them.
 std::vector<std::string> evaluation(const std::filesystem::path& out, const char* count = "80") {
   return {TACIT_BINARY,
           "eval",
           "--model",
-          embedded("frontier"),
+          embedded_model("frontier"),
           "--task",
           "reach",
           "--count",
@@ -159,7 +159,7 @@ TEST_CASE("RANK and WORLD_SIZE: processes at the same time leave what one leaves
   REQUIRE(run_program(evaluation(scratch / "part", "40")).code == 0);
   CHECK(content(scratch / "part") == content(scratch / "alone"));
   const Finished nowhere =
-      run_program(shell("export RANK=0 WORLD_SIZE=2", {TACIT_BINARY, "eval", "--model", embedded("frontier")}));
+      run_program(shell("export RANK=0 WORLD_SIZE=2", {TACIT_BINARY, "eval", "--model", embedded_model("frontier")}));
   CHECK(nowhere.code == 2);
   CHECK(holds(nowhere.err, "expected '--out', the folder that 2 processes (WORLD_SIZE) share"));
 }

@@ -5,14 +5,15 @@
 #include <algorithm>
 
 #include "lib/core/error.h"
+#include "tests/lib/core_support.h"
 
 using namespace tacit;
 
 namespace {
 
-constexpr const char* kQuestion = "5 12 | 5 7 | 12 3 | 7 9 | 9 22 | 1 31 | [Q] 22 31 [R] 5";
+constexpr const char* kGraph = "5 12 | 5 7 | 12 3 | 7 9 | 9 22 | 1 31 | [Q] 22 31 [R] 5";
 
-GraphQuestion question() { return parse_graph_question(kQuestion, "test"); }
+GraphQuestion question() { return parse_graph_question(kGraph, "test"); }
 
 // The first thought holds both successors of the root, the second is sure of one, the third sees both candidates.
 ThoughtGrid three_thoughts() {
@@ -33,8 +34,6 @@ bool any_ansi(const Lines& lines) {
 }
 
 std::string all(const Lines& lines) { return join_words(lines, "\n"); }
-
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string error_of(const std::string& text) {
   try {

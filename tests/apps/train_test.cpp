@@ -28,11 +28,6 @@ std::vector<std::string> train_command(const std::filesystem::path& recipe, cons
 }
 
 // The updates that a resumed training would not do again.
-int64_t saved_steps(const std::filesystem::path& folder) {
-  const auto state = folder / "training_state.safetensors";
-  return exists(state) ? std::stoll(read_safetensors(state).metadata.at("step")) : 0;
-}
-
 }  // namespace
 
 TEST_CASE("a training killed with SIGKILL again and again, and resumed, has the weights of an undisturbed one") {

@@ -6,25 +6,25 @@
 namespace tacit {
 namespace {
 
-const std::vector<Example> kExamples = {
+const std::vector<Example> kWritten = {
     {.id = "x/0", .question = "How many?", .steps = {"<<1+1=2>>", "<<2*2=4>>"}, .answer = "4", .choices = {"4", "5"}},
     {.id = "x/1", .question = "And | how \"far\"?", .steps = {}, .answer = "1 000 \xC3\xA4"}};
 
 void check_read(const std::filesystem::path& file) {
   const std::vector<Example> read = read_coconut(file);
-  REQUIRE(read.size() == kExamples.size());
+  REQUIRE(read.size() == kWritten.size());
   for (size_t i = 0; i < read.size(); ++i) {
-    CHECK(read[i].question == kExamples[i].question);
-    CHECK(read[i].steps == kExamples[i].steps);
-    CHECK(read[i].answer == kExamples[i].answer);
+    CHECK(read[i].question == kWritten[i].question);
+    CHECK(read[i].steps == kWritten[i].steps);
+    CHECK(read[i].answer == kWritten[i].answer);
   }
 }
 
 TEST_CASE("what is written in Coconut's JSON or GSM8K-Aug's lines is read back") {
   const ScratchFolder scratch;
-  write_coconut_json(scratch / "list.json", kExamples);
+  write_coconut_json(scratch / "list.json", kWritten);
   check_read(scratch / "list.json");
-  write_coconut_lines(scratch / "lines.txt", kExamples);
+  write_coconut_lines(scratch / "lines.txt", kWritten);
   check_read(scratch / "lines.txt");
 }
 

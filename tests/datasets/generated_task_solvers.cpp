@@ -18,11 +18,6 @@ std::vector<std::string> split(const std::string& text) {
 
 namespace {
 
-template <class Value>
-Value option(const Variant& variant, const char* name, Value fallback) {
-  return variant.options.is_null() ? fallback : variant.options.value(name, fallback);
-}
-
 std::string solve_pointer(const std::string& question) {
   const std::vector<std::string> words = split(question);
   const int64_t hops = std::ranges::count(words, ">");

@@ -14,6 +14,11 @@ struct Variant {
   Json options;
 };
 
+template <class Value>
+Value option(const Variant& variant, const char* name, Value fallback) {
+  return variant.options.is_null() ? fallback : variant.options.value(name, fallback);
+}
+
 std::vector<std::string> split(const std::string& text);  // at white space
 
 // The answer by a solver that is written from the task's description alone. Not for `reach`

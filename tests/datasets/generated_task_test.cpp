@@ -15,6 +15,7 @@
 #include "tests/lib/core_support.h"
 
 using namespace tacit;
+using test::option;
 using test::solve;
 using test::split;
 using test::Variant;
@@ -22,11 +23,6 @@ using test::Variant;
 namespace {
 
 constexpr int64_t kExamples = 400;
-
-template <class Value>
-Value option(const Variant& variant, const char* name, Value fallback) {
-  return variant.options.is_null() ? fallback : variant.options.value(name, fallback);
-}
 
 // Every kind of every task, and sizes beside the defaults.
 const std::vector<Variant>& variants() {

@@ -16,7 +16,7 @@ using test::diamond;
 
 namespace {
 
-constexpr int kExamples = 300;
+constexpr int kReachExamples = 300;
 
 std::vector<std::string> split(const std::string& text) {
   std::istringstream stream(text);
@@ -74,14 +74,14 @@ TEST_CASE("an example depends on its index and seed alone") {
   reach_example(options, 9, 4);
   CHECK(to_json(reach_example(options, 9, 5)).dump() == fifth);
   std::set<std::string> questions;
-  for (int64_t i = 0; i < kExamples; ++i) questions.insert(reach_example(options, 9, i).question);
-  for (int64_t i = 0; i < kExamples; ++i) questions.insert(reach_example(options, 10, i).question);
-  CHECK(questions.size() == 2 * kExamples);
+  for (int64_t i = 0; i < kReachExamples; ++i) questions.insert(reach_example(options, 9, i).question);
+  for (int64_t i = 0; i < kReachExamples; ++i) questions.insert(reach_example(options, 10, i).question);
+  CHECK(questions.size() == 2 * kReachExamples);
 }
 
 TEST_CASE("symbols state exactly the graph of the meta, both candidates and the root") {
   for (const ReachOptions& options : reach_options(ReachStyle::symbols)) {
-    for (int64_t i = 0; i < kExamples; ++i) {
+    for (int64_t i = 0; i < kReachExamples; ++i) {
       const Example example = reach_example(options, 1, i);
       const GraphProblem problem = graph_of(example);
       const std::vector<std::string> labels = strings(example.meta.at("labels"));
@@ -159,7 +159,7 @@ TEST_CASE("the right candidate comes first half the time, in text order and in b
 
 TEST_CASE("English says every edge once, names only nodes without incoming edges, and asks ProsQA's question") {
   for (const ReachOptions& options : reach_options(ReachStyle::english)) {
-    for (int64_t i = 0; i < kExamples; ++i) {
+    for (int64_t i = 0; i < kReachExamples; ++i) {
       const Example example = reach_example(options, 5, i);
       const GraphProblem problem = graph_of(example);
       const std::vector<std::string> words = strings(example.meta.at("labels"));

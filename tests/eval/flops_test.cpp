@@ -12,9 +12,9 @@ using namespace tacit::test;
 namespace {
 
 // Of llama_json(): D = 16, F = 24, 4 heads of 4, 2 of keys and values, 2 layers, 20 words.
-constexpr int64_t kBlock = 2 * (16 * 16 + 2 * 16 * 8 + 16 * 16 + 3 * 16 * 24), kVocabulary = 2 * 20 * 16;
+constexpr int64_t kBlockParameters = 2 * (16 * 16 + 2 * 16 * 8 + 16 * 16 + 3 * 16 * 24), kVocabulary = 2 * 20 * 16;
 int64_t attention(int64_t context) { return 2 * 2 * 16 * context; }
-int64_t position(int64_t context, int64_t runs) { return runs * (kBlock + attention(context)); }
+int64_t position(int64_t context, int64_t runs) { return runs * (kBlockParameters + attention(context)); }
 
 Solution solved(int64_t thoughts, int64_t tokens, bool stopped, bool halted = false) {
   return {.thoughts = {{thoughts}, {{}}, {halted}, {}},

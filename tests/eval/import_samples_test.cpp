@@ -10,7 +10,7 @@ namespace {
 
 using namespace test;
 
-std::filesystem::path fixture(const std::string& name) {
+std::filesystem::path import_fixture(const std::string& name) {
   return std::filesystem::path(TACIT_SOURCE_DIR) / "tests/eval/fixtures" / name;
 }
 
@@ -34,7 +34,7 @@ int64_t counted(const std::filesystem::path& file, const std::string& filter, co
 
 TEST_CASE("generated samples of lm-evaluation-harness: scored here, its own verdicts beside ours") {
   const ScratchFolder scratch;
-  const auto file = fixture("lm_eval_samples_own_gsm8k.jsonl");
+  const auto file = import_fixture("lm_eval_samples_own_gsm8k.jsonl");
   const Run run =
       import_samples({.file = file, .scorers = {"gsm8k_strict", "gsm8k_flexible", "numeric"}, .out = scratch / "run"});
   REQUIRE(run.samples.size() == 16);
@@ -65,7 +65,7 @@ TEST_CASE("generated samples of lm-evaluation-harness: scored here, its own verd
 
 TEST_CASE("multiple choice of lm-evaluation-harness: acc, acc_norm and acc_bytes are ours") {
   const ScratchFolder scratch;
-  const auto file = fixture("lm_eval_samples_own_choices.jsonl");
+  const auto file = import_fixture("lm_eval_samples_own_choices.jsonl");
   const Run run = import_samples({.file = file, .out = scratch / "run"});
   REQUIRE(run.samples.size() == 16);
   int64_t differ = 0;
@@ -80,7 +80,7 @@ TEST_CASE("multiple choice of lm-evaluation-harness: acc, acc_norm and acc_bytes
               score_of(sample, "choice_likelihood_bytes").score.answer;
     CHECK(sample.answer == sample.text);
   }
-  CHECK(differ > 0);  // the fixture tells characters from bytes
+  CHECK(differ > 0);  // the import_fixture tells characters from bytes
   CHECK(run.metrics.correct == counted(file, "none", "acc"));
   CHECK(rescore(scratch / "run").changes.empty());
 }
@@ -94,7 +94,7 @@ TEST_CASE("import: a task's own examples are held to the documents") {
   std::string data;
   for (int64_t i = 0; i < 16; ++i) data += "What is it?||<<1+1=2>> #### 18\n";
   put(scratch / "data.txt", data);
-  const Run run = import_samples({.file = fixture("lm_eval_samples_own_gsm8k.jsonl"),
+  const Run run = import_samples({.file = import_fixture("lm_eval_samples_own_gsm8k.jsonl"),
                                   .task = "gsm8k_aug",
                                   .data = scratch / "data.txt",
                                   .scorers = {"numeric"},
@@ -109,7 +109,7 @@ TEST_CASE("import: a task's own examples are held to the documents") {
   std::string rows = "q\ta\n";
   for (int64_t i = 0; i < 16; ++i) rows += "What is it?\t18\n";
   put(scratch / "sums.tsv", rows);
-  const Run sums = import_samples({.file = fixture("lm_eval_samples_own_gsm8k.jsonl"),
+  const Run sums = import_samples({.file = import_fixture("lm_eval_samples_own_gsm8k.jsonl"),
                                    .task = (scratch / "sums.json").string(),
                                    .out = scratch / "sums"});
   CHECK(sums.record.at("data") == "sums.tsv");
@@ -120,7 +120,7 @@ TEST_CASE("import: a task's own examples are held to the documents") {
   put(scratch / "few.txt", lines);
   const auto error = [&](const std::string& file) {
     return error_of([&] {
-      import_samples({.file = fixture("lm_eval_samples_own_gsm8k.jsonl"),
+      import_samples({.file = import_fixture("lm_eval_samples_own_gsm8k.jsonl"),
                       .task = "gsm8k_aug",
                       .data = scratch / file,
                       .out = scratch / "other"});

@@ -6,6 +6,7 @@
 #include "eval/probe/compression.h"
 #include "lib/core/json.h"
 #include "lib/core/rng.h"
+#include "tests/eval/probe_support.h"
 #include "tests/eval/run_support.h"
 #include "tests/support/fixture.h"
 
@@ -19,13 +20,6 @@ std::filesystem::path written(const ScratchFolder& folder, const std::string& te
   const std::filesystem::path path = folder / "items.csv";
   std::ofstream(path, std::ios::binary) << text;
   return path;
-}
-
-at::Tensor normal(int64_t rows, int64_t width, uint64_t seed) {
-  Rng rng(seed);
-  at::Tensor out_ND = at::empty({rows, width}, at::kDouble);
-  for (int64_t i = 0; i < rows * width; ++i) out_ND.mutable_data_ptr<double>()[i] = rng.normal();
-  return out_ND;
 }
 
 // Four categories of words; the embedding of every word is its category's direction and a little of its own, and the

@@ -10,18 +10,12 @@
 #include "eval/probe/separability.h"
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
+#include "tests/eval/probe_support.h"
 
 using namespace tacit;
 using namespace tacit::probe;
 
 namespace {
-
-at::Tensor normal(int64_t rows, int64_t width, uint64_t seed) {
-  Rng rng(seed);
-  at::Tensor out_ND = at::empty({rows, width}, at::kDouble);
-  for (int64_t i = 0; i < rows * width; ++i) out_ND.mutable_data_ptr<double>()[i] = rng.normal();
-  return out_ND;
-}
 
 std::vector<double> doubles(const at::Tensor& x_N) {
   const at::Tensor plain = x_N.to(at::kDouble).contiguous();
@@ -37,7 +31,7 @@ std::vector<int64_t> every(int64_t begin, int64_t end) {
 }  // namespace
 
 TEST_CASE("distance to a hull: 0 for planted mixtures, known distances outside, and a bound that holds") {
-  const at::Tensor e_VD = normal(40, 24, 1);
+  const at::Tensor e_VD = test::normal(40, 24, 1);
   Rng rng(2);
   for (int64_t trial = 0; trial < 5; ++trial) {
     at::Tensor weight_V = at::zeros({40}, at::kDouble);
@@ -71,7 +65,7 @@ TEST_CASE("distance to a hull: 0 for planted mixtures, known distances outside, 
 
 TEST_CASE("distance to a hull agrees with projected gradient on random points") {
   // Plain restatement: minimise |w E - x|^2 over the simplex by many small exponentiated-gradient steps.
-  const at::Tensor e_VD = normal(7, 5, 3), x_ND = 1.5 * normal(4, 5, 4);
+  const at::Tensor e_VD = test::normal(7, 5, 3), x_ND = 1.5 * test::normal(4, 5, 4);
   for (int64_t n = 0; n < 4; ++n) {
     at::Tensor w_V = at::full({7}, 1.0 / 7, at::kDouble);
     for (int64_t step = 0; step < 20000; ++step) {
@@ -96,7 +90,7 @@ TEST_CASE("nearest tokens by cosine: length does not matter, equals come by id")
 }
 
 TEST_CASE("frontier: a planted superposition of nodes is recovered, random vectors score chance") {
-  const at::Tensor e_VD = normal(40, 256, 5);
+  const at::Tensor e_VD = test::normal(40, 256, 5);
   const std::vector<int64_t> set = {3, 8, 21, 30}, others = every(31, 40);
   at::Tensor planted_D = at::zeros({256}, at::kDouble);
   for (const int64_t token : set) planted_D += .1 * e_VD[token];
@@ -106,7 +100,7 @@ TEST_CASE("frontier: a planted superposition of nodes is recovered, random vecto
   CHECK(found.mass > .99);
   CHECK(found.chance == doctest::Approx(4.0 / 13));
   double auc = 0, share = 0;
-  const at::Tensor random_ND = normal(400, 256, 6) * .05;
+  const at::Tensor random_ND = test::normal(400, 256, 6) * .05;
   for (int64_t n = 0; n < 400; ++n) {
     const FrontierScore chance = frontier_score(doubles(e_VD.matmul(random_ND[n])), set, others);
     auc += chance.auc / 400, share += chance.share / 400;
@@ -124,10 +118,10 @@ TEST_CASE("frontier: a planted superposition of nodes is recovered, random vecto
 TEST_CASE("dimension: a planted subspace gives its own, isotropic noise the formula of a finite sample") {
   // Orthonormal columns of equal weight: the participation ratio is k exactly.
   for (const int64_t k : {1, 3, 10}) {
-    at::Tensor coordinates_NK = normal(200, k, 7);
+    at::Tensor coordinates_NK = test::normal(200, k, 7);
     coordinates_NK = coordinates_NK - coordinates_NK.mean(0);
     const auto [q_NK, r_KK] = at::linalg_qr(coordinates_NK);
-    const auto [basis_DK, unused] = at::linalg_qr(normal(32, k, 8));
+    const auto [basis_DK, unused] = at::linalg_qr(test::normal(32, k, 8));
     const Dimension found = dimension(q_NK.matmul(basis_DK.t()) + 5);
     CHECK(found.participation == doctest::Approx(static_cast<double>(k)));
     CHECK(found.components == static_cast<int64_t>(std::ceil(.9 * static_cast<double>(k) - 1e-9)));
@@ -135,7 +129,7 @@ TEST_CASE("dimension: a planted subspace gives its own, isotropic noise the form
   }
   for (const auto& [samples, width] : {std::pair<int64_t, int64_t>{2000, 16}, {300, 128}, {50, 128}}) {
     double mean = 0;
-    for (uint64_t seed = 0; seed < 5; ++seed) mean += participation_ratio(normal(samples, width, 10 + seed)) / 5;
+    for (uint64_t seed = 0; seed < 5; ++seed) mean += participation_ratio(test::normal(samples, width, 10 + seed)) / 5;
     CHECK(mean == doctest::Approx(isotropic_participation(samples, width)).epsilon(.02));
   }
   CHECK(isotropic_participation(int64_t{1} << 40, 64) == doctest::Approx(64));
@@ -172,7 +166,7 @@ TEST_CASE("separation: equal isotropic clusters give the closed form") {
   CHECK(found.classes == K);
   CHECK(found.items == 2 * K * D);
   // Turning, scaling and shifting the space change nothing.
-  const at::Tensor turned_ND = x_ND.matmul(std::get<0>(at::linalg_qr(normal(D, D, 11)))) * 20 + 7;
+  const at::Tensor turned_ND = x_ND.matmul(std::get<0>(at::linalg_qr(test::normal(D, D, 11)))) * 20 + 7;
   CHECK(separation(turned_ND, labels).d == doctest::Approx(found.d));
 
   // Shuffled labels separate nothing; a lone item of a class is left out.
@@ -198,8 +192,8 @@ TEST_CASE("log-linear fit of separation by layer") {
 }
 
 TEST_CASE("linear probe: finds a planted direction, scores chance on shuffled labels and on noise") {
-  const at::Tensor means_CD = 2 * normal(4, 20, 13);
-  at::Tensor x_ND = normal(400, 20, 14);
+  const at::Tensor means_CD = 2 * test::normal(4, 20, 13);
+  at::Tensor x_ND = test::normal(400, 20, 14);
   std::vector<int64_t> labels;
   Rng rng(15);
   for (int64_t n = 0; n < 400; ++n) {
@@ -216,7 +210,7 @@ TEST_CASE("linear probe: finds a planted direction, scores chance on shuffled la
   CHECK(found.classes == 4);
   CHECK(mean(found.hits) > .97);
   CHECK(mean(found.permuted) < .45);
-  CHECK(mean(linear_probe(normal(400, 20, 16), labels).hits) < .4);
+  CHECK(mean(linear_probe(test::normal(400, 20, 16), labels).hits) < .4);
   CHECK(found.majority > .15);
   CHECK(found.majority < .4);
   // Shift and scale of a feature change nothing, and a constant one breaks nothing.

@@ -7,17 +7,13 @@
 #include "eval/public_tasks.h"
 #include "eval/task.h"
 #include "lib/core/files.h"
+#include "tests/eval/task_support.h"
 #include "tests/support/test_data.h"
 
 // The published files, whole.
 
 namespace tacit {
 namespace {
-
-std::string right_text(const Task& task, const Example& example) {
-  if (task.prompt.question.empty()) return " " + example.answer;
-  return render_solved(task.prompt, example).substr(render_question(task.prompt, example).size());
-}
 
 struct Published {
   const char *task, *file;
@@ -41,7 +37,7 @@ void check_file(const Published& p) {
   std::string wrong;
   int64_t count = 0;
   for (const Example& example : examples) {
-    if (of.scorers[0].score(example, right_text(of, example)).correct) continue;
+    if (of.scorers[0].score(example, test::right_text(of, example)).correct) continue;
     if (count++ < 5) wrong += example.id + " ";
   }
   CAPTURE(wrong);

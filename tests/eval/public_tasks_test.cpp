@@ -4,6 +4,7 @@
 
 #include "eval/prompts.h"
 #include "eval/task.h"
+#include "tests/eval/task_support.h"
 #include "tests/lib/core_support.h"
 
 // The benchmarks' own formats, on a few lines of each as they are published.
@@ -17,15 +18,10 @@ std::vector<Example> load(const std::string& name, const ScratchFolder& scratch,
 }
 
 // What a model that is always right writes behind a question in the task's template.
-std::string right_text(const Task& task, const Example& example) {
-  if (task.prompt.question.empty()) return " " + example.answer;
-  return render_solved(task.prompt, example).substr(render_question(task.prompt, example).size());
-}
-
 void check_right(const std::string& name, const std::vector<Example>& examples) {
   for (const Example& example : examples) {
     CAPTURE(example.id);
-    const Score score = task(name).scorers.at(0).score(example, right_text(task(name), example));
+    const Score score = task(name).scorers.at(0).score(example, test::right_text(task(name), example));
     CHECK(score.correct);
   }
 }
@@ -44,7 +40,7 @@ TEST_CASE("GSM8K: steps are lines, the answer stands behind ####") {
   check_right("gsm8k", examples);
   for (const Scorer& scorer : task("gsm8k").scorers) {
     CAPTURE(scorer.name);
-    CHECK(scorer.score(examples[0], right_text(task("gsm8k"), examples[0])).correct);
+    CHECK(scorer.score(examples[0], test::right_text(task("gsm8k"), examples[0])).correct);
     CHECK(!scorer.score(examples[0], " so\n#### 1500").correct);
   }
 }
@@ -112,7 +108,7 @@ TEST_CASE("MATH-500: both published forms; the solved example boxes its answer")
       load("math500", scratch,
            R"([{"prompt": [{"from": "user", "value": "Convert $(0,3)$."}], "final_answer": "\\frac{1}{2}"}])");
   CHECK(soft.at(0).question == "Convert $(0,3)$.");
-  CHECK(right_text(task("math500"), soft[0]) == " The answer is $\\boxed{\\frac{1}{2}}$.");
+  CHECK(test::right_text(task("math500"), soft[0]) == " The answer is $\\boxed{\\frac{1}{2}}$.");
   check_right("math500", soft);
   const auto hf =
       load("math500", scratch,

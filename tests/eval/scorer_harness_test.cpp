@@ -11,7 +11,7 @@
 namespace tacit {
 namespace {
 
-Json fixture(const std::string& name) {
+Json harness_fixture(const std::string& name) {
   return read_json(std::filesystem::path(TACIT_SOURCE_DIR) / "tests/eval/fixtures" / name, "test");
 }
 
@@ -27,7 +27,7 @@ void check_same(const Score& ours, const Json& theirs) {
 }  // namespace
 
 TEST_CASE("gsm8k_strict, gsm8k_flexible and gsm8k_cot say what lm-evaluation-harness says") {
-  const Json cases = fixture("lm_eval_gsm8k.json").at("cases");
+  const Json cases = harness_fixture("lm_eval_gsm8k.json").at("cases");
   REQUIRE(cases.size() > 400);
   std::map<std::string, int64_t> right, invalid;
   for (const Json& one : cases) {
@@ -41,7 +41,7 @@ TEST_CASE("gsm8k_strict, gsm8k_flexible and gsm8k_cot say what lm-evaluation-har
       invalid[name] += one.at(name).at("answer") == "[invalid]";
     }
   }
-  for (const auto& [name, count] : right) {  // the fixture has all kinds
+  for (const auto& [name, count] : right) {  // the harness_fixture has all kinds
     CAPTURE(name);
     CHECK(count > 40);
     CHECK(invalid[name] > 20);
@@ -49,7 +49,7 @@ TEST_CASE("gsm8k_strict, gsm8k_flexible and gsm8k_cot say what lm-evaluation-har
 }
 
 TEST_CASE("exact_match with other filters and options says what lm-evaluation-harness says") {
-  const Json cases = fixture("lm_eval_exact_match.json").at("cases");
+  const Json cases = harness_fixture("lm_eval_exact_match.json").at("cases");
   REQUIRE(cases.size() > 150);
   for (const Json& one : cases) {
     Json options = one.at("options");
@@ -63,7 +63,7 @@ TEST_CASE("exact_match with other filters and options says what lm-evaluation-ha
 }
 
 TEST_CASE("is_equiv and the last box are those of lm-evaluation-harness's hendrycks_math") {
-  const Json all = fixture("lm_eval_math.json");
+  const Json all = harness_fixture("lm_eval_math.json");
   REQUIRE(all.at("is_equiv").size() > 250);
   for (const Json& one : all.at("is_equiv")) {
     CAPTURE(one.dump());

@@ -10,12 +10,6 @@
 namespace tacit {
 namespace {
 
-std::string joined(const std::vector<std::string>& parts, const char* between) {
-  std::string out;
-  for (const std::string& part : parts) out += (out.empty() ? "" : between) + part;
-  return out;
-}
-
 const Example kProsqa{.id = "prosqa",
                       .question =
                           "Every shumpus is a rempus. Every terpus is a brimpus. Every brimpus is a lempus. "

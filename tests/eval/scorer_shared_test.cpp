@@ -5,19 +5,10 @@
 
 #include "eval/scorers/scorers.h"
 #include "lib/core/files.h"
+#include "tests/lib/core_support.h"
 #include "tests/support/test_data.h"
 
 namespace tacit {
-namespace {
-
-std::string joined(const std::vector<std::string>& parts, const char* between) {
-  std::string out;
-  for (const std::string& part : parts) out += (out.empty() ? "" : between) + part;
-  return out;
-}
-
-}  // namespace
-
 TEST_CASE("GSM8K: every reference solution is right by gsm8k_strict and numeric, as is its bare number") {
   const auto path = test::data("gsm8k/test.jsonl");
   if (!path) return;

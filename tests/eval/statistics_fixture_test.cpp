@@ -13,7 +13,7 @@ namespace tacit {
 namespace {
 
 // tests/eval/make_statistics_fixture.py wrote it, with scipy, statsmodels and numpy.
-const Json& fixture() {
+const Json& statistics_fixture() {
   static const Json all =
       read_json(std::filesystem::path(TACIT_SOURCE_DIR) / "tests/eval/fixtures/statistics.json", "test");
   return all;
@@ -32,22 +32,22 @@ std::vector<Cluster> clusters(const Json& sums, const Json& counts) {
 }
 
 TEST_CASE("Wilson's interval, quantiles and McNemar's test are those of statsmodels, numpy and scipy") {
-  for (const Json& c : fixture().at("wilson")) {
+  for (const Json& c : statistics_fixture().at("wilson")) {
     const Interval ci = wilson(c.at("hits"), c.at("count"));
     check_close(ci.low, c.at("ci").at(0));
     check_close(ci.high, c.at("ci").at(1));
   }
-  for (const Json& c : fixture().at("quantile"))
+  for (const Json& c : statistics_fixture().at("quantile"))
     check_close(quantile(c.at("values").get<std::vector<double>>(), c.at("q")), c.at("value"));
-  for (const Json& c : fixture().at("mcnemar"))
+  for (const Json& c : statistics_fixture().at("mcnemar"))
     check_close(mcnemar(c.at("a"), c.at("b")), c.at("p"), c.at("p").get<double>());
-  CHECK(fixture().at("mcnemar").size() == 8);
+  CHECK(statistics_fixture().at("mcnemar").size() == 8);
 }
 
 TEST_CASE("the test by flipped signs is scipy's over all permutations, and of single samples McNemar's") {
-  for (const Json& c : fixture().at("sign_flip"))
+  for (const Json& c : statistics_fixture().at("sign_flip"))
     check_close(sign_flip_test(c.at("sums").get<std::vector<int64_t>>()), c.at("p"));
-  CHECK(fixture().at("sign_flip").size() == 6);
+  CHECK(statistics_fixture().at("sign_flip").size() == 6);
   for (const auto& [plus, minus] : {std::pair{0, 0}, {1, 0}, {5, 5}, {3, 9}, {20, 1}, {430, 370}}) {
     std::vector<int64_t> sums(50, 0);
     sums.insert(sums.end(), plus, 1);
@@ -60,7 +60,7 @@ TEST_CASE("the test by flipped signs is scipy's over all permutations, and of si
 }
 
 TEST_CASE("Holm's correction is that of statsmodels") {
-  for (const Json& c : fixture().at("holm")) {
+  for (const Json& c : statistics_fixture().at("holm")) {
     const std::vector<double> got = holm(c.at("p").get<std::vector<double>>());
     REQUIRE(got.size() == c.at("adjusted").size());
     for (size_t i = 0; i < got.size(); ++i) check_close(got[i], c.at("adjusted")[i]);
@@ -71,7 +71,7 @@ TEST_CASE("Holm's correction is that of statsmodels") {
 }
 
 TEST_CASE("the paired bootstrap is the one that numpy makes of the same draws") {
-  for (const Json& c : fixture().at("bootstrap")) {
+  for (const Json& c : statistics_fixture().at("bootstrap")) {
     const std::vector<Cluster> all = clusters(c.at("sums"), c.at("counts"));
     const int64_t resamples = c.at("resamples");
     const uint64_t seed = c.at("seed");
@@ -104,7 +104,7 @@ TEST_CASE("resampled means come as often as counting all resamples says") {
 }
 
 TEST_CASE("power: Connor's formula both ways round") {
-  for (const Json& c : fixture().at("power")) {
+  for (const Json& c : statistics_fixture().at("power")) {
     CAPTURE(c.dump());
     const int64_t pairs = c.at("pairs");
     const PairedPower got = mcnemar_power(c.at("only_a"), c.at("only_b"), pairs, c.at("effect"));

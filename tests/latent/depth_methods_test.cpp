@@ -24,18 +24,18 @@ using namespace tacit::test;
 
 namespace {
 
-ModelConfig config_of(const Json& json) { return model_config_from_json(json, "test.json"); }
+ModelConfig method_config(const Json& json) { return model_config_from_json(json, "test.json"); }
 
-std::shared_ptr<Transformer> model_of(const Json& json) {
+std::shared_ptr<Transformer> method_model(const Json& json) {
   at::set_num_threads(1);
-  auto weights = random_weights(config_of(json), 1, /*matched_attention=*/false);
+  auto weights = random_weights(method_config(json), 1, /*matched_attention=*/false);
   // Gates that do not all say the same.
   if (weights.contains("exit_gate.weight")) {
     const at::Tensor old = weights["exit_gate.weight"];
     weights["exit_gate.weight"] = at::linspace(-1, 1, old.numel()).view(old.sizes());
     weights["exit_gate.bias"] = at::zeros(weights["exit_gate.bias"].sizes());
   }
-  return trainable_copy(Transformer(config_of(json), weights));
+  return trainable_copy(Transformer(method_config(json), weights));
 }
 
 const std::vector<TrainingRow> kRows = {{.prompt = {1, 2, 3, 4}, .rest = {5, 6, 7}, .rest_trained = {0, 1, 1}},
@@ -95,7 +95,7 @@ TrainingMemory memory_of(const Transformer& model, int64_t recurrences = 1) {
   return TrainingMemory(memory_layout(model.config(), recurrences), no_padding, model.device());
 }
 
-at::Tensor embedded(const Transformer& model, const std::vector<int64_t>& tokens) {
+at::Tensor embedded_tokens(const Transformer& model, const std::vector<int64_t>& tokens) {
   return model.embed(at::tensor(tokens, at::kLong).unsqueeze(0));
 }
 
@@ -115,7 +115,7 @@ constexpr double kTrained = 5;  // tokens of kRows
 at::Tensor looped_loss(const Transformer& base, int64_t r, int64_t last) {
   at::Tensor sum = at::zeros({});
   for (const TrainingRow& row : kRows) {
-    at::Tensor x_1TD = embedded(base, read_tokens(row));
+    at::Tensor x_1TD = embedded_tokens(base, read_tokens(row));
     for (int64_t i = 0; i < r; ++i) {
       TrainingMemory memory = memory_of(base);
       const at::AutoGradMode mode(last == 0 || i >= r - last);
@@ -139,7 +139,7 @@ at::Tensor huginn_loss(const Transformer& model, int64_t r, int64_t last) {
   at::Tensor sum = at::zeros({});
   for (const TrainingRow& row : kRows) {
     TrainingMemory memory = memory_of(model, r);
-    const at::Tensor x_1TD = embedded(model, read_tokens(row));
+    const at::Tensor x_1TD = embedded_tokens(model, read_tokens(row));
     const at::Tensor position_1T = memory.open(x_1TD.size(1));
     Pass pass{.memory = memory, .position_BT = position_1T};
     pass.cos_PE = model.cos_PE(), pass.sin_PE = model.sin_PE();
@@ -164,8 +164,8 @@ TEST_CASE("universal at one recurrence has the plain decoder's loss, at more tha
   for (const Json& base_json : {llama_json(), tiny_config()}) {
     Json json = base_json;
     json.update({{"model_type", "universal"}, {"base_model_type", base_json["model_type"]}, {"recurrences", 3}});
-    const auto model = model_of(json);
-    const Transformer base(config_of(base_json), model->weights());
+    const auto model = method_model(json);
+    const Transformer base(method_config(base_json), model->weights());
     const LatentLoss once = loss_of("universal", *model, kRows, {{"mean_recurrences", 1}});
     const LatentLoss plain = latent_loss(base, kRows);
     CHECK(once.tokens == doctest::Approx(plain.tokens).epsilon(1e-5));
@@ -184,7 +184,7 @@ TEST_CASE("universal at one recurrence has the plain decoder's loss, at more tha
 }
 
 TEST_CASE("huginn's gradient comes from the last recurrences, and through the prelude that those read") {
-  const auto model = model_of(huginn_json());
+  const auto model = method_model(huginn_json());
   for (const int64_t last : {1, 2, 8}) {
     const LatentLoss loss = loss_of("huginn", *model, kRows, {{"backprop", last}}, 3, /*training=*/false);
     CHECK(loss.figures == std::vector<std::pair<std::string, double>>{{"recurrences", 3}});
@@ -195,7 +195,7 @@ TEST_CASE("huginn's gradient comes from the last recurrences, and through the pr
 }
 
 TEST_CASE("the number of recurrences is drawn for a batch and the same again for the same batch") {
-  const auto model = model_of(huginn_json());
+  const auto model = method_model(huginn_json());
   std::map<double, int> seen;
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const LatentLoss loss = loss_of("huginn", *model, kRows, Json::object(), seed);
@@ -228,7 +228,7 @@ TEST_CASE("recurrences are log-normal Poisson: mean + 1, variance mean + mean^2 
 }
 
 TEST_CASE("ouro's loss is the expectation over exits less beta times their entropy, as numbers say it") {
-  const auto model = model_of(ouro_json());
+  const auto model = method_model(ouro_json());
   const at::Tensor weight_D = model->weights().at("exit_gate.weight")[0], bias = model->weights().at("exit_gate.bias");
   constexpr int64_t R = 3;
   for (const double beta : {0.0, 0.3}) {
@@ -239,7 +239,7 @@ TEST_CASE("ouro's loss is the expectation over exits less beta times their entro
       for (int64_t r = 1; r <= R; ++r) {  // a model of r recurrences for each exit
         const at::NoGradGuard no_grad;
         TrainingMemory memory = memory_of(*model, r);
-        const at::Tensor x_1TD = embedded(*model, tokens);
+        const at::Tensor x_1TD = embedded_tokens(*model, tokens);
         const at::Tensor normed_TD =
             model->final_norm(model->forward(x_1TD, memory.open(x_1TD.size(1)), memory, {.recurrences = r}))[0];
         log_TV.push_back(at::log_softmax(model->logits(normed_TD), -1));
@@ -270,7 +270,7 @@ TEST_CASE("ouro's loss is the expectation over exits less beta times their entro
 }
 
 TEST_CASE("entropy alone draws exits towards uniform") {
-  const auto model = model_of(ouro_json());
+  const auto model = method_model(ouro_json());
   const at::Tensor bias = model->weights().at("exit_gate.bias");
   // A gate that always lets go: with beta large, the gradient must lower it.
   bias.mutable_grad() = at::Tensor();
@@ -289,7 +289,7 @@ TEST_CASE("entropy alone draws exits towards uniform") {
 }
 
 TEST_CASE("ouro's second stage trains the gate alone, towards going on where the last recurrence helped") {
-  const auto model = model_of(ouro_json());
+  const auto model = method_model(ouro_json());
   const at::Tensor weight_D = model->weights().at("exit_gate.weight")[0], bias = model->weights().at("exit_gate.bias");
   constexpr double k = 20, gamma = 0.01;
   double sum = 0;
@@ -299,7 +299,7 @@ TEST_CASE("ouro's second stage trains the gate alone, towards going on where the
     for (int64_t r = 1; r <= 3; ++r) {
       const at::NoGradGuard no_grad;
       TrainingMemory memory = memory_of(*model, r);
-      const at::Tensor x_1TD = embedded(*model, tokens);
+      const at::Tensor x_1TD = embedded_tokens(*model, tokens);
       const at::Tensor normed_TD =
           model->final_norm(model->forward(x_1TD, memory.open(x_1TD.size(1)), memory, {.recurrences = r}))[0];
       log_TV.push_back(at::log_softmax(model->logits(normed_TD), -1));
@@ -325,7 +325,7 @@ TEST_CASE("ouro's second stage trains the gate alone, towards going on where the
 }
 
 TEST_CASE("trm's loss is each step's cross entropy and halting loss, over the rows that have not halted") {
-  const auto model = model_of(trm_json({{"halt_max_steps", 4}}));
+  const auto model = method_model(trm_json({{"halt_max_steps", 4}}));
   for (const bool halt : {false, true}) {
     double tokens = 0, halting = 0, count = 0, right = 0;
     std::vector<double> left(4, 0);
@@ -335,7 +335,7 @@ TEST_CASE("trm's loss is each step's cross entropy and halting loss, over the ro
       for (int64_t step = 1; step <= 4 && active; ++step) {
         DepthTrace trace;
         TrainingMemory memory = memory_of(*model);
-        const at::Tensor x_1TD = embedded(*model, read_tokens(row));
+        const at::Tensor x_1TD = embedded_tokens(*model, read_tokens(row));
         const at::Tensor hidden_1TD =
             model->forward(x_1TD, memory.open(x_1TD.size(1)), memory, {.recurrences = step}, &trace);
         const at::Tensor log_V = at::log_softmax(model->logits(hidden_1TD)[0][-1], -1);
@@ -366,14 +366,14 @@ TEST_CASE("trm's loss is each step's cross entropy and halting loss, over the ro
 }
 
 TEST_CASE("trm's gradient is the sum of single steps', each from a state that is a constant") {
-  const auto model = model_of(trm_json({{"halt_max_steps", 3}}));
+  const auto model = method_model(trm_json({{"halt_max_steps", 3}}));
   const LatentLoss loss = loss_of("trm", *model, kGridRows, {{"halt", false}, {"halt_weight", 0.7}});
   at::Tensor plain = at::zeros({});
   for (const TrainingRow& row : kGridRows) {
     for (int64_t step = 1; step <= 3; ++step) {
       DepthTrace trace;
       TrainingMemory memory = memory_of(*model);
-      const at::Tensor x_1TD = embedded(*model, read_tokens(row));
+      const at::Tensor x_1TD = embedded_tokens(*model, read_tokens(row));
       // Only this step's own last cycle has a path: the steps before leave none.
       const at::Tensor hidden_1TD =
           model->forward(x_1TD, memory.open(x_1TD.size(1)), memory, {.recurrences = step}, &trace);
@@ -389,7 +389,7 @@ TEST_CASE("trm's gradient is the sum of single steps', each from a state that is
 }
 
 TEST_CASE("rows that explore may not halt before a step of their own") {
-  const auto model = model_of(trm_json({{"halt_max_steps", 4}}));
+  const auto model = method_model(trm_json({{"halt_max_steps", 4}}));
   {
     const at::NoGradGuard no_grad;
     model->weights().at("exit_gate.bias").fill_(100);  // all would halt at once
@@ -405,7 +405,7 @@ TEST_CASE("rows that explore may not halt before a step of their own") {
 }
 
 TEST_CASE("a method that thinks in depth refuses another kind of model and options out of bounds") {
-  const auto llama = model_of(llama_json()), trm = model_of(trm_json());
+  const auto llama = method_model(llama_json()), trm = method_model(trm_json());
   CHECK(holds(error_of([&] { loss_of("huginn", *llama, kRows); }), "[huginn] expected a model of family huginn_raven"));
   CHECK(holds(error_of([&] { loss_of("ouro", *trm, kRows); }), "[ouro] expected a model of family ouro"));
   CHECK(holds(error_of([&] { loss_of("trm", *llama, kGridRows); }), "[trm] expected a model of family trm"));

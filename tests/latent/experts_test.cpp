@@ -1,21 +1,18 @@
-// What sessions promise, of models whose tokens are routed: Mixtral with windows and DeepSeek-V3.
+// What sessions promise, of routed_models whose tokens are routed: Mixtral with windows and DeepSeek-V3.
 #include <doctest/doctest.h>
 
 #include "latent/objective.h"
 #include "latent/session.h"
 #include "lib/model/checkpoint.h"
+#include "tests/support/fixture.h"
 
 using namespace tacit;
 
 namespace {
 
-std::vector<std::shared_ptr<const Transformer>> models() {
+std::vector<std::shared_ptr<const Transformer>> routed_models() {
   const auto fixtures = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures";
   return {load_model(fixtures / "mixtral_window"), load_model(fixtures / "deepseek_v3")};
-}
-
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 const TokenRows kPrompts = {{3, 17, 4, 4, 20, 11, 0, 7}, {5}, {9, 2, 22, 1, 13}};
@@ -23,7 +20,7 @@ const TokenRows kPrompts = {{3, 17, 4, 4, 20, 11, 0, 7}, {5}, {9, 2, 22, 1, 13}}
 }  // namespace
 
 TEST_CASE("a routed row's thoughts and logits do not depend on the rows and the padding beside it") {
-  for (const auto& model : models()) {
+  for (const auto& model : routed_models()) {
     CAPTURE(model->config().family);
     Session together(model, {.rows = 3, .capacity = 32});
     together.prefill(kPrompts);
@@ -33,20 +30,20 @@ TEST_CASE("a routed row's thoughts and logits do not depend on the rows and the 
       Session alone(model, {.rows = 1, .capacity = 16});
       alone.prefill({kPrompts[b]});
       const Thoughts one = alone.think({.max_steps = 4, .keep_trace = true});
-      CHECK(relative(all.trace_BKD[b], one.trace_BKD[0]) < 2e-5);
-      CHECK(relative(together.logits_BV()[b], alone.logits_BV()[0]) < 2e-5);
+      CHECK(test::relative_error(all.trace_BKD[b], one.trace_BKD[0]) < 2e-5);
+      CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < 2e-5);
     }
     fork.feed({6, 8});
     Session fresh(model, {.rows = 1, .capacity = 32});
     fresh.prefill({kPrompts[0]});
     fresh.think({.max_steps = 4});
     fresh.feed({6, 8});
-    CHECK(relative(fork.logits_BV()[1], fresh.logits_BV()[0]) < 2e-5);
+    CHECK(test::relative_error(fork.logits_BV()[1], fresh.logits_BV()[0]) < 2e-5);
   }
 }
 
 TEST_CASE("the training loss of routed rows of different length is the mean of each row's own") {
-  for (const auto& model : models()) {
+  for (const auto& model : routed_models()) {
     CAPTURE(model->config().family);
     std::vector<TrainingRow> rows;
     double sum = 0;

@@ -10,13 +10,12 @@
 #include "lib/core/rng.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/slots.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
 
 namespace {
-
-const std::filesystem::path fixtures = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures";
 
 const std::vector<std::string> families = {
     "gpt2",         "llama",        "llama_scaled", "gpt_neox",         "gpt_neox_serial", "qwen2",
@@ -117,7 +116,7 @@ void check_ways(const Transformer& model, const std::vector<TrainingRow>& rows, 
 TEST_CASE("every family's loss and gradients are the plain path's, thoughts included, in ragged batches") {
   for (const std::string& name : families) {
     INFO(name);
-    const auto model = load_model(fixtures / name, {});
+    const auto model = load_model(test::fixture(name), {});
     const int64_t vocabulary = model->config().vocab_size;
     // fp64 but for what a model computes in fp32 whatever its dtype: norms, routing, readouts.
     for (const int64_t latents : {0, 3}) {
@@ -161,7 +160,7 @@ TEST_CASE("fast and plain agree under teacher forcing") {
 TEST_CASE("recomputed passes give the gradients of kept ones bit for bit") {
   for (const std::string name : {"gpt2", "tacit_window", "deepseek_v3"}) {
     INFO(name);
-    const auto model = load_model(fixtures / name, {});
+    const auto model = load_model(test::fixture(name), {});
     const auto rows = random_rows(5, 3, model->config().vocab_size);
     const Outcome kept = outcome_of(*model, rows, {}, at::kFloat),
                   again = outcome_of(*model, rows, {.recompute = true}, at::kFloat);
@@ -198,7 +197,7 @@ TEST_CASE("a second derivative is refused, and recomputation on the plain path")
 TEST_CASE("in bf16 the fast path is as near to the true gradients as the plain one") {
   for (const std::string name : {"gpt2", "llama", "tacit_window"}) {
     INFO(name);
-    const auto model = load_model(fixtures / name, {});
+    const auto model = load_model(test::fixture(name), {});
     std::map<std::string, at::Tensor> weights = model->weights();
     for (auto& [_, weight] : weights) weight = weight.to(at::kBFloat16).to(at::kDouble);
     const Transformer rounded(model->config(), weights);

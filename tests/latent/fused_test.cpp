@@ -11,13 +11,12 @@
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
 #include "tests/support/depth_models.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
 
 namespace {
-
-const std::filesystem::path fixtures = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures";
 
 // Families whose structure the packed form knows; those that it must refuse.
 const std::set<std::string> kFused = {"gpt2",  "llama",        "llama_scaled", "gpt_neox",  "gpt_neox_serial",
@@ -25,13 +24,8 @@ const std::set<std::string> kFused = {"gpt2",  "llama",        "llama_scaled", "
 const std::set<std::string> kPlain = {"mixtral", "mixtral_window", "deepseek_v3",      "deepseek_v3_plain",
                                       "rwkv7",   "tacit_rwkv7",    "tacit_log_linear", "huginn"};
 
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got.to(at::kFloat) - expected.to(at::kFloat)).abs().max() / expected.to(at::kFloat).abs().max())
-      .item<double>();
-}
-
 std::vector<int64_t> prompt_of(const std::string& name) {
-  return read_json(fixtures / name / "expected.json", "test")["prompt"].get<std::vector<int64_t>>();
+  return read_json(test::fixture(name) / "expected.json", "test")["prompt"].get<std::vector<int64_t>>();
 }
 
 struct Pair {
@@ -44,9 +38,10 @@ struct Pair {
     call(fused), call(plain);
   }
   void check(double tolerance) const {
-    CHECK(relative(fused.hidden_BD(), plain.hidden_BD()) < tolerance);
-    CHECK(relative(fused.hidden_BD(HiddenAt::before_norm), plain.hidden_BD(HiddenAt::before_norm)) < tolerance);
-    CHECK(relative(fused.logits_BV(), plain.logits_BV()) < tolerance);
+    CHECK(test::relative_error(fused.hidden_BD(), plain.hidden_BD()) < tolerance);
+    CHECK(test::relative_error(fused.hidden_BD(HiddenAt::before_norm), plain.hidden_BD(HiddenAt::before_norm)) <
+          tolerance);
+    CHECK(test::relative_error(fused.logits_BV(), plain.logits_BV()) < tolerance);
     CHECK(fused.lengths() == plain.lengths());
   }
   void think(const ThinkOptions& options, double tolerance) {
@@ -55,7 +50,7 @@ struct Pair {
     CHECK(got.halted == want.halted);
     CHECK(got.tokens == want.tokens);
     REQUIRE(got.trace_BKD.sizes() == want.trace_BKD.sizes());
-    if (want.trace_BKD.numel() > 0) CHECK(relative(got.trace_BKD, want.trace_BKD) < tolerance);
+    if (want.trace_BKD.numel() > 0) CHECK(test::relative_error(got.trace_BKD, want.trace_BKD) < tolerance);
     check(tolerance);
   }
 };
@@ -78,12 +73,12 @@ void feed_singly(Session& session, const TokenRows& prompts) {
 TEST_CASE("which families have a packed form, and why others have none") {
   for (const std::string& name : kFused) {
     INFO(name);
-    CHECK(load_model(fixtures / name)->fused() != nullptr);
-    CHECK(load_model(fixtures / name, {.dtype = at::kBFloat16})->fused() != nullptr);
+    CHECK(load_model(test::fixture(name))->fused() != nullptr);
+    CHECK(load_model(test::fixture(name), {.dtype = at::kBFloat16})->fused() != nullptr);
   }
   for (const std::string& name : kPlain) {
     INFO(name);
-    const auto model = load_model(fixtures / name);
+    const auto model = load_model(test::fixture(name));
     CHECK(model->fused() == nullptr);
     CHECK(!why_not_fused(*model).empty());
     CHECK_THROWS_AS(FusedModel{*model}, Error);
@@ -94,7 +89,7 @@ TEST_CASE("which families have a packed form, and why others have none") {
 TEST_CASE("thoughts, hidden states, logits and greedy text are those of the plain path in every family") {
   for (const std::string& name : kFused) {
     INFO(name);
-    const auto model = load_model(fixtures / name);
+    const auto model = load_model(test::fixture(name));
     const std::vector<int64_t> prompt = prompt_of(name);
     Pair pair(model, 3);
     pair.both([&](Session& s) { s.prefill({prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}}); });
@@ -115,12 +110,12 @@ TEST_CASE("in bf16 a step is that of the plain path within its row of the tolera
   for (const std::string& name : kFused) {
     INFO(name);
     const std::vector<int64_t> prompt = prompt_of(name);
-    Pair pair(load_model(fixtures / name, {.dtype = at::kBFloat16}), 2);
-    Session exact(load_model(fixtures / name), {.rows = 2, .capacity = 32});
+    Pair pair(load_model(test::fixture(name), {.dtype = at::kBFloat16}), 2);
+    Session exact(load_model(test::fixture(name)), {.rows = 2, .capacity = 32});
     for (Session* s : {&pair.fused, &pair.plain, &exact}) s->prefill({prompt, {prompt[1]}}), s->feed({prompt[2]});
     pair.check(0.06);
-    fused_error += relative(pair.fused.hidden_BD(), exact.hidden_BD());
-    plain_error += relative(pair.plain.hidden_BD(), exact.hidden_BD());
+    fused_error += test::relative_error(pair.fused.hidden_BD(), exact.hidden_BD());
+    plain_error += test::relative_error(pair.plain.hidden_BD(), exact.hidden_BD());
     pair.both([](Session& s) { s.think({.max_steps = 1}); });
     pair.check(0.12);
   }
@@ -132,7 +127,7 @@ TEST_CASE("a row's bits do not depend on the rows beside it") {
     for (const std::string& name : kFused) {
       if (name == "qwen2_window") continue;  // its window is smaller than the capacity
       INFO(name);
-      const auto model = load_model(fixtures / name, {.dtype = type});
+      const auto model = load_model(test::fixture(name), {.dtype = type});
       const std::vector<int64_t> prompt = prompt_of(name);
       const TokenRows prompts = {prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}, {prompt[0], prompt[1]}};
       Session together(model, {.rows = std::ssize(prompts), .capacity = 32});
@@ -154,7 +149,7 @@ TEST_CASE("all steps in one call are one step a call, and one that asks the host
                            return std::vector<char>(state.rows(), state.step() >= 4);
                          }};
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    const auto model = load_model(fixtures / "llama", {.dtype = type});
+    const auto model = load_model(test::fixture("llama"), {.dtype = type});
     std::vector<Thoughts> got;
     std::vector<at::Tensor> logits;
     for (const bool asks : {false, true}) {
@@ -184,7 +179,7 @@ TEST_CASE("smeared keys, scaled embeddings and partial rotation, through forks a
   const at::Tensor before = pair.fused.logits_BV();
   Session fork = pair.fused.fork({2, 0}), plain_fork = pair.plain.fork({2, 0});
   for (Session* s : {&fork, &plain_fork}) s->feed({9}), s->think({.max_steps = 2});
-  CHECK(relative(fork.logits_BV(), plain_fork.logits_BV()) < 2e-5);
+  CHECK(test::relative_error(fork.logits_BV(), plain_fork.logits_BV()) < 2e-5);
   CHECK(at::equal(pair.fused.logits_BV(), before));
   Session again = pair.fused.fork({0, 1, 2});
   again.feed({4}), pair.fused.feed({4});
@@ -202,7 +197,7 @@ TEST_CASE("a truncated row goes on as if it had never held the rest") {
 }
 
 TEST_CASE("a window that the session never outgrows runs packed, a smaller one plain") {
-  const auto model = load_model(fixtures / "tacit_window");
+  const auto model = load_model(test::fixture("tacit_window"));
   for (const int64_t capacity : {3, 32}) {
     Pair pair(model, 1, capacity);
     pair.both([](Session& s) { s.prefill({{1}}); });
@@ -261,8 +256,8 @@ TEST_CASE("weights that change are packed anew") {
   const at::Tensor before = logits(true);
   at::Tensor(model->weights().at("layers.1.down.weight")).mul_(-1);
   CHECK(model->fused() != first);
-  CHECK(relative(logits(true), logits(false)) < 2e-5);
-  CHECK(relative(logits(true), before) > 1e-3);
+  CHECK(test::relative_error(logits(true), logits(false)) < 2e-5);
+  CHECK(test::relative_error(logits(true), before) > 1e-3);
 }
 
 TEST_CASE("threads that share a model get one packed form") {

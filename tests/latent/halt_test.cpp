@@ -14,7 +14,7 @@ using namespace tacit;
 
 namespace {
 
-const TokenRows prompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}};
+const TokenRows kHaltPrompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}};
 constexpr int64_t kMost = 8;
 
 // What a row's thoughts are when nothing stops them: states before each thought and after the last.
@@ -49,7 +49,7 @@ double change_of(const Free& run, int64_t k) {
 template <class Figure>
 double middle(const std::shared_ptr<const Transformer>& model, int64_t first, Figure figure) {
   double low = 1e30, high = -1e30;
-  for (const auto& prompt : prompts) {
+  for (const auto& prompt : kHaltPrompts) {
     const Free run = free_run(model, prompt);
     for (int64_t k = first; k < kMost; ++k) low = std::min(low, figure(run, k)), high = std::max(high, figure(run, k));
   }
@@ -60,7 +60,7 @@ double middle(const std::shared_ptr<const Transformer>& model, int64_t first, Fi
 template <class Stops>
 std::vector<int64_t> expected_steps(const std::shared_ptr<const Transformer>& model, Stops stops) {
   std::vector<int64_t> out;
-  for (const auto& prompt : prompts) {
+  for (const auto& prompt : kHaltPrompts) {
     const Free run = free_run(model, prompt);
     int64_t k = 0;
     while (k < kMost && !stops(run, k, std::ssize(prompt))) ++k;
@@ -73,15 +73,15 @@ void check_rule(const std::shared_ptr<const Transformer>& model, const Halt& hal
                 const std::vector<int64_t>& expected) {
   CAPTURE(halt.name);
   const ThinkOptions options{.max_steps = kMost, .halt = halt};
-  Session together(model, {.rows = std::ssize(prompts), .capacity = 64});
-  together.prefill(prompts);
+  Session together(model, {.rows = std::ssize(kHaltPrompts), .capacity = 64});
+  together.prefill(kHaltPrompts);
   const Thoughts all = together.think(options);
   CHECK(all.steps == expected);
   CHECK(expected != std::vector<int64_t>(expected.size(), expected[0]));
-  for (size_t b = 0; b < prompts.size(); ++b) {
+  for (size_t b = 0; b < kHaltPrompts.size(); ++b) {
     CHECK(static_cast<bool>(all.halted[b]) == (expected[b] < kMost));
     Session alone(model, {.rows = 1, .capacity = 64});
-    alone.prefill({prompts[b]});
+    alone.prefill({kHaltPrompts[b]});
     alone.name_rows(std::vector{static_cast<int64_t>(b)});
     int64_t taken = 0;
     while (taken < kMost && alone.think({.max_steps = 1, .halt = halt}).steps[0] == 1) ++taken;
@@ -89,7 +89,7 @@ void check_rule(const std::shared_ptr<const Transformer>& model, const Halt& hal
   }
   const Procedure procedure{.think = options};
   for (const int64_t rows : {1, 3}) {
-    solve_all(model, procedure, prompts, {.rows = rows}, [&](int64_t problem, const Solution& got) {
+    solve_all(model, procedure, kHaltPrompts, {.rows = rows}, [&](int64_t problem, const Solution& got) {
       CHECK(got.thoughts.steps[0] == expected[problem]);
       return true;
     });
@@ -131,7 +131,7 @@ TEST_CASE("extreme thresholds stop at once or never") {
   const auto model = test::tiny_model();
   const auto steps = [&](const Halt& halt) {
     Session session(model, {.rows = 1, .capacity = 64});
-    session.prefill({prompts[0]});
+    session.prefill({kHaltPrompts[0]});
     return session.think({.max_steps = kMost, .halt = halt}).steps[0];
   };
   CHECK(steps(halt::entropy(1e9)) == 0);

@@ -14,7 +14,7 @@ using namespace tacit;
 
 namespace {
 
-const TokenRows prompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}, {1, 2, 3}};
+const TokenRows kIntervenedPrompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}, {1, 2, 3}};
 constexpr int64_t kSteps = 5;
 
 Procedure latent(int64_t steps = kSteps) {
@@ -36,7 +36,8 @@ Procedure parallel_procedure(const Transformer& model) {
   return p;
 }
 
-Solution solved(const std::shared_ptr<const Transformer>& model, const Procedure& p, const TokenRows& rows = prompts) {
+Solution solved(const std::shared_ptr<const Transformer>& model, const Procedure& p,
+                const TokenRows& rows = kIntervenedPrompts) {
   return solve(model, p, rows, {.max_answer_tokens = 4, .keep_trace = true});
 }
 
@@ -76,14 +77,14 @@ struct Changed {
 };
 
 Changed change(const std::shared_ptr<const Transformer>& model, const Procedure& p, const std::string& what,
-               uint64_t seed = 3, const TokenRows& rows = prompts) {
+               uint64_t seed = 3, const TokenRows& rows = kIntervenedPrompts) {
   Changed out{.clean = solved(model, p, rows)};
   out.bank = bank_of(out.clean);
   out.changed = solved(model, intervene(p, parse_intervention(what, seed), out.bank), rows);
   return out;
 }
 
-double relative(const at::Tensor& a, const at::Tensor& b) {
+double relative_distance(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm().clamp_min(1e-30)).item<double>();
 }
 
@@ -100,7 +101,7 @@ void check_unchanged(const Changed& c) {
   CHECK(same_answers(c.changed, c.clean));
   for (int64_t b = 0; b < std::ssize(c.clean.thoughts.steps); ++b) {
     const int64_t steps = c.clean.thoughts.steps[b];
-    if (steps > 0) CHECK(relative(c.fed(b).narrow(0, 0, steps), c.own(b).narrow(0, 0, steps)) < 2e-5);
+    if (steps > 0) CHECK(relative_distance(c.fed(b).narrow(0, 0, steps), c.own(b).narrow(0, 0, steps)) < 2e-5);
   }
 }
 
@@ -127,15 +128,15 @@ TEST_CASE("what is fed is what the kind says, thought by thought") {
   const auto model = test::tiny_model();
   for (const Procedure& p : {latent(), parallel_procedure(*model)}) {
     const int64_t K = p.max_thoughts(), D = model->config().hidden_size;
-    const auto all = std::vector<int64_t>(prompts.size(), K);
+    const auto all = std::vector<int64_t>(kIntervenedPrompts.size(), K);
     const auto partner = swap_partners(all, 3);
     const Changed zero = change(model, p, "zero"), mean = change(model, p, "mean"), swap = change(model, p, "swap"),
                   permute = change(model, p, "permute"), freeze = change(model, p, "freeze:2"),
                   cut = change(model, p, "truncate:2");
     const at::Tensor mean_KD = zero.clean.thoughts.trace_BKD.mean(0);
-    for (int64_t b = 0; b < std::ssize(prompts); ++b) {
+    for (int64_t b = 0; b < std::ssize(kIntervenedPrompts); ++b) {
       CHECK(zero.fed(b).abs().max().item<double>() == 0);
-      CHECK(relative(mean.fed(b), mean_KD) < 1e-6);
+      CHECK(relative_distance(mean.fed(b), mean_KD) < 1e-6);
       CHECK(at::equal(swap.fed(b), swap.own(partner[b])));
       std::set<int64_t> used;
       for (int64_t k = 0; k < K; ++k) {
@@ -147,9 +148,9 @@ TEST_CASE("what is fed is what the kind says, thought by thought") {
       }
       CHECK(std::ssize(used) == K);
       CHECK_FALSE(at::equal(permute.fed(b), permute.own(b)));
-      CHECK(relative(freeze.fed(b).narrow(0, 0, 2), freeze.own(b).narrow(0, 0, 2)) < 2e-5);
+      CHECK(relative_distance(freeze.fed(b).narrow(0, 0, 2), freeze.own(b).narrow(0, 0, 2)) < 2e-5);
       CHECK(cut.changed.thoughts.steps[b] == 2);
-      CHECK(relative(cut.fed(b).narrow(0, 0, 2), cut.own(b).narrow(0, 0, 2)) < 2e-5);
+      CHECK(relative_distance(cut.fed(b).narrow(0, 0, 2), cut.own(b).narrow(0, 0, 2)) < 2e-5);
     }
     CHECK(zero.fed(0).sizes() == at::IntArrayRef({K, D}));
   }
@@ -159,11 +160,11 @@ TEST_CASE("noise is as long as the vector that it replaces, a perturbation as la
   const auto model = test::tiny_model({.hidden_size = 256});
   const Procedure p = latent(1);  // one thought: what is proposed is the clean one
   const Changed noise = change(model, p, "noise"), small = change(model, p, "perturb:0.25");
-  for (int64_t b = 0; b < std::ssize(prompts); ++b) {
+  for (int64_t b = 0; b < std::ssize(kIntervenedPrompts); ++b) {
     const at::Tensor own = noise.own(b)[0], other = noise.fed(b)[0];
     CHECK(other.norm().item<double>() == doctest::Approx(own.norm().item<double>()).epsilon(1e-5));
     CHECK(std::abs((own.dot(other) / own.dot(own)).item<double>()) < 0.35);  // 5.6 deviations of 1 / sqrt(256)
-    CHECK(relative(small.fed(b)[0], own) == doctest::Approx(0.25).epsilon(0.25));
+    CHECK(relative_distance(small.fed(b)[0], own) == doctest::Approx(0.25).epsilon(0.25));
   }
   CHECK_FALSE(at::equal(noise.fed(0), noise.fed(4)));  // the same question, another problem
   CHECK_FALSE(at::equal(noise.fed(0), change(model, p, "noise", 4).fed(0)));
@@ -176,7 +177,7 @@ TEST_CASE("a chain in words: another one's words are fed, and their number ends 
   const std::vector<int64_t>& steps = swap.clean.thoughts.steps;
   const auto partner = swap_partners(steps, 3);
   bool lengths_differ = false;
-  for (int64_t b = 0; b < std::ssize(prompts); ++b) {
+  for (int64_t b = 0; b < std::ssize(kIntervenedPrompts); ++b) {
     lengths_differ = lengths_differ || steps[b] != steps[0];
     CHECK(swap.changed.thoughts.steps[b] == steps[partner[b]]);
     CHECK(swap.changed.thoughts.tokens[b] == swap.clean.thoughts.tokens[partner[b]]);
@@ -207,7 +208,7 @@ TEST_CASE("a problem is fed the same in any batch, under any name order, and how
   const auto model = test::tiny_model();
   const std::vector<int64_t> ids = {3, 0, 4, 1, 2};
   TokenRows shuffled;
-  for (const int64_t id : ids) shuffled.push_back(prompts[id]);
+  for (const int64_t id : ids) shuffled.push_back(kIntervenedPrompts[id]);
   for (const char* what : {"zero", "mean", "noise", "swap", "permute", "truncate:2", "freeze:2", "perturb:0.5"}) {
     CAPTURE(what);
     for (const Procedure& p : {latent(), words(model)}) {
@@ -222,12 +223,13 @@ TEST_CASE("a problem is fed the same in any batch, under any name order, and how
                     CHECK(got.thoughts.tokens[0] == together.changed.thoughts.tokens[id]);
                     CHECK(got.answers[0].tokens == together.changed.answers[id].tokens);
                     if (steps > 0)
-                      CHECK(relative(got.thoughts.trace_BKD[0] + 1, together.fed(id).narrow(0, 0, steps) + 1) < 2e-5);
+                      CHECK(relative_distance(got.thoughts.trace_BKD[0] + 1, together.fed(id).narrow(0, 0, steps) + 1) <
+                            2e-5);
                     return true;
                   });
       }
       Session one(model, {.rows = 1, .capacity = 64});
-      one.prefill({prompts[2]});
+      one.prefill({kIntervenedPrompts[2]});
       one.name_rows(std::vector<int64_t>{2});
       ThinkOptions single = changed.think;
       single.max_steps = 1;
@@ -237,7 +239,7 @@ TEST_CASE("a problem is fed the same in any batch, under any name order, and how
       for (; taken < bound; ++taken) {
         const Thoughts thought = one.think(single);
         if (thought.steps[0] == 0) break;
-        CHECK(relative(thought.trace_BKD[0][0] + 1, together.fed(2)[taken] + 1) < 2e-5);
+        CHECK(relative_distance(thought.trace_BKD[0][0] + 1, together.fed(2)[taken] + 1) < 2e-5);
       }
       CHECK(taken == together.changed.thoughts.steps[2]);
     }

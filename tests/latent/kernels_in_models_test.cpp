@@ -71,11 +71,11 @@ TEST_CASE("models by kernels are the models by their twins in fp32") {
     const Heard fast = run(model, f.prompt);
     const TwinsOnly slow;
     const Heard plain = run(model, f.prompt);
-    CHECK(relative_error(fast.prompt_BTV, plain.prompt_BTV) < 5e-5);  // sums in another order
+    CHECK(test::relative_error(fast.prompt_BTV, plain.prompt_BTV) < 5e-5);  // sums in another order
     if (!plain.thoughts_BKD.defined()) continue;
     constexpr double amplified = 5e-4;  // by thoughts, as between batches (parity_test.cpp)
-    CHECK(relative_error(fast.thoughts_BKD, plain.thoughts_BKD) < amplified);
-    CHECK(relative_error(fast.after_BV, plain.after_BV) < amplified);
+    CHECK(test::relative_error(fast.thoughts_BKD, plain.thoughts_BKD) < amplified);
+    CHECK(test::relative_error(fast.after_BV, plain.after_BV) < amplified);
   }
 }
 

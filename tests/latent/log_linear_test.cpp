@@ -73,7 +73,7 @@ TEST_CASE("log-linear attention, recurrent, is the sum over pairs, whatever the 
     const at::Tensor aligned = at::stack({x_2TD[0], x_2TD[1].roll({17}, {0})});
     Pass pass{.memory = memory, .position_BT = memory.open(40)};
     const at::Tensor out = (*attention.layer)(aligned, 0, pass);
-    for (int64_t b = 0; b < 2; ++b) CHECK(relative(out[b].narrow(0, begins[b], lengths[b]), expected[b]) < 1e-6);
+    for (int64_t b = 0; b < 2; ++b) CHECK(relative_error(out[b].narrow(0, begins[b], lengths[b]), expected[b]) < 1e-6);
   }
   SUBCASE("in ragged pieces, padded on the right") {
     InferenceMemory memory({.layout = memory_layout(attention.config), .rows = 2, .capacity = 64});
@@ -90,7 +90,7 @@ TEST_CASE("log-linear attention, recurrent, is the sum over pairs, whatever the 
       for (int64_t b = 0; b < 2; ++b) {
         if (counts[b] == 0) continue;
         // Between segments the state is kept in fp32.
-        CHECK(relative(out[b].narrow(0, 0, counts[b]), expected[b].narrow(0, begins[b], counts[b])) < 1e-5);
+        CHECK(relative_error(out[b].narrow(0, 0, counts[b]), expected[b].narrow(0, begins[b], counts[b])) < 1e-5);
       }
     }
   }
@@ -114,8 +114,8 @@ TEST_CASE("log-linear attention finds the same in segments longer than it runs a
     }
     pieces.feed(piece);
   }
-  CHECK(relative(whole.think({.max_steps = 3, .keep_trace = true}).trace_BKD,
-                 pieces.think({.max_steps = 3, .keep_trace = true}).trace_BKD) < fp32);
+  CHECK(relative_error(whole.think({.max_steps = 3, .keep_trace = true}).trace_BKD,
+                       pieces.think({.max_steps = 3, .keep_trace = true}).trace_BKD) < fp32);
 }
 
 TEST_CASE("log-linear attention refuses a position that its levels do not reach") {

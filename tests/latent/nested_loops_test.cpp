@@ -23,7 +23,7 @@ namespace {
 const std::vector<std::string> kFixtures = {"trm", "trm_puzzle"};
 
 // Random weights, the gate's too, which training starts at zero.
-std::shared_ptr<const Transformer> model_of(const Json& json) {
+std::shared_ptr<const Transformer> grid_model(const Json& json) {
   at::set_num_threads(1);
   const ModelConfig config = model_config_from_json(json, "test.json");
   auto weights = random_weights(config, 1, /*matched_attention=*/false);
@@ -31,9 +31,9 @@ std::shared_ptr<const Transformer> model_of(const Json& json) {
   return std::make_shared<const Transformer>(config, std::move(weights));
 }
 
-std::vector<std::shared_ptr<const Transformer>> models() {
-  return {model_of(trm_json()), model_of(trm_json({{"puzzle_emb_ndim", 20}, {"puzzle_emb_len", 3}})),
-          model_of(trm_json({{"pos_encodings", "learned"}, {"puzzle_emb_ndim", 16}, {"puzzle_emb_len", 0}}))};
+std::vector<std::shared_ptr<const Transformer>> grid_models() {
+  return {grid_model(trm_json()), grid_model(trm_json({{"puzzle_emb_ndim", 20}, {"puzzle_emb_len", 3}})),
+          grid_model(trm_json({{"pos_encodings", "learned"}, {"puzzle_emb_ndim", 16}, {"puzzle_emb_len", 0}}))};
 }
 
 // Rows aligned at their end, as training has them.
@@ -106,7 +106,7 @@ TEST_CASE("TRM's loss of one step and every gradient are the reference's; consta
 }
 
 TEST_CASE("every step of deep supervision carries the gradient of its own last cycle") {
-  const auto model = trainable_copy(*model_of(trm_json()));
+  const auto model = trainable_copy(*grid_model(trm_json()));
   const at::Tensor x_BTD = embed(*model, {1, 2, 3, 4});
   const auto gradient = [&](int64_t steps, int64_t of) {
     DepthTrace trace;
@@ -153,7 +153,7 @@ TEST_CASE("TRM's checkpoint written back holds the same bytes") {
 
 TEST_CASE("a grid's result does not depend on the rows beside it, padded on either side") {
   const TokenRows rows = {{1, 2, 3, 4, 5, 6, 7}, {8, 9}, {10, 11, 12, 13}};
-  for (const auto& model : models()) {
+  for (const auto& model : grid_models()) {
     Session together(model, {.rows = 3, .capacity = 12});
     const at::Tensor logits_BTV = together.feed_for_logits(rows);
     std::vector<int64_t> padded(21, 0), begins;
@@ -182,7 +182,7 @@ TEST_CASE("a grid's result does not depend on the rows beside it, padded on eith
 }
 
 TEST_CASE("every position of a grid sees every other") {
-  for (const auto& model : models()) {
+  for (const auto& model : grid_models()) {
     const auto hidden = [&](const std::vector<int64_t>& tokens) {
       const at::NoGradGuard no_grad;
       return run(*model, embed(*model, tokens), {0}, 1)[0];
@@ -195,7 +195,7 @@ TEST_CASE("every position of a grid sees every other") {
 }
 
 TEST_CASE("a model that reads a grid at once keeps nothing and refuses to go on") {
-  const auto model = model_of(trm_json());
+  const auto model = grid_model(trm_json());
   CHECK(memory_layout(model->config()).empty());
   Session session(model, {.rows = 1, .capacity = 12});
   CHECK(session.memory_bytes() == 0);

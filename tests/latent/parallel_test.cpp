@@ -8,17 +8,14 @@
 #include "latent/unroll.h"
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
 
 namespace {
 
-const TokenRows prompts = {{1, 2, 3, 4}, {5}, {6, 7, 8, 9, 10, 11}};
-
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
-}
+const TokenRows kParallelPrompts = {{1, 2, 3, 4}, {5}, {6, 7, 8, 9, 10, 11}};
 
 ParallelThinkOptions jacobi(int64_t positions, int64_t iterations, const at::Tensor& start_D) {
   return {.name = "jacobi",
@@ -30,7 +27,7 @@ ParallelThinkOptions jacobi(int64_t positions, int64_t iterations, const at::Ten
 
 Session started(const std::shared_ptr<const Transformer>& model) {
   Session session(model, {.rows = 3, .capacity = 40});
-  session.prefill(prompts);
+  session.prefill(kParallelPrompts);
   return session;
 }
 
@@ -45,14 +42,14 @@ TEST_CASE("as many Jacobi iterations as positions are the sequential loop, fewer
     Session at_once = started(model);
     const Thoughts parallel = at_once.think_in_parallel(jacobi(4, iterations, start_D));
     CHECK(parallel.steps == sequential.steps);
-    CHECK(relative(parallel.trace_BKD, sequential.trace_BKD) < 2e-5);
-    CHECK(relative(at_once.hidden_BD(), one_by_one.hidden_BD()) < 2e-5);
+    CHECK(test::relative_error(parallel.trace_BKD, sequential.trace_BKD) < 2e-5);
+    CHECK(test::relative_error(at_once.hidden_BD(), one_by_one.hidden_BD()) < 2e-5);
     CHECK(at_once.lengths() == one_by_one.lengths());
     Session answering = one_by_one.fork({0, 1, 2});
     CHECK(decode(at_once, {.max_tokens = 5})[1].tokens == decode(answering, {.max_tokens = 5})[1].tokens);
   }
   Session early = started(model);
-  CHECK(relative(early.think_in_parallel(jacobi(4, 3, start_D)).trace_BKD, sequential.trace_BKD) > 1e-2);
+  CHECK(test::relative_error(early.think_in_parallel(jacobi(4, 3, start_D)).trace_BKD, sequential.trace_BKD) > 1e-2);
 }
 
 TEST_CASE("each iteration reads what the one before gave, one position to the left") {
@@ -73,7 +70,7 @@ TEST_CASE("each iteration reads what the one before gave, one position to the le
   CHECK(at::equal(inputs[0][1][2], start_D));
   Session plain = started(model);
   plain.feed_vectors(inputs[0].narrow(1, 0, 2));
-  CHECK(relative(inputs[1].select(1, 2), plain.hidden_BD()) < 2e-5);
+  CHECK(test::relative_error(inputs[1].select(1, 2), plain.hidden_BD()) < 2e-5);
   CHECK(at::equal(inputs[1].select(1, 0), before_BD));
 }
 
@@ -82,9 +79,9 @@ TEST_CASE("thinking in parallel with gradient gives what a session thinks") {
   const ParallelThinkOptions options = jacobi(5, 2, at::full({32}, -0.2));
   Session session = started(model);
   session.think_in_parallel(options);
-  Unroll unroll(*model, prompts);
+  Unroll unroll(*model, kParallelPrompts);
   const at::Tensor last_BKD = unroll.feed_in_parallel(options);
-  CHECK(relative(unroll.last_BD(), session.hidden_BD()) < 2e-5);
+  CHECK(test::relative_error(unroll.last_BD(), session.hidden_BD()) < 2e-5);
   CHECK(at::equal(last_BKD.select(1, 4), unroll.last_BD()));
 }
 

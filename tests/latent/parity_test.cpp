@@ -7,22 +7,17 @@
 #include "latent/session.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/family.h"
+#include "tests/support/fixture.h"
 
 using namespace tacit;
 
 namespace {
-
-const std::filesystem::path fixtures = std::filesystem::path(TACIT_SOURCE_DIR) / "tests/parity/fixtures";
 
 at::Tensor tensor(const Json& rows) {
   if (!rows[0].is_array()) return at::tensor(rows.get<std::vector<float>>());
   std::vector<at::Tensor> parts;
   for (const Json& row : rows) parts.push_back(tensor(row));
   return at::stack(parts);
-}
-
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got.to(at::kFloat) - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 bool has_no_gradient(const Json& expected, const std::string& name) {
@@ -45,8 +40,8 @@ std::vector<Parity> all(at::ScalarType dtype = at::kFloat) {
            "rwkv7",        "tacit_window", "tacit_rwkv7",  "tacit_log_linear", "universal",       "ouro",
            "huginn",
        }) {
-    const Json expected = read_json(fixtures / name / "expected.json", "test");
-    out.push_back({name, load_model(fixtures / name, {.dtype = dtype}), expected,
+    const Json expected = read_json(test::fixture(name) / "expected.json", "test");
+    out.push_back({name, load_model(test::fixture(name), {.dtype = dtype}), expected,
                    expected["prompt"].get<std::vector<int64_t>>()});
   }
   return out;
@@ -58,12 +53,12 @@ TEST_CASE("prompt logits, thoughts, the logits after them and greedy text are th
   for (const Parity& p : all()) {
     INFO(p.name);
     Session session(p.model, {.rows = 1, .capacity = 32});
-    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < 1e-4);
+    CHECK(test::relative_error(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < 1e-4);
     Session greedy = session.fork({0});
     CHECK(decode(greedy, {.max_tokens = 12})[0].tokens == p.expected["greedy"].get<std::vector<int64_t>>());
     const Thoughts thoughts = session.think({.max_steps = 4, .keep_trace = true});
-    CHECK(relative(thoughts.trace_BKD[0], tensor(p.expected["thoughts"])) < 1e-4);
-    CHECK(relative(session.logits_BV()[0], tensor(p.expected["logits_after"])) < 1e-4);
+    CHECK(test::relative_error(thoughts.trace_BKD[0], tensor(p.expected["thoughts"])) < 1e-4);
+    CHECK(test::relative_error(session.logits_BV()[0], tensor(p.expected["logits_after"])) < 1e-4);
   }
 }
 
@@ -74,7 +69,7 @@ TEST_CASE("token by token the logits are the reference's") {
     Session session(p.model, {.rows = 1, .capacity = 32});
     for (size_t t = 0; t < p.prompt.size(); ++t) {
       session.feed({p.prompt[t]});
-      CHECK(relative(session.logits_BV()[0], expected[static_cast<int64_t>(t)]) < 1e-4);
+      CHECK(test::relative_error(session.logits_BV()[0], expected[static_cast<int64_t>(t)]) < 1e-4);
     }
   }
 }
@@ -91,10 +86,11 @@ TEST_CASE("a ragged batch gives every row what it gets alone, thoughts included"
     for (size_t b = 0; b < prompts.size(); ++b) {
       Session alone(p.model, {.rows = 1, .capacity = 32});
       alone.prefill({prompts[b]});
-      CHECK(relative(thoughts.trace_BKD[b], alone.think({.max_steps = 3, .keep_trace = true}).trace_BKD[0]) < most);
+      CHECK(test::relative_error(thoughts.trace_BKD[b],
+                                 alone.think({.max_steps = 3, .keep_trace = true}).trace_BKD[0]) < most);
       if (b == 0) alone.feed({5});
       if (b == 1) alone.feed({6, 2, 9});
-      CHECK(relative(together.logits_BV()[b], alone.logits_BV()[0]) < most);
+      CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < most);
     }
   }
 }
@@ -107,7 +103,7 @@ TEST_CASE("bf16 stays within its row of the tolerance table") {
     // between. Routed and without normalised weights, deepseek_v3_plain is the most sensitive: transformers in bf16 is
     // as far from itself in fp32 over random prompts (median 0.032; 0.040 with keys and values absorbed as here).
     const double tolerance = p.name == "universal" || p.name == "deepseek_v3_plain" ? 0.06 : 0.04;
-    CHECK(relative(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < tolerance);
+    CHECK(test::relative_error(session.feed_for_logits({p.prompt})[0], tensor(p.expected["logits"])) < tolerance);
   }
 }
 
@@ -153,7 +149,7 @@ TEST_CASE("a checkpoint written back holds the same bytes, tensor for tensor") {
   for (const Parity& p : all()) {
     INFO(p.name);
     save_model(folder, *p.model, p.model->config().raw);
-    const Safetensors before = read_safetensors(fixtures / p.name / "model.safetensors"),
+    const Safetensors before = read_safetensors(test::fixture(p.name) / "model.safetensors"),
                       after = read_safetensors(folder / "model.safetensors");
     CHECK(before.tensors.size() == after.tensors.size());
     for (const auto& [name, view] : after.tensors) {

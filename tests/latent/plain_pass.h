@@ -12,15 +12,12 @@
 #include "latent/unroll.h"
 #include "lib/memory/training_memory.h"
 #include "lib/model/memory_layout.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 // Methods said again without memories, batches or padding: one sequence at a time, computed from its beginning whenever
 // something is asked of it.
 namespace tacit::test {
-
-inline double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
-}
 
 // What stands behind every block at every position of x [T, D], the last after the final norm; without it, `raw`.
 struct PlainPass {

@@ -12,7 +12,7 @@ using namespace tacit;
 
 namespace {
 
-at::Tensor fp32(const std::vector<double>& values) { return at::tensor(values, at::kFloat); }
+at::Tensor fp32_tensor(const std::vector<double>& values) { return at::tensor(values, at::kFloat); }
 
 }  // namespace
 
@@ -39,9 +39,9 @@ TEST_CASE("the clipped surrogate, its gradient and the divergence, action by act
   const std::vector<double> advantage = {1, -2, 0.5, -1, -0.3}, share = {0.1, 0.3, 0.2, 0.25, 0.15};
   const std::vector<double> reference = {-1.2, -0.4, -2.5, -0.1, -1.0};
   for (const double kl : {0.0, 0.3}) {
-    const at::Tensor log_p_N = fp32(log_p).set_requires_grad(true);
-    const PolicyLoss got = policy_loss({log_p_N, fp32(old), fp32(advantage), fp32(share)},
-                                       {.clip = 0.2, .kl = kl, .reference_N = fp32(reference)});
+    const at::Tensor log_p_N = fp32_tensor(log_p).set_requires_grad(true);
+    const PolicyLoss got = policy_loss({log_p_N, fp32_tensor(old), fp32_tensor(advantage), fp32_tensor(share)},
+                                       {.clip = 0.2, .kl = kl, .reference_N = fp32_tensor(reference)});
     got.loss.backward();
     double loss = 0, divergence = 0;
     for (size_t n = 0; n < 5; ++n) {
@@ -87,7 +87,8 @@ TEST_CASE("a bandit learns its best arm from group advantages") {
       rewards.push_back(coin.uniform() < pays[draw.token] ? 1 : 0);
     }
     const at::Tensor log_p_N = at::log_softmax(logits_V, -1).index_select(0, at::tensor(arms, at::kLong));
-    const PolicyLoss loss = policy_loss({log_p_N, fp32(old), fp32(group_advantages(rewards, group)), fp32(share)});
+    const PolicyLoss loss =
+        policy_loss({log_p_N, fp32_tensor(old), fp32_tensor(group_advantages(rewards, group)), fp32_tensor(share)});
     CHECK(loss.ratio_error < 1e-5);
     loss.loss.backward();
     const at::Tensor next_V = (logits_V.detach() - 0.2 * logits_V.grad()).clone();

@@ -24,33 +24,33 @@ using namespace tacit::test;
 
 namespace {
 
-constexpr double fp32 = 5e-5;  // sums in another order, a dozen layers deep
+constexpr double kNear = 5e-5;  // sums in another order, a dozen layers deep
 
-ModelConfig config_of(const Json& json) { return model_config_from_json(json, "test.json"); }
+ModelConfig depth_config(const Json& json) { return model_config_from_json(json, "test.json"); }
 
-std::shared_ptr<const Transformer> model_of(const Json& json, uint64_t seed = 1) {
+std::shared_ptr<const Transformer> depth_model(const Json& json, uint64_t seed = 1) {
   at::set_num_threads(1);
-  return make_model(config_of(json), seed);
+  return make_model(depth_config(json), seed);
 }
 
-struct Named {
+struct DepthModel {
   std::string name;
   std::shared_ptr<const Transformer> model;
 };
 
-std::vector<Named> models() {
+std::vector<DepthModel> depth_models() {
   Json smeared = tiny_config();
   smeared.update({{"model_type", "universal"}, {"base_model_type", "tacit"}, {"recurrences", 2}});
-  return {{"universal", model_of(universal_json())},
-          {"universal of smeared keys", model_of(smeared)},
-          {"ouro", model_of(ouro_json())},
-          {"ouro that leaves early", model_of(ouro_json({{"early_exit_threshold", 0.6}}))},
-          {"ouro with a window", model_of(ouro_json({{"use_sliding_window", true},
-                                                     {"sliding_window", 3},
-                                                     {"layer_types", {"sliding_attention", "full_attention"}}}))},
-          {"huginn", model_of(huginn_json())},
+  return {{"universal", depth_model(universal_json())},
+          {"universal of smeared keys", depth_model(smeared)},
+          {"ouro", depth_model(ouro_json())},
+          {"ouro that leaves early", depth_model(ouro_json({{"early_exit_threshold", 0.6}}))},
+          {"ouro with a window", depth_model(ouro_json({{"use_sliding_window", true},
+                                                        {"sliding_window", 3},
+                                                        {"layer_types", {"sliding_attention", "full_attention"}}}))},
+          {"huginn", depth_model(huginn_json())},
           {"huginn without prelude and coda",
-           model_of(huginn_json({{"n_layers_in_prelude", 0}, {"n_layers_in_coda", 0}, {"qk_bias", false}}))}};
+           depth_model(huginn_json({{"n_layers_in_prelude", 0}, {"n_layers_in_coda", 0}, {"qk_bias", false}}))}};
 }
 
 // One row through a model without gradient, all positions in one segment.
@@ -69,7 +69,7 @@ Passed pass_through(const Transformer& model, const std::vector<int64_t>& tokens
   return out;
 }
 
-TokenRows random_prompts(Rng& rng, int64_t rows, int64_t vocab) {
+TokenRows drawn_prompts(Rng& rng, int64_t rows, int64_t vocab) {
   TokenRows out(rows);
   for (auto& row : out) {
     row.resize(rng.between(1, 9));
@@ -78,7 +78,7 @@ TokenRows random_prompts(Rng& rng, int64_t rows, int64_t vocab) {
   return out;
 }
 
-const std::vector<int64_t> kTokens = {3, 17, 4, 4, 19, 11, 0, 7};
+const std::vector<int64_t> kDepthTokens = {3, 17, 4, 4, 19, 11, 0, 7};
 
 }  // namespace
 
@@ -88,46 +88,46 @@ TEST_CASE("a universal model is its base's stack, run again on what it gave") {
   for (const Json& base_json : {llama_json(), tiny_config(), with_states}) {
     Json json = base_json;
     json.update({{"model_type", "universal"}, {"base_model_type", base_json["model_type"]}, {"recurrences", 4}});
-    const auto model = model_of(json);
-    const Transformer base(config_of(base_json), model->weights());
+    const auto model = depth_model(json);
+    const Transformer base(depth_config(base_json), model->weights());
     const at::NoGradGuard no_grad;
     const std::vector<int64_t> no_padding = {0};
-    at::Tensor x_BTD = base.embed(at::tensor(kTokens, at::kLong).unsqueeze(0));
+    at::Tensor x_BTD = base.embed(at::tensor(kDepthTokens, at::kLong).unsqueeze(0));
     for (int64_t r = 1; r <= 5; ++r) {
       TrainingMemory memory(memory_layout(base.config()), no_padding, base.device());
       x_BTD = base.forward(x_BTD, memory.open(x_BTD.size(1)), memory);
-      CHECK(relative_error(pass_through(*model, kTokens, r).hidden_BTD, x_BTD) < fp32);
-      if (r == 4) CHECK(relative_error(pass_through(*model, kTokens, 0).hidden_BTD, x_BTD) < fp32);
+      CHECK(relative_error(pass_through(*model, kDepthTokens, r).hidden_BTD, x_BTD) < kNear);
+      if (r == 4) CHECK(relative_error(pass_through(*model, kDepthTokens, 0).hidden_BTD, x_BTD) < kNear);
     }
   }
 }
 
 TEST_CASE("what a recurrence leaves does not depend on how many follow") {
-  for (const auto& [name, model] : models()) {
+  for (const auto& [name, model] : depth_models()) {
     INFO(name);
-    const Passed most = pass_through(*model, kTokens, 5);
+    const Passed most = pass_through(*model, kDepthTokens, 5);
     REQUIRE(most.trace.hidden_BTD.size() == 5);
     const bool whole = model->config().depth.coda == 0 && !model->config().depth.injected;
     for (int64_t r = 1; r <= 5; ++r) {
-      const Passed fewer = pass_through(*model, kTokens, r);
+      const Passed fewer = pass_through(*model, kDepthTokens, r);
       for (int64_t i = 0; i < r; ++i) {
-        CHECK(relative_error(fewer.trace.hidden_BTD[i], most.trace.hidden_BTD[i]) < fp32);
+        CHECK(relative_error(fewer.trace.hidden_BTD[i], most.trace.hidden_BTD[i]) < kNear);
       }
       if (!whole || model->config().depth.exit_threshold < 1) continue;
       CHECK(at::equal(fewer.hidden_BTD, fewer.trace.hidden_BTD.back()));
       Session session(model, {.rows = 1, .capacity = 16, .recurrences = r});
-      session.prefill({kTokens});
-      CHECK(relative_error(session.hidden_BD(HiddenAt::before_norm)[0], most.trace.hidden_BTD[r - 1][0][-1]) < fp32);
+      session.prefill({kDepthTokens});
+      CHECK(relative_error(session.hidden_BD(HiddenAt::before_norm)[0], most.trace.hidden_BTD[r - 1][0][-1]) < kNear);
     }
   }
 }
 
 TEST_CASE("a row of a ragged batch is what it is alone, fed at once or token by token") {
-  for (const auto& [name, model] : models()) {
+  for (const auto& [name, model] : depth_models()) {
     INFO(name);
     for (const int64_t recurrences : {0, 1, 5}) {
       Rng rng(static_cast<uint64_t>(recurrences));
-      const TokenRows prompts = random_prompts(rng, 4, model->config().vocab_size);
+      const TokenRows prompts = drawn_prompts(rng, 4, model->config().vocab_size);
       Session together(model, {.rows = 4, .capacity = 32, .recurrences = recurrences});
       together.prefill(prompts);
       const Thoughts all = together.think({.max_steps = 3, .keep_trace = true});
@@ -135,15 +135,15 @@ TEST_CASE("a row of a ragged batch is what it is alone, fed at once or token by 
         Session alone(model, {.rows = 1, .capacity = 20, .recurrences = recurrences});
         for (const int64_t token : prompts[b]) alone.feed({token});
         const Thoughts one = alone.think({.max_steps = 3, .keep_trace = true});
-        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < fp32);
-        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < fp32);
+        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < kNear);
+        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kNear);
       }
     }
   }
 }
 
 TEST_CASE("a forked session keeps its recurrences and equals a fresh one that was fed the same") {
-  for (const auto& [name, model] : models()) {
+  for (const auto& [name, model] : depth_models()) {
     INFO(name);
     const SessionOptions options{.rows = 2, .capacity = 32, .recurrences = 2};
     Session parent(model, options);
@@ -154,26 +154,26 @@ TEST_CASE("a forked session keeps its recurrences and equals a fresh one that wa
     Session fresh(model, options);
     fresh.prefill({{4, 5, 9, 8}, {1, 2, 3, 9, 8}});
     fresh.think({.max_steps = 2});
-    CHECK(relative_error(child.logits_BV(), fresh.logits_BV()) < fp32);
+    CHECK(relative_error(child.logits_BV(), fresh.logits_BV()) < kNear);
   }
 }
 
 TEST_CASE("branches of a tree are what a session gives each alone") {
   const std::vector<int64_t> left = {5, 6}, right = {7};
-  for (const auto& [name, model] : models()) {
+  for (const auto& [name, model] : depth_models()) {
     INFO(name);
     ThoughtTree tree(model, {.capacity = 40, .recurrences = 4});
-    const int64_t root = tree.feed_chain(kTokens);
+    const int64_t root = tree.feed_chain(kDepthTokens);
     const std::vector<int64_t> leaves = {tree.feed_chain(left, root), tree.feed_chain(right, root)};
     const auto branches = tree.think(leaves, {.max_steps = 3, .keep_trace = true});
     const at::Tensor logits_NV = tree.logits_NV(branches.leaves);
     for (size_t b = 0; b < leaves.size(); ++b) {
       Session alone(model, {.rows = 1, .capacity = 20, .recurrences = 4});
-      alone.prefill({kTokens});
+      alone.prefill({kDepthTokens});
       alone.feed(b == 0 ? left : right);
       const Thoughts one = alone.think({.max_steps = 3, .keep_trace = true});
-      CHECK(relative_error(branches.thoughts.trace_BKD[b], one.trace_BKD[0]) < fp32);
-      CHECK(relative_error(logits_NV[b], alone.logits_BV()[0]) < fp32);
+      CHECK(relative_error(branches.thoughts.trace_BKD[b], one.trace_BKD[0]) < kNear);
+      CHECK(relative_error(logits_NV[b], alone.logits_BV()[0]) < kNear);
     }
   }
 }
@@ -182,7 +182,7 @@ TEST_CASE("the training loss is what a session assigns at inference") {
   const std::vector<TrainingRow> rows = {
       {.prompt = {1, 2, 3, 4}, .latents = 2, .rest = {5, 6, 7}, .rest_trained = {1, 1, 1}},
       {.prompt = {8}, .latents = 2, .rest = {9}, .rest_trained = {1}}};
-  for (const auto& [name, model] : models()) {
+  for (const auto& [name, model] : depth_models()) {
     INFO(name);
     double sum = 0, count = 0;
     for (const TrainingRow& row : rows) {
@@ -201,7 +201,7 @@ TEST_CASE("the training loss is what a session assigns at inference") {
 
 TEST_CASE("a row's bytes grow with the blocks that run again, and with those alone") {
   const auto bytes = [](const Json& json, int64_t recurrences) {
-    return Session(model_of(json), {.rows = 2, .capacity = 9, .recurrences = recurrences}).memory_bytes_per_row();
+    return Session(depth_model(json), {.rows = 2, .capacity = 9, .recurrences = recurrences}).memory_bytes_per_row();
   };
   const int64_t stack = bytes(llama_json(), 0), block = bytes(huginn_json(), 1) / 4;
   for (const int64_t r : {1, 2, 7}) {
@@ -213,12 +213,12 @@ TEST_CASE("a row's bytes grow with the blocks that run again, and with those alo
 }
 
 TEST_CASE("work and memory of a position count every recurrence") {
-  const ModelConfig base = config_of(llama_json()), thrice = config_of(universal_json());
+  const ModelConfig base = depth_config(llama_json()), thrice = depth_config(universal_json());
   CHECK(account(thrice).parameters == account(base).parameters);
   CHECK(account(thrice).memory_values_per_token == 3 * account(base).memory_values_per_token);
   CHECK(thought_cost(thrice, 10).flops == 3 * thought_cost(base, 10).flops);
   const auto huginn = [](int64_t r) {
-    return thought_cost(config_of(huginn_json({{"mean_recurrence", r}})), 10).flops;
+    return thought_cost(depth_config(huginn_json({{"mean_recurrence", r}})), 10).flops;
   };
   CHECK(huginn(5) - huginn(2) == 3 * (huginn(2) - huginn(1)));
 }
@@ -230,8 +230,9 @@ TEST_CASE("Ouro's exit probabilities are the reference's") {
   const at::Tensor probability_BTr = exit_probabilities(passed.trace);
   CHECK(relative_error(probability_BTr[0], tensor_of(expected["exit_probabilities"])) < 1e-4);
   CHECK(relative_error(probability_BTr.sum(-1), at::ones({1, 8})) < 1e-6);
-  CHECK(holds(error_of([&] { exit_probabilities(pass_through(*model_of(universal_json()), kTokens, 0).trace); }),
-              "[exit_probabilities] expected the trace of a model with an exit gate"));
+  CHECK(
+      holds(error_of([&] { exit_probabilities(pass_through(*depth_model(universal_json()), kDepthTokens, 0).trace); }),
+            "[exit_probabilities] expected the trace of a model with an exit gate"));
 }
 
 TEST_CASE("below an exit threshold of 1 each position gives what it had when it had probably left") {
@@ -241,7 +242,7 @@ TEST_CASE("below an exit threshold of 1 each position gives what it had when it 
   Json json = read_json(fixture("ouro") / "config.json", "test");
   for (const double threshold : {0.0, 0.5, 0.8, 1.0}) {
     json["early_exit_threshold"] = threshold;
-    const auto early = std::make_shared<const Transformer>(config_of(json), all_passes->weights());
+    const auto early = std::make_shared<const Transformer>(depth_config(json), all_passes->weights());
     Session session(early, {.rows = 1, .capacity = 16});
     const at::Tensor logits_TV = session.feed_for_logits({prompt})[0];
     std::vector<int64_t> positions_leaving(3, 0);
@@ -252,7 +253,7 @@ TEST_CASE("below an exit threshold of 1 each position gives what it had when it 
         gone += probability[passes].get<double>();
       ++positions_leaving[passes - 1];
       Session fewer(all_passes, {.rows = 1, .capacity = 16, .recurrences = passes});
-      CHECK(relative_error(logits_TV[t], fewer.feed_for_logits({prompt})[0][t]) < fp32);
+      CHECK(relative_error(logits_TV[t], fewer.feed_for_logits({prompt})[0][t]) < kNear);
     }
     if (threshold == 0) CHECK(positions_leaving == std::vector<int64_t>{8, 0, 0});
     if (threshold == 0.5) CHECK(positions_leaving == std::vector<int64_t>{2, 2, 4});
@@ -272,12 +273,12 @@ TEST_CASE("Huginn's hidden state by number of recurrences is the reference's") {
 }
 
 TEST_CASE("Huginn's state starts as published: a normal cut at three deviations, by position alone") {
-  const ModelConfig c = config_of(huginn_json());
+  const ModelConfig c = depth_config(huginn_json());
   CHECK(c.depth.state_deviation == doctest::Approx(std::sqrt(0.4)));  // sqrt(2 / (5 D)) sqrt(D)
-  CHECK(config_of(huginn_json({{"init_values", {{"std", 0.5}}}})).depth.state_deviation == doctest::Approx(2));
-  CHECK(config_of(huginn_json({{"state_init", "zero"}})).depth.state_deviation == 0);
-  CHECK(config_of(huginn_json({{"init_values", {{"embed_scale", 1.0}}}})).embedding_scale == 1);
-  CHECK(config_of(huginn_json({{"model_type", "huginn"}})).family == "huginn_raven");
+  CHECK(depth_config(huginn_json({{"init_values", {{"std", 0.5}}}})).depth.state_deviation == doctest::Approx(2));
+  CHECK(depth_config(huginn_json({{"state_init", "zero"}})).depth.state_deviation == 0);
+  CHECK(depth_config(huginn_json({{"init_values", {{"embed_scale", 1.0}}}})).embedding_scale == 1);
+  CHECK(depth_config(huginn_json({{"model_type", "huginn"}})).family == "huginn_raven");
   const at::Tensor position_BT = at::tensor({5, 2, 5, 7, 0, 1}, at::kLong).view({2, 3});
   const at::Tensor start_BTD = initial_state(position_BT, 20000, 2.0, at::kFloat);
   CHECK(start_BTD.sizes() == at::IntArrayRef({2, 3, 20000}));
@@ -292,7 +293,7 @@ TEST_CASE("Huginn's state starts as published: a normal cut at three deviations,
 
 TEST_CASE("fresh weights: blocks that run again write less, Huginn's embeddings have the state's size") {
   const auto deviation = [](const Json& json, const std::string& slot) {
-    return random_weights(config_of(json), 1, false).at(slot).std().item<double>();
+    return random_weights(depth_config(json), 1, false).at(slot).std().item<double>();
   };
   CHECK(deviation(universal_json({{"recurrences", 16}}), "layers.0.out.weight") * 4 ==
         doctest::Approx(deviation(llama_json(), "layers.0.out.weight")).epsilon(1e-5));
@@ -300,7 +301,7 @@ TEST_CASE("fresh weights: blocks that run again write less, Huginn's embeddings 
 }
 
 TEST_CASE("more recurrences than a memory should hold are refused before it is made") {
-  const auto model = model_of(huginn_json());
+  const auto model = depth_model(huginn_json());
   for (const int64_t recurrences : {int64_t{1025}, int64_t{1} << 40}) {
     const std::string error = error_of([&] { Session(model, {.rows = 1, .capacity = 8, .recurrences = recurrences}); });
     CHECK(holds(error, "expected at most 1024 recurrences but got " + std::to_string(recurrences)));
@@ -350,11 +351,11 @@ TEST_CASE("a config of a model that thinks in depth is refused by field and reas
   };
   for (const Case& c : cases) {
     CAPTURE(c.config.dump());
-    const std::string error = error_of([&] { config_of(c.config); });
+    const std::string error = error_of([&] { depth_config(c.config); });
     CAPTURE(error);
     CHECK(holds(error, c.message));
     CHECK(holds(error, "test.json"));
   }
-  CHECK(holds(error_of([] { Session(model_of(llama_json()), {.capacity = 8, .recurrences = 2}); }),
+  CHECK(holds(error_of([] { Session(depth_model(llama_json()), {.capacity = 8, .recurrences = 2}); }),
               "without recurrent depth but got 2"));
 }

@@ -7,15 +7,12 @@
 #include "lib/core/error.h"
 #include "lib/memory/training_memory.h"
 #include "lib/model/memory_layout.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
 
 namespace {
-
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
-}
 
 // Noise of the row's own, growing with what was noted.
 Feedback noisy() {
@@ -44,7 +41,7 @@ Halt tired() {
           }};
 }
 
-const TokenRows prompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}};
+const TokenRows kRulePrompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}};
 
 }  // namespace
 
@@ -52,22 +49,22 @@ TEST_CASE("rules with notes and random draws give a row the same thoughts in any
   const auto model = test::tiny_model();
   const ThinkOptions options{.max_steps = 9, .feedback = noisy(), .halt = tired(), .keep_trace = true};
   Session together(model, {.rows = 4, .capacity = 40});
-  together.prefill(prompts);
+  together.prefill(kRulePrompts);
   const Thoughts all = together.think(options);
   CHECK(all.steps != std::vector<int64_t>(4, all.steps[0]));  // rows stop at different times
   for (int64_t b = 0; b < 4; ++b) {
     Session alone(model, {.rows = 1, .capacity = 40});
-    alone.prefill({prompts[b]});
+    alone.prefill({kRulePrompts[b]});
     alone.name_rows(std::vector<int64_t>{b});
     for (int64_t k = 0; k < all.steps[b]; ++k) {
       ThinkOptions single = options;
       single.max_steps = 1;
       const Thoughts one = alone.think(single);
       REQUIRE(one.steps[0] == 1);
-      CHECK(relative(one.trace_BKD[0][0], all.trace_BKD[b][k]) < 2e-5);
+      CHECK(test::relative_error(one.trace_BKD[0][0], all.trace_BKD[b][k]) < 2e-5);
     }
     CHECK(alone.think(options).steps[0] == 0);
-    CHECK(relative(alone.hidden_BD()[0], together.hidden_BD()[b]) < 2e-5);
+    CHECK(test::relative_error(alone.hidden_BD()[0], together.hidden_BD()[b]) < 2e-5);
   }
 }
 
@@ -75,12 +72,13 @@ TEST_CASE("a running batch draws for a problem what the problem alone draws") {
   const auto model = test::tiny_model();
   const Procedure procedure{.think = {.max_steps = 9, .feedback = noisy(), .halt = tired()}, .answer_marker = {18}};
   for (const int64_t rows : {1, 3}) {
-    solve_all(model, procedure, prompts, {.rows = rows, .solve = {.keep_trace = true, .ids = {7, 3, 9, 4}}},
+    solve_all(model, procedure, kRulePrompts, {.rows = rows, .solve = {.keep_trace = true, .ids = {7, 3, 9, 4}}},
               [&](int64_t problem, Solution got) {
                 const std::vector<int64_t> id = {std::vector<int64_t>{7, 3, 9, 4}[problem]};
-                const Solution alone = solve(model, procedure, {prompts[problem]}, {.keep_trace = true, .ids = id});
+                const Solution alone =
+                    solve(model, procedure, {kRulePrompts[problem]}, {.keep_trace = true, .ids = id});
                 CHECK(got.thoughts.steps == alone.thoughts.steps);
-                CHECK(relative(got.thoughts.trace_BKD, alone.thoughts.trace_BKD) < 2e-5);
+                CHECK(test::relative_error(got.thoughts.trace_BKD, alone.thoughts.trace_BKD) < 2e-5);
                 CHECK(got.answers[0].tokens == alone.answers[0].tokens);
                 return true;
               });
@@ -122,13 +120,13 @@ TEST_CASE("layers are the residual stream behind each block, of every row's last
     const at::Tensor ids = at::tensor(text, at::kLong).unsqueeze(0);
     model->forward(model->embed(ids), memory.open(3), memory, {}, &trace);
     REQUIRE(trace.layer_BTD.size() == 3);
-    for (int64_t l = 0; l < 3; ++l) CHECK(relative(state.layer_BD(l)[b], trace.layer_BTD[l][0][2]) < 2e-5);
+    for (int64_t l = 0; l < 3; ++l) CHECK(test::relative_error(state.layer_BD(l)[b], trace.layer_BTD[l][0][2]) < 2e-5);
   }
   CHECK(at::equal(state.layer_BD(2), state.hidden_BD(HiddenAt::before_norm)));
   CHECK_THROWS_WITH_AS(state.layer_BD(3), doctest::Contains("a layer of 0 to 2 but got 3"), Error);
   const Thoughts last = session.fork(rows).think({.max_steps = 2, .feedback = feedback::layer(2), .keep_trace = true});
   const Thoughts usual = session.fork(rows).think({.max_steps = 2, .keep_trace = true});
-  CHECK(relative(last.trace_BKD, usual.trace_BKD) < 2e-5);
+  CHECK(test::relative_error(last.trace_BKD, usual.trace_BKD) < 2e-5);
   Session without(model, {.rows = 1, .capacity = 8});
   without.prefill({{1}});
   CHECK_THROWS_WITH_AS(without.think({.feedback = feedback::layer(0)}), doctest::Contains("keep_layers"), Error);
@@ -141,5 +139,5 @@ TEST_CASE("a weighted sum of tokens is the sum of their embeddings") {
   weight_BV[0][3] = 0.25;
   weight_BV[0][7] = 0.75;
   const at::Tensor rows = model->embed(at::tensor(std::vector<int64_t>{3, 7}, at::kLong));
-  CHECK(relative(model->embed_mixture(weight_BV)[0], 0.25 * rows[0] + 0.75 * rows[1]) < 1e-6);
+  CHECK(test::relative_error(model->embed_mixture(weight_BV)[0], 0.25 * rows[0] + 0.75 * rows[1]) < 1e-6);
 }

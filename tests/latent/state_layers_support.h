@@ -8,6 +8,7 @@
 #include "lib/core/rng.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/transformer.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 namespace tacit::test {
@@ -46,11 +47,5 @@ inline TokenRows random_prompts(Rng& rng, int64_t rows, int64_t longest) {
   }
   return out;
 }
-
-inline double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
-inline constexpr double fp32 = 2e-5;  // sums in another order, a few layers deep
 
 }  // namespace tacit::test

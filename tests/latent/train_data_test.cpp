@@ -57,7 +57,7 @@ struct Files {
   }
 };
 
-TrainConfig config_of(const Json& recipe) { return train_config_from_json(recipe, "test"); }
+TrainConfig recipe_config(const Json& recipe) { return train_config_from_json(recipe, "test"); }
 
 std::vector<int64_t> joined_ids(const Tokenizer& tokenizer, const std::vector<std::string>& parts) {
   std::vector<int64_t> out;
@@ -85,7 +85,7 @@ TEST_CASE("text on lines has the tokens that the original Coconut encodes part b
   const Files files;
   Json recipe = files.recipe("coconut");
   recipe["latents"] = 2;
-  const TrainConfig config = config_of(recipe);
+  const TrainConfig config = recipe_config(recipe);
   const TrainData data = open_train_data(config);
   const auto plain = load_tokenizer(files.folder / "words");
   const int64_t end = *plain->id_of("<|endoftext|>");
@@ -116,7 +116,7 @@ TEST_CASE("without a token for it, the mark before the answer is written out and
   Json tokenizer = tiny_bpe_json();
   tokenizer["added_tokens"] = {added_token(277, "</s>")};
   put(files.folder / "words" / "tokenizer.json", tokenizer.dump());
-  const TrainConfig config = config_of(files.recipe("direct"));
+  const TrainConfig config = recipe_config(files.recipe("direct"));
   const TrainData data = open_train_data(config);
   CHECK(data.settings.markers.answer.empty());
   CHECK(data.settings.markers.end == "</s>");
@@ -127,8 +127,8 @@ TEST_CASE("without a token for it, the mark before the answer is written out and
 
 TEST_CASE("an epoch takes every example of the file once, each in an order of its own that seed and epoch give") {
   const Files files;
-  const TrainData data = open_train_data(config_of(files.recipe("direct")));
-  const TrainData again = open_train_data(config_of(files.recipe("direct")));
+  const TrainData data = open_train_data(recipe_config(files.recipe("direct")));
+  const TrainData again = open_train_data(recipe_config(files.recipe("direct")));
   std::set<std::string> orders;
   for (int64_t epoch = 0; epoch < 40; ++epoch) {
     std::set<std::string> ids;
@@ -159,8 +159,8 @@ TEST_CASE(
       if (name == "coconut") recipe["latents"] = 2;
       recipe["validation_data"] = recipe["data"];
       recipe["validate_every"] = 2;
-      const TrainConfig config = config_of(recipe);
-      CHECK(Json::parse(to_json(config_of(Json::parse(to_json(config).dump()))).dump()) ==
+      const TrainConfig config = recipe_config(recipe);
+      CHECK(Json::parse(to_json(recipe_config(Json::parse(to_json(config).dump()))).dump()) ==
             Json::parse(to_json(config).dump()));
       const auto whole = files.folder / "whole", parts = files.folder / "parts";
       train_method(config, whole, false, {});
@@ -185,7 +185,7 @@ TEST_CASE(
 TEST_CASE("new tokens of a checkpoint start as the token << does, every other weight as it was") {
   at::set_num_threads(1);
   const Files files;
-  train_method(config_of(files.recipe("cot")), files.folder / "cot", false, {});
+  train_method(recipe_config(files.recipe("cot")), files.folder / "cot", false, {});
   Json recipe = files.recipe("pause");
   for (const char* field : {"model", "tokenizer"}) recipe.erase(field);
   recipe.update({{"init", (files.folder / "cot").string()},
@@ -194,7 +194,7 @@ TEST_CASE("new tokens of a checkpoint start as the token << does, every other we
                  {"learning_rate", 0},
                  {"add_tokens", {"<|pause|>", "<|more|>"}},
                  {"markers", {{"pause", "<|pause|>"}}}});
-  train_method(config_of(recipe), files.folder / "pause", false, {});
+  train_method(recipe_config(recipe), files.folder / "pause", false, {});
   const auto before = load_model(files.folder / "cot"), after = load_model(files.folder / "pause");
   const auto tokenizer = load_tokenizer(files.folder / "pause");
   CHECK(tokenizer->id_of("<|pause|>") == 280);
@@ -223,7 +223,7 @@ TEST_CASE("a generated task's checkpoint knows how its problems are made") {
                        {"steps", 2},
                        {"batch", 2},
                        {"model", {{"hidden_size", 16}, {"intermediate_size", 16}}}};
-  const TrainConfig config = config_of(recipe);
+  const TrainConfig config = recipe_config(recipe);
   train_method(config, scratch / "out", false, {});
   const auto settings = read_method_settings(read_json(scratch / "out" / "config.json", "test"), "test");
   CHECK(settings.task == "pointer");
@@ -237,7 +237,7 @@ TEST_CASE("a generated task's checkpoint knows how its problems are made") {
   for (int64_t i = 0; i < 100; ++i) questions.insert(data.training(0, i).question);
   for (const Example& example : data.validation) CHECK(!questions.contains(example.question));
   const Json other = {{"method", "cot"}, {"task", "chain"}, {"init", (scratch / "out").string()}, {"steps", 1}};
-  CHECK_THROWS_WITH_AS(train_method(config_of(other), scratch / "other", false, {}),
+  CHECK_THROWS_WITH_AS(train_method(recipe_config(other), scratch / "other", false, {}),
                        doctest::Contains("expected 'a' as token 10 but got '10'"), Error);
 }
 
@@ -265,7 +265,7 @@ TEST_CASE("recipes that cannot be are refused by field, and leave no folder") {
     CAPTURE(change.dump());
     Json recipe = files.recipe("direct");
     recipe.merge_patch(change);
-    const std::string error = error_of([&] { config_of(recipe); });
+    const std::string error = error_of([&] { recipe_config(recipe); });
     CHECK_MESSAGE(error.find(message) != error.npos, error);
   }
   const std::vector<Case> trained = {
@@ -282,7 +282,7 @@ TEST_CASE("recipes that cannot be are refused by field, and leave no folder") {
     CAPTURE(change.dump());
     Json recipe = files.recipe("direct");
     recipe.merge_patch(change);
-    const std::string error = error_of([&] { train_method(config_of(recipe), files.folder / "out", false, {}); });
+    const std::string error = error_of([&] { train_method(recipe_config(recipe), files.folder / "out", false, {}); });
     CHECK_MESSAGE(error.find(message) != error.npos, error);
     CHECK_FALSE(exists(files.folder / "out"));
   }

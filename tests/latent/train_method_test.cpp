@@ -66,9 +66,9 @@ std::string metrics_without_time(const std::filesystem::path& folder) {
   return out;
 }
 
-const std::vector<std::string> embedded = {"walk", "direct", "cot", "cot-frontier", "coconut", "pause", "frontier"};
+const std::vector<std::string> kEmbedded = {"walk", "direct", "cot", "cot-frontier", "coconut", "pause", "frontier"};
 std::vector<std::string> embedded_and(const std::vector<std::string>& more) {
-  std::vector<std::string> out = embedded;
+  std::vector<std::string> out = kEmbedded;
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }
@@ -184,8 +184,8 @@ TEST_CASE("a recipe as written by a training reads back as itself, and says ever
   }
 }
 
-TEST_CASE("the recipes of the embedded models read back as themselves") {
-  for (const std::string& name : embedded) {
+TEST_CASE("the recipes of the kEmbedded models read back as themselves") {
+  for (const std::string& name : kEmbedded) {
     INFO(name);
     const auto file = std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name / "train.json";
     const TrainConfig config = train_config_from_json(read_json(file, "test"), file.string());

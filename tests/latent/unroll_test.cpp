@@ -5,6 +5,7 @@
 
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
@@ -15,10 +16,6 @@ std::vector<TrainingRow> rows_of(int64_t latents) {
   return {{.prompt = {1, 2, 3}, .latents = latents, .rest = {4, 5, 6}, .rest_trained = {0, 1, 1}},
           {.prompt = {7}, .latents = latents, .rest = {8}, .rest_trained = {1}},
           {.prompt = {9, 1}, .latents = latents, .rest = {2, 3}, .rest_trained = {1, 0}}};
-}
-
-double relative(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 std::map<std::string, at::Tensor> gradients(const Transformer& model) {
@@ -45,7 +42,7 @@ TEST_CASE("Coconut's loss, written with an unroll, is latent_loss, gradient and 
   for (const auto& [name, gradient] : gradients(*b)) {
     CAPTURE(name);
     if (gradient.defined() && gradient.abs().max().item<double>() > 1e-7)
-      CHECK(relative(gradients(*a).at(name), gradient) < 1e-4);
+      CHECK(test::relative_error(gradients(*a).at(name), gradient) < 1e-4);
   }
 }
 

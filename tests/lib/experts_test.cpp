@@ -25,13 +25,13 @@ struct NoMemory : Memory {
   at::Tensor real_BT() const override { return {}; }
 };
 
-struct Subject {
+struct Routed {
   ModelConfig config;
   std::map<std::string, at::Tensor> weights;
   std::unique_ptr<Sublayer> experts;
 
   // Corrections about 3 leave every score positive.
-  explicit Subject(const ExpertsConfig& e, double correction = 3) {
+  explicit Routed(const ExpertsConfig& e, double correction = 3) {
     config.hidden_size = 6;
     config.experts = e;
     experts = make_experts(config, [&](const std::string& name, const std::vector<int64_t>& shape) {
@@ -81,7 +81,7 @@ std::vector<size_t> chosen(Row scores, const ExpertsConfig& e) {
   return best(scores, e.chosen);
 }
 
-at::Tensor obvious(const Subject& subject, const at::Tensor& x_BTD) {
+at::Tensor obvious(const Routed& subject, const at::Tensor& x_BTD) {
   const ExpertsConfig& e = subject.config.experts;
   const at::Tensor x_ND = x_BTD.flatten(0, 1);
   const at::Tensor logits = at::matmul(x_ND, subject.weights.at("router.weight").t());
@@ -104,7 +104,7 @@ at::Tensor obvious(const Subject& subject, const at::Tensor& x_BTD) {
 }
 
 // Of a number that depends on every value, by weight; an expert that nobody took has none.
-std::map<std::string, at::Tensor> gradients(Subject& subject, const at::Tensor& out) {
+std::map<std::string, at::Tensor> gradients(Routed& subject, const at::Tensor& out) {
   for (auto& [name, weight] : subject.weights) weight.mutable_grad() = at::Tensor();
   (out * at::arange(out.numel(), at::kFloat).view_as(out).sin()).sum().backward();
   std::map<std::string, at::Tensor> result;
@@ -137,7 +137,7 @@ TEST_CASE("routed experts are the weighted sum over all experts, gradients inclu
   for (const ExpertsConfig& e : {kMixtral, kDeepSeek, plain, one, all}) {
     CAPTURE(e.count);
     CAPTURE(e.groups);
-    Subject subject(e);
+    Routed subject(e);
     const at::Tensor x = at::randn({3, 5, 6});
     const at::Tensor got = subject(x), expected = obvious(subject, x);
     CHECK(at::allclose(got, expected, 1e-4, 1e-5));
@@ -157,7 +157,7 @@ TEST_CASE("scores outside the chosen groups are 0, which beats a negative one in
   e.chosen_groups = 1;
   e.chosen = 2;
   at::manual_seed(4);
-  Subject subject(e, /*correction=*/-20);
+  Routed subject(e, /*correction=*/-20);
   const at::Tensor x = at::randn({2, 6, 6});
   CHECK(at::allclose(subject(x), obvious(subject, x), 1e-4, 1e-5));
 }
@@ -165,7 +165,7 @@ TEST_CASE("scores outside the chosen groups are 0, which beats a negative one in
 TEST_CASE("a token's result does not depend on the tokens beside it") {
   at::manual_seed(5);
   for (const ExpertsConfig& e : {kMixtral, kDeepSeek}) {
-    const Subject subject(e);
+    const Routed subject(e);
     const at::Tensor x = at::randn({4, 7, 6});
     const at::Tensor together = subject(x);
     for (int64_t b = 0; b < 4; ++b) {

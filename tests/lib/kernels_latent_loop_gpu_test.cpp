@@ -8,7 +8,7 @@
 namespace tacit::test {
 namespace {
 
-constexpr LatentLoopCase kCases[] = {{at::kCUDA, at::kFloat, 2e-5}, {at::kCUDA, at::kBFloat16, 0.03}};
+constexpr LatentLoopCase kLoopGpuCases[] = {{at::kCUDA, at::kFloat, 2e-5}, {at::kCUDA, at::kBFloat16, 0.03}};
 
 bool no_cuda() {
   if (enable_cuda()) return false;
@@ -26,21 +26,21 @@ std::vector<LatentLoopShape> cuda_shapes() {
 
 TEST_CASE("latent_loop on CUDA is its twin in fp64, for every structure") {
   if (no_cuda()) return;
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopGpuCases) {
     for (const LatentLoopShape& shape : cuda_shapes()) check_latent_loop(entry, shape);
   }
 }
 
 TEST_CASE("latent_loop on CUDA gives the same bits step by step, and to each row alone") {
   if (no_cuda()) return;
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopGpuCases) {
     for (const LatentLoopShape& shape : cuda_shapes()) check_latent_loop_bits(entry, shape);
   }
 }
 
 TEST_CASE("the persistent kernel and the graph give the same bits, again and again") {
   if (no_cuda()) return;
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopGpuCases) {
     for (const LatentLoopShape& shape : cuda_shapes()) {
       if (shape.rows > 8) continue;
       CAPTURE(shape.name);
@@ -77,7 +77,7 @@ TEST_CASE("a shape of GPT-2's size, many steps: the persistent kernel and the gr
                                  .positions = true,
                                  .rotary_size = 0,
                                  .activation = LoopActivation::gelu_tanh};
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopGpuCases) {
     for (const int64_t rows : {1, 4, 8}) {
       LatentLoopShape wide = shape;
       wide.rows = rows;
@@ -95,7 +95,7 @@ TEST_CASE("a shape of GPT-2's size, many steps: the persistent kernel and the gr
 
 TEST_CASE("latent_loop on CUDA refuses what it cannot do, saying what") {
   if (no_cuda()) return;
-  LatentLoopTensors t = on_device(random_loop({.rows = 9}, at::kFloat, 1), kCases[0]);
+  LatentLoopTensors t = on_device(random_loop({.rows = 9}, at::kFloat, 1), kLoopGpuCases[0]);
   RowMajorCall call(t);
   CHECK_THROWS_WITH_AS(latent_loop_cuda(call.args, nullptr, LoopPath::persistent),
                        doctest::Contains("[latent_loop] expected at most 8 rows"), Error);

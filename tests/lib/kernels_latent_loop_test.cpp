@@ -8,23 +8,23 @@
 namespace tacit::test {
 namespace {
 
-constexpr LatentLoopCase kCases[] = {{at::kCPU, at::kFloat, 2e-5}, {at::kCPU, at::kBFloat16, 0.03}};
+constexpr LatentLoopCase kLoopCases[] = {{at::kCPU, at::kFloat, 2e-5}, {at::kCPU, at::kBFloat16, 0.03}};
 
 TEST_CASE("latent_loop on the CPU is its twin in fp64, for every structure") {
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopCases) {
     for (const LatentLoopShape& shape : latent_loop_shapes()) check_latent_loop(entry, shape);
   }
 }
 
 TEST_CASE("latent_loop gives the same bits step by step, and to each row alone") {
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopCases) {
     for (const LatentLoopShape& shape : latent_loop_shapes()) check_latent_loop_bits(entry, shape);
   }
 }
 
 TEST_CASE("latent_loop goes on with the last of its rows, over more panels than one call multiplies") {
   const LatentLoopShape two = {.name = "two rows", .rows = 2, .steps = 5, .size = 64, .mlp_size = 1024, .halt = true};
-  for (const LatentLoopCase& entry : kCases) {
+  for (const LatentLoopCase& entry : kLoopCases) {
     int left_alone = 0;
     for (uint64_t seed = 1; seed <= 6; ++seed) {
       LatentLoopTensors t = random_loop(two, entry.dtype, seed);
@@ -44,14 +44,14 @@ TEST_CASE("latent_loop gives the same bits on any number of threads, also inside
   at::Tensor first;
   for (const int threads : {1, 2, 3, 7}) {
     at::set_num_threads(threads);
-    LatentLoopTensors t = on_device(start, kCases[1]);
+    LatentLoopTensors t = on_device(start, kLoopCases[1]);
     LoopCall(t).run();
     if (threads == 1) first = t.hidden_BD;
     CHECK(at::equal(t.hidden_BD, first));
   }
   at::set_num_threads(2);
   std::vector<LatentLoopTensors> all;
-  for (int i = 0; i < 2; ++i) all.push_back(on_device(start, kCases[1]));
+  for (int i = 0; i < 2; ++i) all.push_back(on_device(start, kLoopCases[1]));
   std::vector<LoopCall> calls;
   calls.reserve(all.size());
   for (LatentLoopTensors& t : all) calls.emplace_back(t);
@@ -63,7 +63,7 @@ TEST_CASE("latent_loop gives the same bits on any number of threads, also inside
 }
 
 TEST_CASE("latent_loop of no rows or no steps touches nothing") {
-  LatentLoopTensors t = on_device(random_loop({.rows = 2}, at::kFloat, 1), kCases[0]);
+  LatentLoopTensors t = on_device(random_loop({.rows = 2}, at::kFloat, 1), kLoopCases[0]);
   const at::Tensor before = t.hidden_BD.clone();
   t.sizes.steps = 0;
   LoopCall(t).run();
@@ -76,7 +76,7 @@ TEST_CASE("latent_loop of no rows or no steps touches nothing") {
 }
 
 TEST_CASE("latent_loop refuses arguments that cannot be meant, saying which") {
-  const LatentLoopTensors good = on_device(random_loop({.rows = 2, .steps = 3}, at::kFloat, 1), kCases[0]);
+  const LatentLoopTensors good = on_device(random_loop({.rows = 2, .steps = 3}, at::kFloat, 1), kLoopCases[0]);
   const auto refused = [&](const auto& change, const std::string& message) {
     LatentLoopTensors t = good;
     change(t);

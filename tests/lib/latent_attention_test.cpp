@@ -18,13 +18,13 @@ using namespace tacit;
 
 namespace {
 
-constexpr int64_t kRows = 2, kTokens = 7, kHeads = 3, kPlain = 4, kRotated = 6, kValue = 5, kRank = 8;
+constexpr int64_t kLatentRows = 2, kTokens = 7, kLatentHeads = 3, kPlain = 4, kRotated = 6, kValue = 5, kRank = 8;
 
 ModelConfig config_of(int64_t query_rank, bool bias, double scale) {
   ModelConfig c;
   c.hidden_size = 12;
   c.layers = 1;
-  c.heads = kHeads;
+  c.heads = kLatentHeads;
   c.max_positions = 32;
   c.rotary = {.theta = 100, .interleaved = true, .size = kRotated};
   c.qkv_bias = c.out_bias = bias;
@@ -75,12 +75,12 @@ at::Tensor obvious(const Subject& s, const at::Tensor& x_BTD) {
   const at::Tensor q = s.config.latent_attention.query_rank > 0
                            ? s.linear("query_up", s.norm("query_norm", s.linear("query_down", x_BTD)))
                            : s.linear("query", x_BTD);
-  const at::Tensor q_BHTE = q.unflatten(2, {kHeads, -1}).transpose(1, 2);
+  const at::Tensor q_BHTE = q.unflatten(2, {kLatentHeads, -1}).transpose(1, 2);
   const at::Tensor down = s.linear("kv_down", x_BTD);
   const at::Tensor up = s.linear("kv_up", s.norm("kv_norm", down.narrow(2, 0, kRank)));
-  const at::Tensor up_BHTE = up.unflatten(2, {kHeads, -1}).transpose(1, 2);
+  const at::Tensor up_BHTE = up.unflatten(2, {kLatentHeads, -1}).transpose(1, 2);
   const at::Tensor k_rotated = turned(down.narrow(2, kRank, kRotated).unsqueeze(1), s.config.rotary.theta);
-  const at::Tensor k = at::cat({up_BHTE.narrow(3, 0, kPlain), k_rotated.expand({-1, kHeads, -1, -1})}, 3);
+  const at::Tensor k = at::cat({up_BHTE.narrow(3, 0, kPlain), k_rotated.expand({-1, kLatentHeads, -1, -1})}, 3);
   const at::Tensor q_rotated = turned(q_BHTE.narrow(3, kPlain, kRotated), s.config.rotary.theta);
   const at::Tensor queries = at::cat({q_BHTE.narrow(3, 0, kPlain), q_rotated}, 3);
   const double scale =
@@ -108,8 +108,8 @@ TEST_CASE("latent attention finds what attention with every head's keys and valu
   at::manual_seed(1);
   for (const ModelConfig& c : kConfigs) {
     Subject subject(c);
-    const at::Tensor x = at::randn({kRows, kTokens, c.hidden_size});
-    const std::vector<int64_t> begins(kRows, 0);
+    const at::Tensor x = at::randn({kLatentRows, kTokens, c.hidden_size});
+    const std::vector<int64_t> begins(kLatentRows, 0);
     TrainingMemory memory(memory_layout(c), begins, at::kCPU);
     std::vector<at::Tensor> parts;
     int64_t column = 0;
@@ -135,20 +135,20 @@ TEST_CASE("the inference memory keeps latents and rotated keys only, row by row"
   for (const ModelConfig& c : kConfigs) {
     const Subject subject(c);
     const int64_t capacity = 9;
-    InferenceMemory memory({.layout = memory_layout(c), .rows = kRows, .capacity = capacity});
+    InferenceMemory memory({.layout = memory_layout(c), .rows = kLatentRows, .capacity = capacity});
     CHECK(memory.bytes_per_row() == 4 * (kRank + kRotated) * (capacity + 1));  // a column for padding
-    const at::Tensor x = at::randn({kRows, kTokens, c.hidden_size}), expected = obvious(subject, x);
-    std::vector<int64_t> fed(kRows, 0);
+    const at::Tensor x = at::randn({kLatentRows, kTokens, c.hidden_size}), expected = obvious(subject, x);
+    std::vector<int64_t> fed(kLatentRows, 0);
     const std::vector<std::vector<int64_t>> segments = {{3, 1}, {1, 1}, {0, 4}, {3, 1}};
     for (const std::vector<int64_t>& counts : segments) {
       const int64_t width = *std::ranges::max_element(counts);
-      at::Tensor segment = at::full({kRows, width, c.hidden_size}, 1e3);  // padding
-      for (int64_t b = 0; b < kRows; ++b) {
+      at::Tensor segment = at::full({kLatentRows, width, c.hidden_size}, 1e3);  // padding
+      for (int64_t b = 0; b < kLatentRows; ++b) {
         segment[b].narrow(0, 0, counts[b]).copy_(x[b].narrow(0, fed[b], counts[b]));
       }
       const at::Tensor found = subject(segment, memory.open(counts, width, "test"), memory);
       memory.close();
-      for (int64_t b = 0; b < kRows; ++b) {
+      for (int64_t b = 0; b < kLatentRows; ++b) {
         CHECK(at::allclose(found[b].narrow(0, 0, counts[b]), expected[b].narrow(0, fed[b], counts[b]), 1e-4, 1e-5));
         fed[b] += counts[b];
       }

@@ -18,7 +18,7 @@ using namespace tacit;
 
 namespace {
 
-const std::string kFolder = "checkpoints/stories260K/";
+const std::string kStories = "checkpoints/stories260K/";
 
 // Logits after the last of `tokens`, in a memory of its own or going on in one.
 at::Tensor logits_after(const Transformer& model, const std::vector<int64_t>& tokens, InferenceMemory& memory) {
@@ -40,8 +40,9 @@ InferenceMemory memory_for(const Transformer& model, int64_t capacity) {
 TEST_CASE(
     "stories260K converted from llama2.c: logits agree with the reference to 1e-4, the greedy text is the published "
     "one") {
-  const auto checkpoint = test::data(kFolder + "stories260K.bin"), tokenizer_file = test::data(kFolder + "tok512.bin");
-  const auto golden = test::data(kFolder + "golden_greedy_200.txt");
+  const auto checkpoint = test::data(kStories + "stories260K.bin"),
+             tokenizer_file = test::data(kStories + "tok512.bin");
+  const auto golden = test::data(kStories + "golden_greedy_200.txt");
   if (!checkpoint || !tokenizer_file || !golden) return;
   const ScratchFolder scratch;
   convert_llama2c({*checkpoint, *tokenizer_file, scratch / "out"});

@@ -23,17 +23,17 @@ void put_value(std::string& to, Value value) {
   to.append(bytes, sizeof value);
 }
 
-constexpr int kDim = 8, kHidden = 12, kLayers = 2, kHeads = 2, kKvHeads = 1, kVocab = 5, kPositions = 16;
-const std::vector<int32_t> kHeader = {kDim, kHidden, kLayers, kHeads, kKvHeads, kVocab, kPositions};
+constexpr int kDim = 8, kHidden = 12, kLayers = 2, kStoryHeads = 2, kStoryKvHeads = 1, kVocab = 5, kPositions = 16;
+const std::vector<int32_t> kHeader = {kDim, kHidden, kLayers, kStoryHeads, kStoryKvHeads, kVocab, kPositions};
 
 // A llama2.c file with random weights.
 std::string llama2c_file(const std::vector<int32_t>& header) {
   std::string file;
   for (int32_t value : header) put_value(file, value);
-  const int64_t kv_dim = kDim / kHeads * kKvHeads, vocab = std::abs(header[5]);
+  const int64_t kv_dim = kDim / kStoryHeads * kStoryKvHeads, vocab = std::abs(header[5]);
   const int64_t layer = kDim + 2 * kDim * kDim + 2 * kv_dim * kDim + kDim + 3 * kHidden * kDim;
   const int64_t count =
-      vocab * kDim + kLayers * layer + kDim + kPositions * (kDim / kHeads) + (header[5] < 0 ? vocab * kDim : 0);
+      vocab * kDim + kLayers * layer + kDim + kPositions * (kDim / kStoryHeads) + (header[5] < 0 ? vocab * kDim : 0);
   Rng rng(3);
   for (int64_t i = 0; i < count; ++i) put_value(file, static_cast<float>(rng.normal()));
   return file;

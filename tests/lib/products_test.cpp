@@ -10,7 +10,7 @@ namespace tacit::test {
 namespace {
 
 // LibTorch's own bf16 draws are 0 now and then.
-at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape).to(at::kBFloat16); }
+at::Tensor random_bf16(at::IntArrayRef shape) { return at::randn(shape).to(at::kBFloat16); }
 
 at::Tensor wide(const at::Tensor& x) { return x.defined() ? x.to(at::kDouble) : x; }
 
@@ -21,22 +21,22 @@ bool near(const at::Tensor& got, const at::Tensor& want, double units = 1) {
 }
 
 // As many rows as LibTorch multiplies, as a kernel may, and past several of its blocks.
-constexpr int64_t kRows[] = {1, 40, 70, 192, 600};
+constexpr int64_t kRowCounts[] = {1, 40, 70, 192, 600};
 
 // As it is made, and as GPT-2's files hold it.
 std::vector<at::Tensor> weights(int64_t outputs, int64_t inputs) {
-  return {normal({outputs, inputs}), normal({inputs, outputs}).t()};
+  return {random_bf16({outputs, inputs}), random_bf16({inputs, outputs}).t()};
 }
 
 }  // namespace
 
 TEST_CASE("linear layers in bf16 multiply as fp64 does, whoever multiplies, whatever view the weight is") {
-  for (const int64_t rows : kRows) {
+  for (const int64_t rows : kRowCounts) {
     for (const auto& [outputs, inputs] : {std::pair<int64_t, int64_t>{96, 64}, {50, 77}}) {
       for (const at::Tensor& weight : weights(outputs, inputs)) {
         INFO(rows, " rows, ", outputs, " x ", inputs, ", ", weight.is_contiguous() ? "as made" : "transposed");
-        const at::Tensor x = normal({rows, inputs}), dy = normal({rows, outputs});
-        for (const at::Tensor& bias : {at::Tensor(), normal({outputs})}) {
+        const at::Tensor x = random_bf16({rows, inputs}), dy = random_bf16({rows, outputs});
+        for (const at::Tensor& bias : {at::Tensor(), random_bf16({outputs})}) {
           const at::Tensor want = at::linear(wide(x), wide(weight), wide(bias));
           CHECK(near(linear_product(x, weight, bias), want));
           CHECK(near(linear_product(x.view({1, rows, inputs}), weight, bias), want.unsqueeze(0)));
@@ -63,11 +63,11 @@ TEST_CASE("products of fp32 stay LibTorch's") {
 
 TEST_CASE("products of shapes that do not fit are refused, however many rows there are") {
   for (const int64_t rows : {4, 100}) {
-    at::Tensor sum = normal({30, 41});
-    CHECK_THROWS(linear_product(normal({rows, 40}), normal({30, 41}), {}));
-    CHECK_THROWS(linear_product(normal({rows, 40}), normal({30, 40}), normal({31})));
-    CHECK_THROWS(transposed_product(normal({rows, 31}), normal({30, 40})));
-    CHECK_THROWS(add_outer_products(normal({rows, 30}), normal({rows, 40}), sum));
+    at::Tensor sum = random_bf16({30, 41});
+    CHECK_THROWS(linear_product(random_bf16({rows, 40}), random_bf16({30, 41}), {}));
+    CHECK_THROWS(linear_product(random_bf16({rows, 40}), random_bf16({30, 40}), random_bf16({31})));
+    CHECK_THROWS(transposed_product(random_bf16({rows, 31}), random_bf16({30, 40})));
+    CHECK_THROWS(add_outer_products(random_bf16({rows, 30}), random_bf16({rows, 40}), sum));
   }
 }
 

@@ -13,14 +13,14 @@ using namespace tacit;
 
 namespace {
 
-constexpr int64_t kHeads = 4, kKvHeads = 2, kSize = 6, kRows = 3;
+constexpr int64_t kTrainedHeads = 4, kTrainedKvHeads = 2, kTrainedSize = 6, kRows = 3;
 
 MemoryLayer layer_of(MemoryLayer::Kind kind, bool values_in_keys = false) {
   MemoryLayer out;
   out.kind = kind;
-  out.kv_heads = kKvHeads;
-  out.key_size = kSize;
-  out.value_size = values_in_keys ? 4 : kSize;
+  out.kv_heads = kTrainedKvHeads;
+  out.key_size = kTrainedSize;
+  out.value_size = values_in_keys ? 4 : kTrainedSize;
   out.values_in_keys = values_in_keys;
   out.window = kind == MemoryLayer::Kind::window ? 3 : 0;
   return out;
@@ -32,9 +32,9 @@ struct Asked {
 
 Asked random_segment(int64_t width) {
   const auto of = [&](int64_t heads) {
-    return at::randn({kRows, heads, width, kSize}, at::kDouble).requires_grad_(true);
+    return at::randn({kRows, heads, width, kTrainedSize}, at::kDouble).requires_grad_(true);
   };
-  return {of(kHeads), of(kKvHeads), of(kKvHeads)};
+  return {of(kTrainedHeads), of(kTrainedKvHeads), of(kTrainedKvHeads)};
 }
 
 // [B, H, T, E], row b's tokens being its last counts[b] columns -> [1, H, N, E]

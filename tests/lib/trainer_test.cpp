@@ -16,7 +16,7 @@ namespace {
 
 const std::string slot = "layers.0.query.weight";  // [8, 8]
 
-Json config() { return test::tiny_config({.hidden_size = 8, .layers = 1}); }
+Json trained_config() { return test::tiny_config({.hidden_size = 8, .layers = 1}); }
 
 std::shared_ptr<Transformer> fresh_model() {
   return trainable_copy(*test::tiny_model({.hidden_size = 8, .layers = 1}));
@@ -67,7 +67,7 @@ TrainerOptions options_of(int64_t steps) {
 void run(Regression& r, const TrainerOptions& options, const std::filesystem::path& folder, bool resume = false,
          int64_t stop = 0, bool with_head = true) {
   const std::string recipe = Json({{"steps", options.schedule.steps}}).dump();
-  train(r.model, r.problem(with_head), options, config(), recipe, folder, resume,
+  train(r.model, r.problem(with_head), options, trained_config(), recipe, folder, resume,
         [stop](const Progress& p) { return p.done != stop; });
 }
 

@@ -25,9 +25,12 @@ inline at::Tensor tensor_of(const Json& rows) {
   return at::stack(parts);
 }
 
+inline constexpr double fp32 = 2e-5;  // sums in another order, a few layers deep
+
 // Largest difference relative to the size of the expected values.
 inline double relative_error(const at::Tensor& got, const at::Tensor& expected) {
-  return ((got.to(at::kFloat) - expected).abs().max() / expected.abs().max()).item<double>();
+  return ((got.to(at::kDouble) - expected.to(at::kDouble)).abs().max() / expected.to(at::kDouble).abs().max())
+      .item<double>();
 }
 
 }  // namespace tacit::test

@@ -39,12 +39,12 @@ void highest(const float* values, int64_t size, int64_t count, int64_t* out) {
   }
 }
 
-struct Scratch {
+struct RoutingScratch {
   std::vector<float> affinity, score, group_score;
   std::vector<int64_t> group;
 };
 
-void route(const ExpertRoutingArgs& a, int64_t n, Scratch& s) {
+void route(const ExpertRoutingArgs& a, int64_t n, RoutingScratch& s) {
   affinities(a.logits_NX + n * a.experts, a.experts, a.sigmoid, s.affinity.data());
   for (int64_t x = 0; x < a.experts; ++x) s.score[x] = s.affinity[x] + (a.correction_X ? a.correction_X[x] : 0);
   if (a.groups > 1) {
@@ -96,8 +96,8 @@ TACIT_CPU_CLONES void sum_rows_bf16(const ExpertSumArgs& a, int64_t begin, int64
 void expert_routing_cpu(const ExpertRoutingArgs& a) {
   constexpr int64_t kWorthAThread = 8192;  // affinities
   parallel_parts(0, a.tokens, std::max<int64_t>(1, kWorthAThread / a.experts), [&](int64_t begin, int64_t end) {
-    Scratch s{std::vector<float>(a.experts), std::vector<float>(a.experts), std::vector<float>(a.groups),
-              std::vector<int64_t>(a.groups)};
+    RoutingScratch s{std::vector<float>(a.experts), std::vector<float>(a.experts), std::vector<float>(a.groups),
+                     std::vector<int64_t>(a.groups)};
     for (int64_t n = begin; n < end; ++n) route(a, n, s);
   });
   // Sorted by counting.

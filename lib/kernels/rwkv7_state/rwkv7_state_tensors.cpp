@@ -14,7 +14,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr auto kName = "rwkv7_state";
+constexpr auto kRwkv7State = "rwkv7_state";
 constexpr int64_t kCheckpointEvery = 16;  // columns; 17 states of [64, 64] just fit a second-level cache
 
 // Columns as the kernel reads them; holds the tensors whose memory the arguments point to.
@@ -110,13 +110,13 @@ Rwkv7Found rwkv7_state_differentiable(const Rwkv7Columns& c, const at::Tensor& s
 }
 
 at::Tensor rwkv7_state_in_place(const Rwkv7Columns& c, const at::Tensor& state_BHEE, const at::Tensor& real_BT) {
-  require(state_BHEE.is_contiguous() && state_BHEE.scalar_type() == at::kFloat, kName,
+  require(state_BHEE.is_contiguous() && state_BHEE.scalar_type() == at::kFloat, kRwkv7State,
           "expected a contiguous state of Float but got ", c10::toString(state_BHEE.scalar_type()));
   Call call(in_order(c), real_BT);
   const at::Tensor y_BTHE = at::empty_like(call.inputs[0]);
   call.args.state_BHEE = state_BHEE.mutable_data_ptr<float>();
   call.args.y_BTHE = y_BTHE.mutable_data_ptr<float>();
-  rwkv7_state(call.args, kernel_place(state_BHEE, kName));
+  rwkv7_state(call.args, kernel_place(state_BHEE, kRwkv7State));
   return y_BTHE;
 }
 

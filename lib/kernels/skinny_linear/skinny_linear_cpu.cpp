@@ -7,25 +7,25 @@
 namespace tacit {
 namespace {
 
-constexpr int kLanes = 16;  // partial sums an output, whatever the machine's registers hold
-constexpr int kRows = 4;    // worked on together, so that a weight is loaded once for all of them
+constexpr int kPartialSums = 16;  // an output, whatever the machine's registers hold
+constexpr int kRows = 4;          // worked on together, so that a weight is loaded once for all of them
 
 // Outputs [begin, end) of `Rows` rows.
 template <int Rows>
 [[gnu::always_inline]] inline void outputs_of(const SkinnyLinearArgs& args, const float* x, float* y, int64_t begin,
                                               int64_t end) {
-  const int64_t I = args.inputs, whole = I / kLanes * kLanes;
+  const int64_t I = args.inputs, whole = I / kPartialSums * kPartialSums;
   for (int64_t o = begin; o < end; ++o) {
     const float* weight = args.weight_OI + o * I;
-    float sum[Rows][kLanes] = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
+    float sum[Rows][kPartialSums] = {};
+    for (int64_t i = 0; i < whole; i += kPartialSums) {
       for (int r = 0; r < Rows; ++r) {
-        for (int j = 0; j < kLanes; ++j) sum[r][j] += x[r * I + i + j] * weight[i + j];
+        for (int j = 0; j < kPartialSums; ++j) sum[r][j] += x[r * I + i + j] * weight[i + j];
       }
     }
     for (int r = 0; r < Rows; ++r) {
       float total = args.bias_O ? args.bias_O[o] : 0;
-      for (int j = 0; j < kLanes; ++j) total += sum[r][j];
+      for (int j = 0; j < kPartialSums; ++j) total += sum[r][j];
       for (int64_t i = whole; i < I; ++i) total += x[r * I + i] * weight[i];
       y[r * args.outputs + o] = total;
     }
@@ -40,21 +40,21 @@ constexpr int kAtOnce = 4;
 template <int Rows, int AtOnce>
 [[gnu::always_inline]] inline void add_outputs(const SkinnyLinearArgs& args, const float* x, float* y, int64_t o,
                                                int64_t begin, int64_t count) {
-  const int64_t I = args.inputs, O = args.outputs, whole = count / kLanes * kLanes;
+  const int64_t I = args.inputs, O = args.outputs, whole = count / kPartialSums * kPartialSums;
   const float* weight = args.weight_OI + o * I + begin;
   float factor[Rows][AtOnce];
   for (int r = 0; r < Rows; ++r) {
     for (int k = 0; k < AtOnce; ++k) factor[r][k] = x[r * O + o + k];
   }
-  for (int64_t i = 0; i < whole; i += kLanes) {
+  for (int64_t i = 0; i < whole; i += kPartialSums) {
     for (int r = 0; r < Rows; ++r) {
       float* out = y + r * I + begin + i;
-      float sum[kLanes];
-      for (int j = 0; j < kLanes; ++j) sum[j] = out[j];
+      float sum[kPartialSums];
+      for (int j = 0; j < kPartialSums; ++j) sum[j] = out[j];
       for (int k = 0; k < AtOnce; ++k) {
-        for (int j = 0; j < kLanes; ++j) sum[j] += factor[r][k] * weight[k * I + i + j];
+        for (int j = 0; j < kPartialSums; ++j) sum[j] += factor[r][k] * weight[k * I + i + j];
       }
-      for (int j = 0; j < kLanes; ++j) out[j] = sum[j];
+      for (int j = 0; j < kPartialSums; ++j) out[j] = sum[j];
     }
   }
   for (int64_t i = whole; i < count; ++i) {
@@ -92,21 +92,22 @@ TACIT_CPU_CLONES void run_inputs(const SkinnyLinearArgs& args, int64_t begin, in
   for (; r < args.rows; ++r) inputs_of<1>(args, x(), y(), begin, end);
 }
 
-constexpr int64_t kWorthAThread = 65536;  // weights
+constexpr int64_t kWeightsWorthAThread = 65536;  // weights
 
 }  // namespace
 
 void skinny_linear_cpu(const SkinnyLinearArgs& args) {
-  parallel_parts(0, args.outputs, std::max<int64_t>(1, kWorthAThread / args.inputs),
+  parallel_parts(0, args.outputs, std::max<int64_t>(1, kWeightsWorthAThread / args.inputs),
                  [&](int64_t begin, int64_t end) { run_outputs(args, begin, end); });
 }
 
 void skinny_linear_transposed_cpu(const SkinnyLinearArgs& args) {
   // Whole groups of lanes, so that an input's products are summed in the same order whoever takes it.
-  const int64_t groups = (args.inputs + kLanes - 1) / kLanes;
-  parallel_parts(
-      0, groups, std::max<int64_t>(1, kWorthAThread / args.outputs / kLanes),
-      [&](int64_t begin, int64_t end) { run_inputs(args, begin * kLanes, std::min(end * kLanes, args.inputs)); });
+  const int64_t groups = (args.inputs + kPartialSums - 1) / kPartialSums;
+  parallel_parts(0, groups, std::max<int64_t>(1, kWeightsWorthAThread / args.outputs / kPartialSums),
+                 [&](int64_t begin, int64_t end) {
+                   run_inputs(args, begin * kPartialSums, std::min(end * kPartialSums, args.inputs));
+                 });
 }
 
 }  // namespace tacit
