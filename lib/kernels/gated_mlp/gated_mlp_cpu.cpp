@@ -11,29 +11,30 @@ constexpr float kInverseSqrtTwoPi = 0.398942280f;
 constexpr float kTanhScale = 1.59576912f /* 2 sqrt(2/pi) */, kCubic = 0.044715f;
 
 // An activation and, where asked for, its slope.
+template <class V>
 struct Activated {
-  Lanes value, slope;
+  V value, slope;
 };
 
-template <MlpActivation kKind, bool kSlope>
-[[gnu::always_inline]] inline Activated activate(Lanes x) {
-  Activated out = {};
+template <MlpActivation kKind, bool kSlope, class V>
+[[gnu::always_inline]] inline Activated<V> activate(V x) {
+  Activated<V> out = {};
   if constexpr (kKind == MlpActivation::gelu) {
-    const Lanes below = normal_below(x);
+    const V below = normal_below(x);
     out.value = x * below;
     if constexpr (kSlope) out.slope = below + x * (kInverseSqrtTwoPi * exponential(-0.5f * x * x));
   } else if constexpr (kKind == MlpActivation::gelu_tanh) {
-    const Lanes share = 1.0f / (1.0f + exponential(-kTanhScale * (x + kCubic * x * x * x)));
+    const V share = 1.0f / (1.0f + exponential(-kTanhScale * (x + kCubic * x * x * x)));
     out.value = x * share;
     if constexpr (kSlope) out.slope = share + x * share * (1.0f - share) * kTanhScale * (1.0f + 3.0f * kCubic * x * x);
   } else if constexpr (kKind == MlpActivation::silu) {
-    const Lanes share = 1.0f / (1.0f + exponential(-x));
+    const V share = 1.0f / (1.0f + exponential(-x));
     out.value = x * share;
     if constexpr (kSlope) out.slope = share * (1.0f + x * (1.0f - share));
   } else {
-    const Lanes positive = x < 0.0f ? Lanes{} : x;  // NaN stays
+    const V positive = x < 0.0f ? V{} : x;  // NaN stays
     out.value = kKind == MlpActivation::relu ? positive : positive * positive;
-    if constexpr (kSlope) out.slope = kKind == MlpActivation::relu ? (x > 0.0f ? all(1) : Lanes{}) : 2.0f * positive;
+    if constexpr (kSlope) out.slope = kKind == MlpActivation::relu ? (x > 0.0f ? all<V>(1) : V{}) : 2.0f * positive;
   }
   return out;
 }
@@ -46,11 +47,11 @@ template <class T, MlpActivation kKind>
   y += begin;
   if (gate) {
     gate += begin;
-    by_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+    by_wide_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
       store_part(y + i, activate<kKind, false>(load_part(gate + i, left)).value * load_part(up + i, left), left);
     });
   } else {
-    by_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+    by_wide_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
       store_part(y + i, activate<kKind, false>(load_part(up + i, left)).value, left);
     });
   }
@@ -61,10 +62,10 @@ template <class T, MlpActivation kKind>
   const auto *gate = static_cast<const T*>(args.forward.gate_N), *up = static_cast<const T*>(args.forward.up_N);
   const auto* d_y = static_cast<const T*>(args.d_y_N);
   auto *d_gate = static_cast<T*>(args.d_gate_N), *d_up = static_cast<T*>(args.d_up_N);
-  by_lanes(end - begin, [&](int64_t k, auto left) TACIT_INLINE {
+  by_wide_lanes(end - begin, [&](int64_t k, auto left) TACIT_INLINE {
     const int64_t i = begin + k;
-    const Lanes u = load_part(up + i, left), d = load_part(d_y + i, left);
-    const Activated act = activate<kKind, true>(gate ? load_part(gate + i, left) : u);
+    const auto u = load_part(up + i, left), d = load_part(d_y + i, left);
+    const auto act = activate<kKind, true>(gate ? load_part(gate + i, left) : u);
     store_part(d_up + i, d * (gate ? act.value : act.slope), left);
     if (gate) store_part(d_gate + i, d * u * act.slope, left);
   });
@@ -105,18 +106,18 @@ TACIT_CPU_CLONES void backward_bf16(const GatedMlpBackwardArgs& a, int64_t begin
   backward_any<Bf16>(a, begin, end);
 }
 
-constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
+constexpr int64_t kElementsWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
 
 }  // namespace
 
 void gated_mlp_cpu(const GatedMlpArgs& a) {
-  parallel_parts(0, a.count, kWorthAThread, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, a.count, kElementsWorthAThread, [&](int64_t begin, int64_t end) {
     (a.scalar == Scalar::fp32 ? forward_fp32 : forward_bf16)(a, begin, end);
   });
 }
 
 void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a) {
-  parallel_parts(0, a.forward.count, kWorthAThread, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, a.forward.count, kElementsWorthAThread, [&](int64_t begin, int64_t end) {
     (a.forward.scalar == Scalar::fp32 ? backward_fp32 : backward_bf16)(a, begin, end);
   });
 }
