@@ -13,7 +13,7 @@
 namespace tacit {
 namespace {
 
-std::string joined(const std::vector<std::string>& parts) {
+std::string listed_names(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& each : parts) out += (out.empty() ? "" : ", ") + each;
   return out;
@@ -39,7 +39,7 @@ void print_tasks() {
     const Task& of = task(name);
     std::cout << "  " << name << std::string(indent.size() - 2 - name.size(), ' ') << of.summary << "\n";
     std::string from = of.generated ? "generated" : "needs '--data'";
-    if (!of.formats.empty()) from += (of.generated ? "; reads " : ": ") + joined(of.formats);
+    if (!of.formats.empty()) from += (of.generated ? "; reads " : ": ") + listed_names(of.formats);
     std::cout << indent << from << "\n";
     if (!of.published.empty()) std::cout << indent << of.published << "\n";
     if (!of.licence.empty()) std::cout << indent << "licence " << of.licence << "\n";

@@ -11,10 +11,10 @@ namespace tacit {
 namespace {
 
 std::atomic<bool> pressed{false};
-std::atomic<bool> watched{false};  // somebody looks at the flag
+std::atomic<bool> looked_at{false};  // somebody looks at the flag
 
 void on_interrupt(int) {
-  if (!watched.load() || pressed.exchange(true)) _exit(kInterruptedBySignal);
+  if (!looked_at.load() || pressed.exchange(true)) _exit(kInterruptedBySignal);
 }
 
 }  // namespace
@@ -28,12 +28,12 @@ void install_interrupt_handler() {
 }
 
 bool interrupted() {
-  watched.store(true);
+  looked_at.store(true);
   return pressed.load();
 }
 
 void clear_interrupt() {
-  watched.store(true);
+  looked_at.store(true);
   pressed.store(false);
 }
 

@@ -72,7 +72,7 @@ std::string gist(const Reply& reply) {
   return join_words(words);
 }
 
-void compare(Repl& repl, const Arguments& args) {
+void compare_thinkers(Repl& repl, const Arguments& args) {
   repl.require_question();
   const Arguments names = args.empty() ? comparable_models(repl) : args;
   require(!names.empty(), "repl", "expected folders or methods behind /compare: ",
@@ -168,7 +168,7 @@ std::vector<ReplCommand> repl_measure_commands() {
         "SIDE:METHOD (words:direct). Without any: all embedded models of the task."},
        0,
        1000,
-       compare,
+       compare_thinkers,
        complete_compare},
       {"/bench",
        "[ROUNDS]",

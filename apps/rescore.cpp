@@ -14,7 +14,7 @@
 namespace tacit {
 namespace {
 
-constexpr size_t kMostShown = 20;
+constexpr size_t kMostChanges = 20;
 
 std::string shown(const Score& score) {
   return (score.extracted ? dump(OrderedJson(score.answer)) : std::string("nothing")) +
@@ -30,12 +30,12 @@ OrderedJson to_json(const ScoreChange& change) {
 }
 
 void print_changes(const Rescored& result, bool dry) {
-  for (size_t i = 0; i < std::min(result.changes.size(), kMostShown); ++i) {
+  for (size_t i = 0; i < std::min(result.changes.size(), kMostChanges); ++i) {
     const ScoreChange& change = result.changes[i];
     std::cout << change.id << (change.repeat > 0 ? ", repeat " + std::to_string(change.repeat) : "") << ": "
               << shown(change.before) << " -> " << shown(change.after) << "\n";
   }
-  if (result.changes.size() > kMostShown) std::cout << ".. and " << result.changes.size() - kMostShown << " more\n";
+  if (result.changes.size() > kMostChanges) std::cout << ".. and " << result.changes.size() - kMostChanges << " more\n";
   const Metrics &before = result.before, &after = result.run.metrics;
   std::cout << result.changes.size() << " of " << after.examples << " samples " << (dry ? "would change" : "changed")
             << "; correct " << before.correct << " -> " << after.correct << ", without an answer "

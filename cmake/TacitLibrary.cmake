@@ -7,6 +7,7 @@ function(tacit_library name)
   if(TACIT_HAS_CUDA)
     file(GLOB_RECURSE cuda CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cu")
     list(APPEND sources ${cuda})
+    set_source_files_properties(${cuda} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)  # CMake 3.31 would unite them
     foreach(kernel IN LISTS cuda)  # a kernel that has no CUDA version keeps its stub
       cmake_path(GET kernel PARENT_PATH folder)
       list(REMOVE_ITEM sources "${folder}/no_cuda.cpp")

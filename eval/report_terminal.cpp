@@ -100,7 +100,7 @@ std::string padded(const std::string& text, int64_t width, bool right) {
 }
 
 // Spaces at the end of a line help nobody; colour codes keep theirs.
-std::string stripped(std::string line) {
+std::string without_trailing_blanks(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }
@@ -109,13 +109,13 @@ std::string table(const std::vector<ReportColumn>& columns, const Painter& paint
   const std::string gap(kGap, ' ');
   std::string out, line;
   for (const ReportColumn& c : columns) line += (line.empty() ? "" : gap) + padded(c.head, column_width(c), c.right);
-  out += painter.head(stripped(line)) + "\n";
+  out += painter.head(without_trailing_blanks(line)) + "\n";
   for (size_t r = 0; r < columns[0].cells.size(); ++r) {
     line.clear();
     for (const ReportColumn& c : columns) {
       line += (line.empty() ? "" : gap) + painter.cell(c, r, padded(c.cells[r], column_width(c), c.right));
     }
-    out += stripped(line) + "\n";
+    out += without_trailing_blanks(line) + "\n";
   }
   return out;
 }

@@ -8,8 +8,6 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kEvaluate = "evaluate";
-
 // Fields of run.json that two sessions of one run may differ in.
 bool may_differ(const std::string& pointer) {
   static const std::vector<std::string> free = {"/command",   "/batch",     "/shuffle", "/model_path",
@@ -38,8 +36,8 @@ std::string field_path(std::string pointer) {
   const std::string wanted = there.contains(field)
                                  ? name + " of " + there.at(field).dump() + ", as the run in this folder has"
                                  : "no " + name + ", as the run in this folder was made without it";
-  fail(kEvaluate, "expected ", wanted, ", but got ", here.contains(field) ? here.at(field).dump() : "none", " (",
-       path.string(), "); choose another folder");
+  fail(kEvaluateOperation, "expected ", wanted, ", but got ", here.contains(field) ? here.at(field).dump() : "none",
+       " (", path.string(), "); choose another folder");
 }
 
 // What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
@@ -54,8 +52,9 @@ std::string find_stranger(const std::filesystem::path& path) {
 }  // namespace
 
 void require_same_run(const OrderedJson& record, const std::filesystem::path& path) {
-  const Json stored = read_json(path, kEvaluate);
-  require(stored.is_object(), kEvaluate, "expected a JSON object but got ", stored.type_name(), " in ", path.string());
+  const Json stored = read_json(path, kEvaluateOperation);
+  require(stored.is_object(), kEvaluateOperation, "expected a JSON object but got ", stored.type_name(), " in ",
+          path.string());
   const Json there = stored.flatten();
   const OrderedJson here = record.flatten();
   std::vector<std::string> pointers;  // in the record's order, then what only the folder has
@@ -73,24 +72,24 @@ void require_same_run(const OrderedJson& record, const std::filesystem::path& pa
 RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : path_(std::move(path)) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
-  require(!error && is_directory(path_), kEvaluate, "expected a folder for the run but got \"", error.message(),
-          "\" for ", path_.string());
+  require(!error && is_directory(path_), kEvaluateOperation, "expected a folder for the run but got \"",
+          error.message(), "\" for ", path_.string());
   const auto run_file = path_ / "run.json", samples_file = path_ / "samples.jsonl";
   const std::string stranger = find_stranger(path_);  // before looking for the run that another process may begin
   if (exists(run_file)) {
     require_same_run(record, run_file);
   } else {
     const bool results = stranger == "samples.jsonl" || stranger == "metrics.json";
-    require(!results, kEvaluate, "expected a new folder, or one with a run.json, but got ", path_.string(),
+    require(!results, kEvaluateOperation, "expected a new folder, or one with a run.json, but got ", path_.string(),
             ", which has results without one");
-    require(stranger.empty(), kEvaluate, "expected a new folder, or one of a run, but got ", path_.string(),
+    require(stranger.empty(), kEvaluateOperation, "expected a new folder, or one of a run, but got ", path_.string(),
             ", which holds '", stranger, "'");
-    write_file_atomic(run_file, record.dump(2) + "\n", kEvaluate);
+    write_file_atomic(run_file, record.dump(2) + "\n", kEvaluateOperation);
   }
-  appender_ = std::make_unique<LineAppender>(samples_file, kEvaluate);
+  appender_ = std::make_unique<LineAppender>(samples_file, kEvaluateOperation);
 }
 
-std::vector<Sample> RunFolder::samples() const { return read_samples(path_ / "samples.jsonl", kEvaluate); }
+std::vector<Sample> RunFolder::samples() const { return read_samples(path_ / "samples.jsonl", kEvaluateOperation); }
 
 void RunFolder::append(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) appender_->append(to_json(sample).dump());
@@ -104,11 +103,11 @@ void RunFolder::store(const std::vector<Sample>& samples) {
       [&](std::ostream& out) {
         for (const Sample& sample : samples) out << to_json(sample).dump() << '\n';
       },
-      kEvaluate);
+      kEvaluateOperation);
 }
 
 void RunFolder::store(const Metrics& metrics) {
-  write_file_atomic(path_ / "metrics.json", to_json(metrics).dump(2) + "\n", kEvaluate);
+  write_file_atomic(path_ / "metrics.json", to_json(metrics).dump(2) + "\n", kEvaluateOperation);
 }
 
 Run read_run(const std::filesystem::path& folder) {

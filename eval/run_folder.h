@@ -11,6 +11,8 @@
 
 namespace tacit {
 
+inline constexpr const char* kEvaluateOperation = "evaluate";  // the operation that errors about run folders name
+
 // Everything that a run is made from, for run.json.
 struct RunRecord {
   const LoadedModel& model;

@@ -8,13 +8,11 @@
 namespace tacit {
 namespace {
 
-constexpr const char* kShard = "evaluate";
-
 void require_same_waves(const OrderedJson& record, const std::filesystem::path& file) {
-  const Json stored = read_json(file, kShard);
+  const Json stored = read_json(file, kEvaluateOperation);
   for (const char* name : {"batch", "shuffle"}) {
     const std::string here = record.at(name).dump(), there = stored.value(name, Json()).dump();
-    require(here == there, kShard, "expected '", name, "' of ", there,
+    require(here == there, kEvaluateOperation, "expected '", name, "' of ", there,
             ", as a process that shares this run has, but got ", here, " (", file.string(), ")");
   }
 }
@@ -41,7 +39,8 @@ std::vector<Sample> shard_samples(const std::filesystem::path& run, const Ordere
   for (const auto& shard : shards) {
     require_same_run(record, shard / "run.json");
     require_same_waves(record, shard / "run.json");
-    for (Sample& sample : finished_samples(shard / "samples.jsonl", kShard)) out.push_back(std::move(sample));
+    for (Sample& sample : finished_samples(shard / "samples.jsonl", kEvaluateOperation))
+      out.push_back(std::move(sample));
   }
   return out;
 }

@@ -9,7 +9,7 @@
 namespace tacit {
 namespace {
 
-std::string replaced(std::string text, std::string_view what, std::string_view with) {
+std::string with_replaced(std::string text, std::string_view what, std::string_view with) {
   std::string out;
   size_t from = 0;
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, from)) {
@@ -89,28 +89,28 @@ Text fix_a_slash_b(const std::string& text) {
 
 // strip_string
 Text normal_form(std::string s) {
-  s = replaced(s, "\n", "");
-  s = replaced(s, "\\!", "");
-  s = replaced(s, "\\\\", "\\");
-  s = replaced(s, "tfrac", "frac");
-  s = replaced(s, "dfrac", "frac");
-  s = replaced(s, "\\left", "");
-  s = replaced(s, "\\right", "");
-  s = replaced(s, "^{\\circ}", "");
-  s = replaced(s, "^\\circ", "");
-  s = replaced(s, "\\$", "");
+  s = with_replaced(s, "\n", "");
+  s = with_replaced(s, "\\!", "");
+  s = with_replaced(s, "\\\\", "\\");
+  s = with_replaced(s, "tfrac", "frac");
+  s = with_replaced(s, "dfrac", "frac");
+  s = with_replaced(s, "\\left", "");
+  s = with_replaced(s, "\\right", "");
+  s = with_replaced(s, "^{\\circ}", "");
+  s = with_replaced(s, "^\\circ", "");
+  s = with_replaced(s, "\\$", "");
   if (const auto parts = split(s, "\\text{ "); parts.size() > 1) {  // a unit on the right
     if (parts.size() != 2) return std::nullopt;
     s = parts[0];
   }
-  s = replaced(s, "\\%", "");
-  s = replaced(s, " .", " 0.");
-  s = replaced(s, "{.", "{0.");
+  s = with_replaced(s, "\\%", "");
+  s = with_replaced(s, " .", " 0.");
+  s = with_replaced(s, "{.", "{0.");
   if (s.empty()) return s;
   if (s[0] == '.') s = "0" + s;
   if (const auto parts = split(s, "="); parts.size() == 2 && parts[0].size() <= 2) s = parts[1];  // "k = "
   Text out = fix_sqrt(s);
-  if (out) out = fix_fracs(replaced(*out, " ", ""));
+  if (out) out = fix_fracs(with_replaced(*out, " ", ""));
   if (out && *out == "0.5") out = "\\frac{1}{2}";
   return out ? fix_a_slash_b(*out) : out;
 }

@@ -3,8 +3,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include <array>
-
 #include "eval/sample.h"
 #include "eval/text_pattern.h"
 #include "lib/core/error.h"

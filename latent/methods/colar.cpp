@@ -50,21 +50,21 @@ Procedure colar_procedure(const MethodContext& context) {
 
 void check_colar_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
-  const auto number = [&](const char* name) { return options.at(name).get<double>(); };
   const auto stage = options.at("stage").get<std::string>(), latent = options.at("latent_loss").get<std::string>();
   if (stage != "supervised" && stage != "reinforced") in.reject("stage", "to be supervised or reinforced");
   if (latent != "nll" && latent != "mse") in.reject("latent_loss", "to be nll or mse");
   for (const char* name : {"compression", "max_compression"}) {
-    if (number(name) < 1 || number(name) > 1024) in.reject(name, "to lie in 1..1024");
+    if (number_option(options, name) < 1 || number_option(options, name) > 1024) in.reject(name, "to lie in 1..1024");
   }
   for (const char* name : {"token_weight", "latent_weight", "spread", "seed", "head_width"}) {
-    if (!(number(name) >= 0)) in.reject(name, "to be at least 0");
+    if (!(number_option(options, name) >= 0)) in.reject(name, "to be at least 0");
   }
   for (const char* name : {"embedding_std", "temperature", "clip"}) {
-    if (!(number(name) > 0)) in.reject(name, "to be above 0");
+    if (!(number_option(options, name) > 0)) in.reject(name, "to be above 0");
   }
-  if (stage == "reinforced" && number("spread") == 0) in.reject("spread", "to be above 0 in stage reinforced");
-  if (number("group") < 2) in.reject("group", "to be at least 2");
+  if (stage == "reinforced" && number_option(options, "spread") == 0)
+    in.reject("spread", "to be above 0 in stage reinforced");
+  if (number_option(options, "group") < 2) in.reject("group", "to be at least 2");
 }
 
 }  // namespace

@@ -127,16 +127,16 @@ LatentLoss colar_supervised_loss(const LossContext& in) {
   out.tokens = tokens.item<double>();
   out.accuracy = (logits_NV.argmax(-1) == label_N).to(at::kFloat).mean().item<double>();
   for (const Rollout& row : data.rows) out.positions += std::ssize(row.prompt) + std::ssize(row.tokens);
-  out.total = number(options, "token_weight") * tokens;
+  out.total = number_option(options, "token_weight") * tokens;
   if (!data.latent_row.empty()) {
     const Gaussian gaussian =
         gaussian_head(in.weights, pick(before_BTD, data.latent_row, data.latent_position, in.model));
     const at::Tensor gold_MD = data.input_ND.detach().index_select(0, long_tensor(data.latent_fed, in.model)) /
-                               number(options, "embedding_std");
+                               number_option(options, "embedding_std");
     const bool nll = options.at("latent_loss") == "nll";
     const at::Tensor latents =
         (nll ? gaussian_nll(gaussian, gold_MD) : gaussian_square_error(gaussian, gold_MD)).mean();
-    out.total = out.total + number(options, "latent_weight") * latents;
+    out.total = out.total + number_option(options, "latent_weight") * latents;
     out.figures = {{"latent_loss", latents.item<double>()},
                    {"sigma", gaussian.log_sigma.detach().exp().mean().item<double>()},
                    {"compression", static_cast<double>(factor)}};
@@ -149,9 +149,9 @@ LatentLoss colar_policy_loss(const LossContext& in) {
   const Procedure format = colar_format(method_context(in), options.at("compression").get<int64_t>());
   const Texts texts = texts_of(in, format);
   ColarRolloutOptions how{.group = options.at("group").get<int64_t>(),
-                          .temperature = number(options, "temperature"),
-                          .spread = number(options, "spread"),
-                          .embedding_std = number(options, "embedding_std"),
+                          .temperature = number_option(options, "temperature"),
+                          .spread = number_option(options, "spread"),
+                          .embedding_std = number_option(options, "embedding_std"),
                           .seed = in.context.seed};
   const TokenRows expected = answers_of(in.examples, in.context.tokenizer);
   if (!in.training) {
@@ -186,7 +186,7 @@ LatentLoss colar_policy_loss(const LossContext& in) {
   const at::Tensor before_BTD = replay(in.model, rollouts, fed, input_ND);
   const TokenActions actions = token_actions(rollouts, advantages);
   const TokenScores scores = score_tokens(in.model, before_BTD, actions, how.temperature);
-  const PolicyLossOptions clip{.clip = number(options, "clip")};
+  const PolicyLossOptions clip{.clip = number_option(options, "clip")};
   const PolicyLoss words = policy_loss({scores.log_p_N, actions.old_N, actions.advantage_N, actions.share_N}, clip);
   LatentLoss out;
   out.total = words.loss;

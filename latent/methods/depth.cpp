@@ -34,11 +34,11 @@ int64_t answering_recurrences(const Json& options, int64_t otherwise) {
   return mean > 0 ? std::max<int64_t>(1, std::llround(mean)) : otherwise;
 }
 
-double number(const Json& options, const char* name) { return options.at(name).get<double>(); }
+double number_option(const Json& options, const char* name) { return options.at(name).get<double>(); }
 
 void at_least(const Json& options, const char* name, double least, const std::string& source) {
-  require(number(options, name) >= least, "read_config", "expected '", name, "' to be at least ", least, " but got ",
-          options.at(name).dump(), " in ", source);
+  require(number_option(options, name) >= least, "read_config", "expected '", name, "' to be at least ", least,
+          " but got ", options.at(name).dump(), " in ", source);
 }
 
 }  // namespace tacit

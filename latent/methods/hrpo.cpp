@@ -46,8 +46,8 @@ LatentLoss loss(const LossContext& in) {
   const Procedure procedure = words_procedure({in.context.settings, &in.context.tokenizer, in.context.latents});
   const TokenRows prompts = prompts_of(in.rows), expected = answers_of(in.examples, in.context.tokenizer);
   HrpoRolloutOptions rollout{.group = options.at("group").get<int64_t>(),
-                             .temperature = number(options, "temperature"),
-                             .residual_temperature = number(options, "temperature"),
+                             .temperature = number_option(options, "temperature"),
+                             .residual_temperature = number_option(options, "temperature"),
                              .seed = in.context.seed};
   if (!in.training) {
     // The likeliest chain of every problem; the loss is that of the reference chains, read as plain tokens.
@@ -58,7 +58,8 @@ LatentLoss loss(const LossContext& in) {
     return out;
   }
   const auto rollouts = hrpo_rollouts(in.model, in.weights, procedure, prompts, expected, rollout);
-  HrpoLossOptions how{.temperature = rollout.temperature, .clip = number(options, "clip"), .kl = number(options, "kl")};
+  HrpoLossOptions how{
+      .temperature = rollout.temperature, .clip = number_option(options, "clip"), .kl = number_option(options, "kl")};
   const auto reference = options.at("reference").get<std::string>();
   const std::shared_ptr<const Transformer> model = reference.empty() ? nullptr : load_model(reference);
   how.reference = model.get();
@@ -67,15 +68,15 @@ LatentLoss loss(const LossContext& in) {
 
 void check_hrpo_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
-  if (!(number(options, "temperature") > 0)) in.reject("temperature", "to be above 0");
-  if (!(number(options, "think_temperature") >= 0)) in.reject("think_temperature", "to be at least 0");
+  if (!(number_option(options, "temperature") > 0)) in.reject("temperature", "to be above 0");
+  if (!(number_option(options, "think_temperature") >= 0)) in.reject("think_temperature", "to be at least 0");
   if (options.at("group").get<int64_t>() < 2) in.reject("group", "to be at least 2");
-  if (!(number(options, "clip") > 0)) in.reject("clip", "to be above 0");
-  if (!(number(options, "kl") >= 0)) in.reject("kl", "to be at least 0");
-  if (number(options, "kl") > 0 && options.at("reference").get<std::string>().empty()) {
+  if (!(number_option(options, "clip") > 0)) in.reject("clip", "to be above 0");
+  if (!(number_option(options, "kl") >= 0)) in.reject("kl", "to be at least 0");
+  if (number_option(options, "kl") > 0 && options.at("reference").get<std::string>().empty()) {
     in.reject("reference", "to name a checkpoint where kl is above 0");
   }
-  const double low = number(options, "gate_min"), high = number(options, "gate_max");
+  const double low = number_option(options, "gate_min"), high = number_option(options, "gate_max");
   if (!(low > 0 && low <= high)) in.reject("gate_min", "to be above 0 and at most gate_max");
   if (!(high < 1)) in.reject("gate_max", "to be below 1");
   if (options.at("seed").get<int64_t>() < 0) in.reject("seed", "to be at least 0");
@@ -95,7 +96,8 @@ Method hrpo_method() {
   m.row = cot_method().row;
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {
     const Json& options = context.settings.options;
-    return hrpo_gate_weights(config.hidden_size, number(options, "gate_min"), number(options, "gate_max"), seed);
+    return hrpo_gate_weights(config.hidden_size, number_option(options, "gate_min"), number_option(options, "gate_max"),
+                             seed);
   };
   m.loss = loss;
   m.stages = [](int64_t) { return 1; };

@@ -54,7 +54,7 @@ LatentLoss recurrent_answer_loss(const LossContext& context, bool random);
 // What the checkpoint says of its recurrences: option "mean_recurrences", rounded, else `otherwise`.
 int64_t answering_recurrences(const Json& options, int64_t otherwise);
 
-double number(const Json& options, const char* name);  // an option
+double number_option(const Json& options, const char* name);
 // Refuses an option below `least`.
 void at_least(const Json& options, const char* name, double least, const std::string& source);
 

@@ -66,20 +66,21 @@ Halt soft_halt(std::optional<int64_t> marker, double temperature, double thresho
 
 void check_soft_thinking_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
-  const auto number = [&](const char* name) { return options.at(name).get<double>(); };
-  if (!(number("temperature") >= 0)) in.reject("temperature", "to be at least 0");
-  if (number("top_k") < 0) in.reject("top_k", "to be at least 0 (0 = all tokens)");
-  if (!(number("top_p") > 0 && number("top_p") <= 1)) in.reject("top_p", "to lie in 0..1, 0 excluded");
-  if (!(number("min_p") >= 0 && number("min_p") <= 1)) in.reject("min_p", "to lie in 0..1");
-  if (!(number("cold_entropy") >= 0)) in.reject("cold_entropy", "to be at least 0 (0 = no cold stop)");
-  if (number("cold_steps") < 1) in.reject("cold_steps", "to be at least 1");
+  if (!(number_option(options, "temperature") >= 0)) in.reject("temperature", "to be at least 0");
+  if (number_option(options, "top_k") < 0) in.reject("top_k", "to be at least 0 (0 = all tokens)");
+  if (!(number_option(options, "top_p") > 0 && number_option(options, "top_p") <= 1))
+    in.reject("top_p", "to lie in 0..1, 0 excluded");
+  if (!(number_option(options, "min_p") >= 0 && number_option(options, "min_p") <= 1))
+    in.reject("min_p", "to lie in 0..1");
+  if (!(number_option(options, "cold_entropy") >= 0)) in.reject("cold_entropy", "to be at least 0 (0 = no cold stop)");
+  if (number_option(options, "cold_steps") < 1) in.reject("cold_steps", "to be at least 1");
   const auto noise = options.at("noise").get<std::string>();
   if (noise != "none" && noise != "gumbel" && noise != "dirichlet") {
     in.reject("noise", "to be none, gumbel or dirichlet");
   }
-  if (!(number("gumbel_temperature") > 0)) in.reject("gumbel_temperature", "to be above 0");
-  if (!(number("dirichlet_alpha") > 0)) in.reject("dirichlet_alpha", "to be above 0");
-  if (number("seed") < 0) in.reject("seed", "to be at least 0");
+  if (!(number_option(options, "gumbel_temperature") > 0)) in.reject("gumbel_temperature", "to be above 0");
+  if (!(number_option(options, "dirichlet_alpha") > 0)) in.reject("dirichlet_alpha", "to be above 0");
+  if (number_option(options, "seed") < 0) in.reject("seed", "to be at least 0");
 }
 
 }  // namespace

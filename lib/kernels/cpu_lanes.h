@@ -101,6 +101,7 @@ template <class T, class Count>
 template <class T, class V, class Count>
 [[gnu::always_inline]] inline void store_part(T* to, V x, Count count) {
   if constexpr (std::is_same_v<Count, WholeWideLanes>) {
+    static_assert(sizeof(x) == sizeof(WideLanes));
     store(to, x);
   } else {
     store<std::is_same_v<Count, WholeLanes>>(to, x, count);

@@ -67,12 +67,12 @@ std::string one_spelling(std::string_view jinja) {
 }
 
 // A family's template has all of `needs` and nothing of `lacks`, which would make it do what the data do not say.
-struct Family {
+struct TemplateFamily {
   const char* name;
   std::vector<std::string_view> needs, lacks;
 };
 
-const std::vector<Family>& families() {
+const std::vector<TemplateFamily>& template_families() {
   using Parts = std::vector<std::string_view>;
   const auto with = [](Parts some, std::initializer_list<std::string_view> more) {
     some.insert(some.end(), more);
@@ -86,7 +86,7 @@ const std::vector<Family>& families() {
   static const Parts told = {R"({{'Cutting Knowledge Date: December 2023\n'}}{{'Today Date: '+date_string+'\n\n'}})",
                              R"(setdate_string='26 Jul 2024')"};
   static const Parts never = {"eos_token", "Conversation roles", "{%generation%}", "loop.index0%2", "think"};
-  static const std::vector<Family> all = {
+  static const std::vector<TemplateFamily> all = {
       {"chatml", chatml, with(never, {"trim", "strip(", "replace(", "bos_token", "strftime_now", "raise_exception"})},
       {"qwen3",
        with(chatml, {"last_query_index", "loop.lastor(notloop.lastandreasoning_content)", "enable_thinkingisfalse",
@@ -157,7 +157,7 @@ ChatTemplate recognize_chat_template(std::string_view jinja, std::string_view bo
   const std::string spelled = one_spelling(jinja);
   const auto in = [&](std::string_view part) { return has(spelled, part); };
   std::string names;
-  for (const Family& family : families()) {
+  for (const TemplateFamily& family : template_families()) {
     names += (names.empty() ? "" : ", ") + std::string(family.name);
     if (!std::ranges::all_of(family.needs, in) || std::ranges::any_of(family.lacks, in)) continue;
     ChatTemplate chat = chat_template(family.name);

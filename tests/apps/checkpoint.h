@@ -59,4 +59,10 @@ inline int64_t saved_steps(const std::filesystem::path& folder) {
   return exists(state) ? std::stoll(read_safetensors(state).metadata.at("step")) : 0;
 }
 
+// Arguments after arguments.
+inline std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 }  // namespace tacit::test

@@ -11,11 +11,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-Words operator+(Words a, const Words& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 const Words kSmallComparison = {"--count", "6",         "--seed", "3",           "--latency-problems",
                                 "1",       "--threads", "1",      "--max-nodes", "18"};
 

@@ -6,7 +6,6 @@
 
 #include "lib/core/files.h"
 #include "lib/core/json.h"
-#include "lib/core/safetensors.h"
 #include "lib/train/data_parallel.h"
 #include "tests/apps/checkpoint.h"
 #include "tests/lib/core_support.h"

@@ -5,6 +5,7 @@
 
 #include "lib/core/json.h"
 #include "tests/apps/model_folder.h"
+#include "tests/apps/repl_support.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/run_binary.h"
 
@@ -12,13 +13,6 @@ using namespace tacit;
 using namespace tacit::test;
 
 namespace {
-
-const std::filesystem::path& models() {
-  static const ScratchFolder folder;
-  static const bool written = (write_tiny_models(folder.path()), true);
-  (void)written;
-  return folder.path();
-}
 
 Finished demo(std::vector<std::string> more) {
   std::vector<std::string> args = {"demo", "--models", models().string()};

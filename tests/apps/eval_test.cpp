@@ -12,11 +12,6 @@ using namespace tacit::test;
 
 namespace {
 
-std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 const std::vector<std::string> kSmall = {"--task", "reach",     "--count", "6", "--seed", "3", "--latency-problems",
                                          "0",      "--threads", "1"};
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kGraph = "5 12 | 5 7 | 12 3 | 7 9 | 9 22 | 1 31 | [Q] 22 31 [R] 5";
 
-GraphQuestion question() { return parse_graph_question(kGraph, "test"); }
+GraphQuestion asked_graph() { return parse_graph_question(kGraph, "test"); }
 
 // The first thought holds both successors of the root, the second is sure of one, the third sees both candidates.
 ThoughtGrid three_thoughts() {
@@ -67,7 +67,7 @@ TEST_CASE("a bar is as long as its share, to an eighth of a column") {
 }
 
 TEST_CASE("the grid of a small problem is drawn cell by cell") {
-  const Lines lines = thought_bars(with_truth(three_thoughts(), question()), {.width = 44});
+  const Lines lines = thought_bars(with_truth(three_thoughts(), asked_graph()), {.width = 44});
   const Lines expected = {
       "thought  1           2           3",
       "12      •███     50",
@@ -95,7 +95,7 @@ TEST_CASE("where no share reaches one half, a full bar is the largest, and the l
 TEST_CASE("thoughts that hold all explored nodes are marked at all of them") {
   ThoughtGrid grid = three_thoughts();
   grid.explored = true;
-  grid = with_truth(grid, question());
+  grid = with_truth(grid, asked_graph());
   CHECK(grid.frontiers == std::vector<std::vector<std::string>>{
                               {"5", "12", "7"}, {"5", "12", "7", "3", "9"}, {"5", "12", "7", "3", "9", "22"}});
   CHECK(holds(all(thought_bars(grid, {})), "within this many steps"));
@@ -119,7 +119,7 @@ TEST_CASE("no picture is wider than asked, and thoughts that do not fit go into 
   ThoughtGrid grid = three_thoughts();
   grid.thoughts.insert(grid.thoughts.end(), grid.thoughts.begin(), grid.thoughts.end());
   grid.thoughts.insert(grid.thoughts.end(), grid.thoughts.begin(), grid.thoughts.end());
-  const GraphQuestion problem = question();
+  const GraphQuestion problem = asked_graph();
   for (int64_t width = 20; width <= 160; width += 7) {
     for (const bool colour : {false, true}) {
       CAPTURE(width);
@@ -135,7 +135,7 @@ TEST_CASE("no picture is wider than asked, and thoughts that do not fit go into 
 }
 
 TEST_CASE("ANSI codes appear only when colour is asked for, and change nothing else") {
-  const GraphQuestion problem = question();
+  const GraphQuestion problem = asked_graph();
   const auto draw = [&](bool colour) {
     const RenderOptions options{.width = 70, .colour = colour};
     Lines lines = graph_picture(problem, options);
@@ -164,21 +164,21 @@ TEST_CASE("a grid of many rows leaves out the dimmest and says how many") {
 }
 
 TEST_CASE("a written path says which ways it left and where it left the graph") {
-  const GraphQuestion problem = question();
+  const GraphQuestion problem = asked_graph();
   const Lines expected = {"5    root", "12   takes this, leaves 7", "3    the only way", "31 ✗ no edge 3 → 31",
                           "[P]  not a node"};
   CHECK(word_chain({"12", "3", "31", "[P]"}, &problem, {}) == expected);
 }
 
 TEST_CASE("a path that never ends is cut") {
-  const GraphQuestion problem = question();
+  const GraphQuestion problem = asked_graph();
   const Lines lines = word_chain(std::vector<std::string>(64, "12"), &problem, {});
   CHECK(lines.size() == 16);
   CHECK(lines.back() == "and 50 more words");
 }
 
 TEST_CASE("a written frontier is compared level by level with the true one") {
-  const GraphQuestion problem = question();
+  const GraphQuestion problem = asked_graph();
   const Lines expected = {"0:  5", "1:  12 7", "2:  3 1?  lacks 9"};
   CHECK(word_chain({"12", "7", ";", "3", "1", ";"}, &problem, {}) == expected);
 }
@@ -192,7 +192,7 @@ TEST_CASE("the graph is drawn as adjacency lists by distance from the root") {
       "3 steps   22 ✓",
       "no path   1 → 31 ✗   31 ✗",
   };
-  CHECK(graph_picture(question(), {}) == expected);
+  CHECK(graph_picture(asked_graph(), {}) == expected);
 }
 
 TEST_CASE("two columns stand beside each other, one above the other where the width is short") {

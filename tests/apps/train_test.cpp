@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "lib/core/json.h"
-#include "lib/core/safetensors.h"
 #include "tests/apps/checkpoint.h"
 #include "tests/lib/tokenizer_support.h"
 
@@ -27,7 +26,6 @@ std::vector<std::string> train_command(const std::filesystem::path& recipe, cons
           "--out",      out,     "--threads", "1",    "--json"};
 }
 
-// The updates that a resumed training would not do again.
 }  // namespace
 
 TEST_CASE("a training killed with SIGKILL again and again, and resumed, has the weights of an undisturbed one") {

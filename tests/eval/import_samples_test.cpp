@@ -80,7 +80,7 @@ TEST_CASE("multiple choice of lm-evaluation-harness: acc, acc_norm and acc_bytes
               score_of(sample, "choice_likelihood_bytes").score.answer;
     CHECK(sample.answer == sample.text);
   }
-  CHECK(differ > 0);  // the import_fixture tells characters from bytes
+  CHECK(differ > 0);  // the fixture tells characters from bytes
   CHECK(run.metrics.correct == counted(file, "none", "acc"));
   CHECK(rescore(scratch / "run").changes.empty());
 }

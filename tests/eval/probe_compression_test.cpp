@@ -5,7 +5,6 @@
 
 #include "eval/probe/compression.h"
 #include "lib/core/json.h"
-#include "lib/core/rng.h"
 #include "tests/eval/probe_support.h"
 #include "tests/eval/run_support.h"
 #include "tests/support/fixture.h"

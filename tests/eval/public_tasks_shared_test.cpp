@@ -3,7 +3,6 @@
 #include <numeric>
 #include <set>
 
-#include "eval/prompts.h"
 #include "eval/public_tasks.h"
 #include "eval/task.h"
 #include "lib/core/files.h"

@@ -17,7 +17,6 @@ std::vector<Example> load(const std::string& name, const ScratchFolder& scratch,
   return load_examples(task(name), {.data = scratch / "data"});
 }
 
-// What a model that is always right writes behind a question in the task's template.
 void check_right(const std::string& name, const std::vector<Example>& examples) {
   for (const Example& example : examples) {
     CAPTURE(example.id);

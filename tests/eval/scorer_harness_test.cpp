@@ -41,7 +41,7 @@ TEST_CASE("gsm8k_strict, gsm8k_flexible and gsm8k_cot say what lm-evaluation-har
       invalid[name] += one.at(name).at("answer") == "[invalid]";
     }
   }
-  for (const auto& [name, count] : right) {  // the harness_fixture has all kinds
+  for (const auto& [name, count] : right) {  // the fixture has all kinds
     CAPTURE(name);
     CHECK(count > 40);
     CHECK(invalid[name] > 20);

@@ -9,6 +9,7 @@
 #include "tests/support/test_data.h"
 
 namespace tacit {
+
 TEST_CASE("GSM8K: every reference solution is right by gsm8k_strict and numeric, as is its bare number") {
   const auto path = test::data("gsm8k/test.jsonl");
   if (!path) return;

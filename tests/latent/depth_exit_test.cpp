@@ -1,4 +1,4 @@
-// Positions that leave before the last recurrence, against exit_models of fewer recurrences.
+// Positions that leave before the last recurrence, against models of fewer recurrences.
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
@@ -16,33 +16,20 @@ using namespace tacit::test;
 namespace {
 
 constexpr int64_t kDeepest = 5;  // recurrences
-constexpr double kExitNear = 5e-5;
 
-struct ExitModel {
-  std::string name;
-  std::shared_ptr<const Transformer> model;
-};
-
-std::shared_ptr<const Transformer> exit_model(const Json& json) {
-  at::set_num_threads(1);
-  return make_model(model_config_from_json(json, "test.json"), 1);
+std::vector<DepthModel> exit_models() {
+  return {{"universal", depth_model(universal_json())},
+          {"ouro", depth_model(ouro_json())},
+          {"huginn", depth_model(huginn_json())},
+          {"huginn without coda", depth_model(huginn_json({{"n_layers_in_coda", 0}}))}};
 }
-
-std::vector<ExitModel> exit_models() {
-  return {{"universal", exit_model(universal_json())},
-          {"ouro", exit_model(ouro_json())},
-          {"huginn", exit_model(huginn_json())},
-          {"huginn without coda", exit_model(huginn_json({{"n_layers_in_coda", 0}}))}};
-}
-
-const std::vector<int64_t> kExitTokens = {3, 17, 4, 4, 19, 11, 0, 7};
 
 // By number of recurrences, from 1, the logits at every position [T, V].
 std::vector<at::Tensor> logits_by_depth(const std::shared_ptr<const Transformer>& model) {
   std::vector<at::Tensor> out;
   for (int64_t r = 1; r <= kDeepest; ++r) {
     Session session(model, {.rows = 1, .capacity = 16, .recurrences = r});
-    out.push_back(session.feed_for_logits({kExitTokens})[0]);
+    out.push_back(session.feed_for_logits({kDepthTokens})[0]);
   }
   return out;
 }
@@ -61,7 +48,7 @@ double divergence(const at::Tensor& before_V, const at::Tensor& after_V) {
 double middle(const std::vector<at::Tensor>& logits) {
   std::vector<double> all;
   for (int64_t r = 1; r < kDeepest; ++r) {
-    for (int64_t t = 0; t < std::ssize(kExitTokens); ++t) all.push_back(divergence(logits[r - 1][t], logits[r][t]));
+    for (int64_t t = 0; t < std::ssize(kDepthTokens); ++t) all.push_back(divergence(logits[r - 1][t], logits[r][t]));
   }
   std::nth_element(all.begin(), all.begin() + std::ssize(all) / 2, all.end());
   return all[all.size() / 2];
@@ -75,14 +62,14 @@ TEST_CASE("with exit_kl each position gives what a model of so many recurrences 
     const auto logits = logits_by_depth(model);
     const double kl = middle(logits) * 1.0001;
     Session session(model, {.rows = 1, .capacity = 16, .recurrences = kDeepest, .exit = {.kl = kl}});
-    const at::Tensor got_TV = session.feed_for_logits({kExitTokens})[0];
-    REQUIRE(session.exits(0).size() == kExitTokens.size());
+    const at::Tensor got_TV = session.feed_for_logits({kDepthTokens})[0];
+    REQUIRE(session.exits(0).size() == kDepthTokens.size());
     int64_t early = 0;
-    for (int64_t t = 0; t < std::ssize(kExitTokens); ++t) {
+    for (int64_t t = 0; t < std::ssize(kDepthTokens); ++t) {
       int64_t taken = 2;
       while (taken < kDeepest && divergence(logits[taken - 2][t], logits[taken - 1][t]) >= kl) ++taken;
       CHECK(session.exits(0)[t] == taken);
-      CHECK(relative_error(got_TV[t], logits[taken - 1][t]) < kExitNear);
+      CHECK(relative_error(got_TV[t], logits[taken - 1][t]) < kDepthNear);
       early += taken < kDeepest;
     }
     CHECK(early > 0);
@@ -92,17 +79,15 @@ TEST_CASE("with exit_kl each position gives what a model of so many recurrences 
 TEST_CASE("positions leave alike whether fed at once or one by one, beside whom, in a fork or adopted") {
   for (const auto& [name, model] : exit_models()) {
     INFO(name);
-    const SessionOptions options{.rows = 2,
-                                 .capacity = 16,
-                                 .recurrences = kDeepest,
-                                 .exit = {.kl = middle(logits_by_depth(model)) * 1.0001}};
+    const SessionOptions options{
+        .rows = 2, .capacity = 16, .recurrences = kDeepest, .exit = {.kl = middle(logits_by_depth(model)) * 1.0001}};
     SessionOptions one = options;
     one.rows = 1;
     Session whole(model, options), alone(model, one);
-    whole.prefill({kExitTokens, {5, 6, 2}});
-    for (const int64_t token : kExitTokens) alone.feed({token});
+    whole.prefill({kDepthTokens, {5, 6, 2}});
+    for (const int64_t token : kDepthTokens) alone.feed({token});
     CHECK(whole.exits(0) == alone.exits(0));
-    CHECK(relative_error(whole.logits_BV()[0], alone.logits_BV()[0]) < kExitNear);
+    CHECK(relative_error(whole.logits_BV()[0], alone.logits_BV()[0]) < kDepthNear);
     Session fork = whole.fork({1, 0});
     CHECK(fork.exits(1) == whole.exits(0));
     fork.think({.max_steps = 2});
@@ -110,7 +95,7 @@ TEST_CASE("positions leave alike whether fed at once or one by one, beside whom,
     CHECK(fork.exits(1) == alone.exits(0));
     whole.adopt(1, alone, 0);
     CHECK(whole.exits(1) == alone.exits(0));
-    CHECK(whole.exits(1).size() == kExitTokens.size() + 2);
+    CHECK(whole.exits(1).size() == kDepthTokens.size() + 2);
     whole.truncate(std::vector<int64_t>{4, 5});
     CHECK(whole.exits(1).size() == 5);
   }
@@ -118,17 +103,17 @@ TEST_CASE("positions leave alike whether fed at once or one by one, beside whom,
 
 TEST_CASE("an exit threshold asked of a session is that of a config") {
   Json json = ouro_json();
-  const auto never = exit_model(json);
+  const auto never = depth_model(json);
   json["early_exit_threshold"] = 0.6;
   const auto early = std::make_shared<const Transformer>(model_config_from_json(json, "test.json"), never->weights());
   const auto fed = [&](const std::shared_ptr<const Transformer>& model, const DepthExit& exit) {
     Session session(model, {.rows = 1, .capacity = 16, .exit = exit});
-    session.prefill({kExitTokens});
+    session.prefill({kDepthTokens});
     return std::pair(session.logits_BV(), session.exits(0));
   };
   CHECK(at::equal(fed(early, {}).first, fed(never, {.threshold = 0.6}).first));
   CHECK(fed(early, {}).second == fed(never, {.threshold = 0.6}).second);
-  CHECK(relative_error(fed(early, {.threshold = 1}).first, fed(never, {}).first) < kExitNear);
+  CHECK(relative_error(fed(early, {.threshold = 1}).first, fed(never, {}).first) < kDepthNear);
   CHECK(fed(never, {}).second.empty());
   // Whichever rule lets go first.
   const auto both = fed(never, {.threshold = 0.6, .kl = 1e9}).second;
@@ -137,7 +122,7 @@ TEST_CASE("an exit threshold asked of a session is that of a config") {
 
 TEST_CASE("exits are refused where there is nothing to leave") {
   const auto error = [](const Json& json, const DepthExit& exit) {
-    return error_of([&] { Session(exit_model(json), {.rows = 1, .capacity = 8, .exit = exit}); });
+    return error_of([&] { Session(depth_model(json), {.rows = 1, .capacity = 8, .exit = exit}); });
   };
   CHECK(holds(error(llama_json(), {.kl = 0.1}), "expected no exit by divergence for a model without recurrent depth"));
   CHECK(

@@ -121,7 +121,7 @@ TEST_CASE("PCCoT with as many iterations as thoughts is CODI, in training and in
       const LatentLoss loss = parallel.loss(*model, weights);
       const Solution got = solve(model, parallel.procedure(weights), prompts, {.keep_trace = true});
       CHECK(got.thoughts.steps == expected.thoughts.steps);
-      const double apart = test::relative_error(got.thoughts.trace_BKD, expected.thoughts.trace_BKD);
+      const double apart = relative_error(got.thoughts.trace_BKD, expected.thoughts.trace_BKD);
       if (iterations < 4) {
         CHECK(apart > 1e-3);
         CHECK(std::abs(loss.total.item<double>() - sequential.total.item<double>()) > 1e-5);
@@ -149,8 +149,8 @@ TEST_CASE("parallel thoughts of a problem do not depend on the batch or the sche
     const Solution together = solve(model, procedure, prompts, {.keep_trace = true});
     solve_all(model, procedure, prompts, {.rows = 2, .solve = {.keep_trace = true}}, [&](int64_t n, Solution got) {
       const Solution alone = solve(model, procedure, {prompts[n]}, {.keep_trace = true});
-      CHECK(test::relative_error(alone.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
-      CHECK(test::relative_error(got.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
+      CHECK(relative_error(alone.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
+      CHECK(relative_error(got.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
       CHECK(got.answers[0].tokens == together.answers[n].tokens);
       CHECK(alone.answers[0].tokens == together.answers[n].tokens);
       return true;

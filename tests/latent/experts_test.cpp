@@ -1,4 +1,4 @@
-// What sessions promise, of routed_models whose tokens are routed: Mixtral with windows and DeepSeek-V3.
+// What sessions promise, of models whose tokens are routed: Mixtral with windows and DeepSeek-V3.
 #include <doctest/doctest.h>
 
 #include "latent/objective.h"

@@ -71,15 +71,15 @@ TEST_CASE("models by kernels are the models by their twins in fp32") {
     const Heard fast = run(model, f.prompt);
     const TwinsOnly slow;
     const Heard plain = run(model, f.prompt);
-    CHECK(test::relative_error(fast.prompt_BTV, plain.prompt_BTV) < 5e-5);  // sums in another order
+    CHECK(relative_error(fast.prompt_BTV, plain.prompt_BTV) < 5e-5);  // sums in another order
     if (!plain.thoughts_BKD.defined()) continue;
     constexpr double amplified = 5e-4;  // by thoughts, as between batches (parity_test.cpp)
-    CHECK(test::relative_error(fast.thoughts_BKD, plain.thoughts_BKD) < amplified);
-    CHECK(test::relative_error(fast.after_BV, plain.after_BV) < amplified);
+    CHECK(relative_error(fast.thoughts_BKD, plain.thoughts_BKD) < amplified);
+    CHECK(relative_error(fast.after_BV, plain.after_BV) < amplified);
   }
 }
 
-TEST_CASE("in bf16 a model by kernels is as near to itself in fp32 as by the twins") {
+TEST_CASE("in bf16 a model by kernels is as near to itself in kFp32Near as by the twins") {
   double all_by_kernels = 0, all_by_twins = 0;
   for (const Fixture& f : all_fixtures()) {
     INFO(f.name);

@@ -115,7 +115,7 @@ TEST_CASE("log-linear attention finds the same in segments longer than it runs a
     pieces.feed(piece);
   }
   CHECK(relative_error(whole.think({.max_steps = 3, .keep_trace = true}).trace_BKD,
-                       pieces.think({.max_steps = 3, .keep_trace = true}).trace_BKD) < fp32);
+                       pieces.think({.max_steps = 3, .keep_trace = true}).trace_BKD) < kFp32Near);
 }
 
 TEST_CASE("log-linear attention refuses a position that its levels do not reach") {

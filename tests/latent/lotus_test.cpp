@@ -68,7 +68,7 @@ TEST_CASE("LOTUS's loss is its definition: loops with the input injected, every 
     const Solution solution = solve(model, problem.procedure(weights), prompts_of(rows), {.keep_trace = true});
     for (size_t b = 0; b < 2; ++b) {
       const at::Tensor x_TD = plain_loops(*model, latents_ND, rows[b].prompt, loops);
-      CHECK(test::relative_error(solution.thoughts.trace_BKD[b], x_TD.narrow(0, std::ssize(rows[b].prompt), 4)) < 5e-5);
+      CHECK(relative_error(solution.thoughts.trace_BKD[b], x_TD.narrow(0, std::ssize(rows[b].prompt), 4)) < 5e-5);
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "lib/model/checkpoint.h"
 #include "lib/model/initial_state.h"
 #include "lib/model/memory_layout.h"
+#include "tests/latent/uneven_prompts.h"
 #include "tests/lib/core_support.h"
 #include "tests/support/depth_models.h"
 #include "tests/support/fixture.h"
@@ -24,19 +25,7 @@ using namespace tacit::test;
 
 namespace {
 
-constexpr double kNear = 5e-5;  // sums in another order, a dozen layers deep
-
 ModelConfig depth_config(const Json& json) { return model_config_from_json(json, "test.json"); }
-
-std::shared_ptr<const Transformer> depth_model(const Json& json, uint64_t seed = 1) {
-  at::set_num_threads(1);
-  return make_model(depth_config(json), seed);
-}
-
-struct DepthModel {
-  std::string name;
-  std::shared_ptr<const Transformer> model;
-};
 
 std::vector<DepthModel> depth_models() {
   Json smeared = tiny_config();
@@ -69,17 +58,6 @@ Passed pass_through(const Transformer& model, const std::vector<int64_t>& tokens
   return out;
 }
 
-TokenRows drawn_prompts(Rng& rng, int64_t rows, int64_t vocab) {
-  TokenRows out(rows);
-  for (auto& row : out) {
-    row.resize(rng.between(1, 9));
-    for (int64_t& id : row) id = rng.below(vocab);
-  }
-  return out;
-}
-
-const std::vector<int64_t> kDepthTokens = {3, 17, 4, 4, 19, 11, 0, 7};
-
 }  // namespace
 
 TEST_CASE("a universal model is its base's stack, run again on what it gave") {
@@ -96,8 +74,8 @@ TEST_CASE("a universal model is its base's stack, run again on what it gave") {
     for (int64_t r = 1; r <= 5; ++r) {
       TrainingMemory memory(memory_layout(base.config()), no_padding, base.device());
       x_BTD = base.forward(x_BTD, memory.open(x_BTD.size(1)), memory);
-      CHECK(relative_error(pass_through(*model, kDepthTokens, r).hidden_BTD, x_BTD) < kNear);
-      if (r == 4) CHECK(relative_error(pass_through(*model, kDepthTokens, 0).hidden_BTD, x_BTD) < kNear);
+      CHECK(relative_error(pass_through(*model, kDepthTokens, r).hidden_BTD, x_BTD) < kDepthNear);
+      if (r == 4) CHECK(relative_error(pass_through(*model, kDepthTokens, 0).hidden_BTD, x_BTD) < kDepthNear);
     }
   }
 }
@@ -111,13 +89,14 @@ TEST_CASE("what a recurrence leaves does not depend on how many follow") {
     for (int64_t r = 1; r <= 5; ++r) {
       const Passed fewer = pass_through(*model, kDepthTokens, r);
       for (int64_t i = 0; i < r; ++i) {
-        CHECK(relative_error(fewer.trace.hidden_BTD[i], most.trace.hidden_BTD[i]) < kNear);
+        CHECK(relative_error(fewer.trace.hidden_BTD[i], most.trace.hidden_BTD[i]) < kDepthNear);
       }
       if (!whole || model->config().depth.exit_threshold < 1) continue;
       CHECK(at::equal(fewer.hidden_BTD, fewer.trace.hidden_BTD.back()));
       Session session(model, {.rows = 1, .capacity = 16, .recurrences = r});
       session.prefill({kDepthTokens});
-      CHECK(relative_error(session.hidden_BD(HiddenAt::before_norm)[0], most.trace.hidden_BTD[r - 1][0][-1]) < kNear);
+      CHECK(relative_error(session.hidden_BD(HiddenAt::before_norm)[0], most.trace.hidden_BTD[r - 1][0][-1]) <
+            kDepthNear);
     }
   }
 }
@@ -127,7 +106,7 @@ TEST_CASE("a row of a ragged batch is what it is alone, fed at once or token by 
     INFO(name);
     for (const int64_t recurrences : {0, 1, 5}) {
       Rng rng(static_cast<uint64_t>(recurrences));
-      const TokenRows prompts = drawn_prompts(rng, 4, model->config().vocab_size);
+      const TokenRows prompts = uneven_prompts(rng, 4, model->config().vocab_size, 9);
       Session together(model, {.rows = 4, .capacity = 32, .recurrences = recurrences});
       together.prefill(prompts);
       const Thoughts all = together.think({.max_steps = 3, .keep_trace = true});
@@ -135,8 +114,8 @@ TEST_CASE("a row of a ragged batch is what it is alone, fed at once or token by 
         Session alone(model, {.rows = 1, .capacity = 20, .recurrences = recurrences});
         for (const int64_t token : prompts[b]) alone.feed({token});
         const Thoughts one = alone.think({.max_steps = 3, .keep_trace = true});
-        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < kNear);
-        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kNear);
+        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < kDepthNear);
+        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kDepthNear);
       }
     }
   }
@@ -154,7 +133,7 @@ TEST_CASE("a forked session keeps its recurrences and equals a fresh one that wa
     Session fresh(model, options);
     fresh.prefill({{4, 5, 9, 8}, {1, 2, 3, 9, 8}});
     fresh.think({.max_steps = 2});
-    CHECK(relative_error(child.logits_BV(), fresh.logits_BV()) < kNear);
+    CHECK(relative_error(child.logits_BV(), fresh.logits_BV()) < kDepthNear);
   }
 }
 
@@ -172,8 +151,8 @@ TEST_CASE("branches of a tree are what a session gives each alone") {
       alone.prefill({kDepthTokens});
       alone.feed(b == 0 ? left : right);
       const Thoughts one = alone.think({.max_steps = 3, .keep_trace = true});
-      CHECK(relative_error(branches.thoughts.trace_BKD[b], one.trace_BKD[0]) < kNear);
-      CHECK(relative_error(logits_NV[b], alone.logits_BV()[0]) < kNear);
+      CHECK(relative_error(branches.thoughts.trace_BKD[b], one.trace_BKD[0]) < kDepthNear);
+      CHECK(relative_error(logits_NV[b], alone.logits_BV()[0]) < kDepthNear);
     }
   }
 }
@@ -253,7 +232,7 @@ TEST_CASE("below an exit threshold of 1 each position gives what it had when it 
         gone += probability[passes].get<double>();
       ++positions_leaving[passes - 1];
       Session fewer(all_passes, {.rows = 1, .capacity = 16, .recurrences = passes});
-      CHECK(relative_error(logits_TV[t], fewer.feed_for_logits({prompt})[0][t]) < kNear);
+      CHECK(relative_error(logits_TV[t], fewer.feed_for_logits({prompt})[0][t]) < kDepthNear);
     }
     if (threshold == 0) CHECK(positions_leaving == std::vector<int64_t>{8, 0, 0});
     if (threshold == 0.5) CHECK(positions_leaving == std::vector<int64_t>{2, 2, 4});

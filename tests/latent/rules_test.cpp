@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "decoding/scheduler.h"
+#include "latent/feedback.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
 #include "lib/memory/training_memory.h"
@@ -44,6 +45,15 @@ Halt tired() {
 const TokenRows kRulePrompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9}, {2, 2}};
 
 }  // namespace
+
+TEST_CASE("the likeliest token is the first of equals, in every row and dtype") {
+  const at::Tensor logits_BV = at::zeros({3, 1000});
+  logits_BV[0].slice(0, 700, 1000).fill_(2);
+  logits_BV[1][999] = 1;
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    CHECK(likeliest_tokens(logits_BV.to(dtype), "test") == std::vector<int64_t>{700, 999, 0});
+  }
+}
 
 TEST_CASE("rules with notes and random draws give a row the same thoughts in any batch and any cut into calls") {
   const auto model = test::tiny_model();

@@ -7,6 +7,7 @@
 #include "decoding/decode.h"
 #include "lib/core/error.h"
 #include "lib/core/rng.h"
+#include "tests/latent/uneven_prompts.h"
 #include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
@@ -14,17 +15,7 @@ using namespace tacit;
 
 namespace {
 
-TokenRows uneven_prompts(Rng& rng, int64_t rows, int64_t vocab, int64_t longest) {
-  TokenRows out(rows);
-  for (auto& row : out) {
-    row.resize(rng.between(1, longest));
-    for (int64_t& id : row) id = rng.below(vocab);
-  }
-  return out;
-}
-
-// Largest difference relative to the size of the expected values.
-using test::fp32;
+using test::kFp32Near;
 
 }  // namespace
 
@@ -32,7 +23,7 @@ TEST_CASE("a row's thoughts, hidden state and logits do not depend on the rows b
   const auto model = test::tiny_model();
   for (uint64_t seed = 0; seed < 8; ++seed) {
     Rng rng(seed);
-    const TokenRows prompts = uneven_prompts(rng, rng.between(2, 6), model->config().vocab_size, 12);
+    const TokenRows prompts = test::uneven_prompts(rng, rng.between(2, 6), model->config().vocab_size, 12);
     Session together(model, {.rows = std::ssize(prompts), .capacity = 64});
     together.prefill(prompts);
     const Thoughts all = together.think({.max_steps = 4, .keep_trace = true});
@@ -40,9 +31,9 @@ TEST_CASE("a row's thoughts, hidden state and logits do not depend on the rows b
       Session alone(model, {.rows = 1, .capacity = 40});
       alone.prefill({prompts[b]});
       const Thoughts one = alone.think({.max_steps = 4, .keep_trace = true});
-      CHECK(test::relative_error(all.trace_BKD[b], one.trace_BKD[0]) < fp32);
-      CHECK(test::relative_error(together.hidden_BD()[b], alone.hidden_BD()[0]) < fp32);
-      CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < fp32);
+      CHECK(test::relative_error(all.trace_BKD[b], one.trace_BKD[0]) < kFp32Near);
+      CHECK(test::relative_error(together.hidden_BD()[b], alone.hidden_BD()[0]) < kFp32Near);
+      CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kFp32Near);
     }
   }
 }
@@ -67,7 +58,7 @@ TEST_CASE("a row that halts early does not disturb the others, nor its own state
     alone.prefill({prompts[b]});
     alone.think({.max_steps = got.steps[b]});
     alone.feed(TokenRows{after[b]});
-    CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < fp32);
+    CHECK(test::relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kFp32Near);
   }
 }
 
@@ -107,18 +98,18 @@ TEST_CASE("a forked session equals a fresh one that was fed the same, and leaves
     fresh.think({.max_steps = 2});
     fresh.feed({9});
     fresh.think({.max_steps = 1});
-    CHECK(test::relative_error(child.logits_BV()[static_cast<int64_t>(i)], fresh.logits_BV()[0]) < fp32);
+    CHECK(test::relative_error(child.logits_BV()[static_cast<int64_t>(i)], fresh.logits_BV()[0]) < kFp32Near);
   }
   parent.feed({9});
   parent.think({.max_steps = 1});
-  CHECK(test::relative_error(parent.logits_BV()[0], child.logits_BV()[1]) < fp32);
+  CHECK(test::relative_error(parent.logits_BV()[0], child.logits_BV()[1]) < kFp32Near);
 }
 
 TEST_CASE("token chain of thought is the loop with embed_argmax: the same tokens as decode") {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     const auto model = test::tiny_model({.seed = seed});
     Rng rng(seed);
-    const TokenRows prompts = uneven_prompts(rng, 4, model->config().vocab_size, 9);
+    const TokenRows prompts = test::uneven_prompts(rng, 4, model->config().vocab_size, 9);
     Session thinking(model, {.rows = 4, .capacity = 64}), decoding(model, {.rows = 4, .capacity = 64});
     thinking.prefill(prompts);
     decoding.prefill(prompts);
@@ -131,7 +122,7 @@ TEST_CASE("token chain of thought is the loop with embed_argmax: the same tokens
       CHECK(static_cast<bool>(words.halted[b]) == decoded[b].stopped);
     }
     CHECK(thinking.lengths() == decoding.lengths());
-    CHECK(test::relative_error(thinking.logits_BV(), decoding.logits_BV()) < fp32);
+    CHECK(test::relative_error(thinking.logits_BV(), decoding.logits_BV()) < kFp32Near);
   }
 }
 
@@ -142,7 +133,7 @@ TEST_CASE("feeding in pieces equals feeding at once") {
   pieces.prefill({{1, 2}, {6}});
   pieces.feed(TokenRows{{3}, {7, 8}});
   pieces.feed(TokenRows{{4, 5}, {}});
-  CHECK(test::relative_error(pieces.logits_BV(), whole.logits_BV()) < fp32);
+  CHECK(test::relative_error(pieces.logits_BV(), whole.logits_BV()) < kFp32Near);
   CHECK(pieces.lengths() == whole.lengths());
 }
 
@@ -169,7 +160,7 @@ TEST_CASE("pause feeds its token whatever the hidden state") {
   fed.prefill({{1, 2, 7, 7, 7}});
   const Thoughts got = paused.think({.max_steps = 3, .feedback = feedback::token(7)});
   CHECK(got.tokens[0] == std::vector<int64_t>{7, 7, 7});
-  CHECK(test::relative_error(paused.logits_BV(), fed.logits_BV()) < fp32);
+  CHECK(test::relative_error(paused.logits_BV(), fed.logits_BV()) < kFp32Near);
 }
 
 TEST_CASE("a row may fill its capacity to the last column, and no further") {
@@ -180,7 +171,7 @@ TEST_CASE("a row may fill its capacity to the last column, and no further") {
   alone.prefill({{1, 2, 3}});
   alone.feed({1, 2});
   session.feed(TokenRows{{1, 2}, {}});
-  CHECK(test::relative_error(session.logits_BV()[0], alone.logits_BV()[0]) < fp32);
+  CHECK(test::relative_error(session.logits_BV()[0], alone.logits_BV()[0]) < kFp32Near);
   const at::Tensor before = session.logits_BV();
   CHECK_THROWS_WITH_AS(
       session.feed({1}),
@@ -234,9 +225,9 @@ TEST_CASE("a truncated row goes on as if it had never held the rest, once it is 
   fresh.think({.max_steps = 3, .halt = {"second row", [](const StepState&, const NextInput&) {
                                           return std::vector<char>{1, 0};
                                         }}});
-  CHECK(test::relative_error(session.logits_BV(), fresh.logits_BV()) < fp32);
+  CHECK(test::relative_error(session.logits_BV(), fresh.logits_BV()) < kFp32Near);
   CHECK(test::relative_error(session.think({.max_steps = 2, .keep_trace = true}).trace_BKD,
-                             fresh.think({.max_steps = 2, .keep_trace = true}).trace_BKD) < fp32);
+                             fresh.think({.max_steps = 2, .keep_trace = true}).trace_BKD) < kFp32Near);
 }
 
 TEST_CASE("a session reports the bytes of a row, and refuses what its model cannot do") {

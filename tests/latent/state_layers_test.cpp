@@ -73,13 +73,13 @@ TEST_CASE("a row of a model with states does not depend on the rows beside it, n
         }
         pieces.feed(piece);
       }
-      CHECK(relative_error(pieces.think({.max_steps = 4, .keep_trace = true}).trace_BKD, all.trace_BKD) < fp32);
+      CHECK(relative_error(pieces.think({.max_steps = 4, .keep_trace = true}).trace_BKD, all.trace_BKD) < kFp32Near);
       for (size_t b = 0; b < prompts.size(); ++b) {
         Session alone(model, {.rows = 1, .capacity = 30});
         for (const int64_t token : prompts[b]) alone.feed({token});
         const Thoughts one = alone.think({.max_steps = 4, .keep_trace = true});
-        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < fp32);
-        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < fp32);
+        CHECK(relative_error(all.trace_BKD[b], one.trace_BKD[0]) < kFp32Near);
+        CHECK(relative_error(together.logits_BV()[b], alone.logits_BV()[0]) < kFp32Near);
       }
     }
   }
@@ -138,11 +138,11 @@ TEST_CASE("with states, a forked session equals a fresh one that was fed the sam
       fresh.think({.max_steps = 2});
       fresh.feed({9});
       fresh.think({.max_steps = 1});
-      CHECK(relative_error(child.logits_BV()[static_cast<int64_t>(i)], fresh.logits_BV()[0]) < fp32);
+      CHECK(relative_error(child.logits_BV()[static_cast<int64_t>(i)], fresh.logits_BV()[0]) < kFp32Near);
     }
     parent.feed({9});
     parent.think({.max_steps = 1});
-    CHECK(relative_error(parent.logits_BV()[0], child.logits_BV()[1]) < fp32);
+    CHECK(relative_error(parent.logits_BV()[0], child.logits_BV()[1]) < kFp32Near);
   }
 }
 

@@ -105,8 +105,8 @@ TEST_CASE("Coconut's loss through any head is its definition, gradient and all, 
     for (int64_t b = 0; b < 2; ++b) {
       const int64_t begin = std::ssize(rows[b].prompt);
       REQUIRE(solution.thoughts.steps[b] == inputs[b].size(0) - begin);
-      CHECK(test::relative_error(solution.thoughts.trace_BKD[b],
-                                 inputs[b].narrow(0, begin, solution.thoughts.steps[b])) < 5e-5);
+      CHECK(relative_error(solution.thoughts.trace_BKD[b], inputs[b].narrow(0, begin, solution.thoughts.steps[b])) <
+            5e-5);
     }
   }
 }
@@ -126,9 +126,9 @@ TEST_CASE("thoughts through any head are the same in any batch, any cut into cal
     one.max_steps = 1;
     one.keep_trace = true;
     for (int64_t k = 0; k < procedure.think.max_steps; ++k)
-      CHECK(test::relative_error(alone.think(one).trace_BKD[0][0], together.thoughts.trace_BKD[0][k]) < 5e-5);
+      CHECK(relative_error(alone.think(one).trace_BKD[0][0], together.thoughts.trace_BKD[0][k]) < 5e-5);
     solve_all(model, procedure, prompts, {.rows = 2, .solve = {.keep_trace = true}}, [&](int64_t n, Solution got) {
-      CHECK(test::relative_error(got.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
+      CHECK(relative_error(got.thoughts.trace_BKD[0], together.thoughts.trace_BKD[n]) < 5e-5);
       CHECK(got.answers[0].tokens == together.answers[n].tokens);
       return true;
     });

@@ -15,7 +15,7 @@ using namespace tacit;
 namespace {
 
 constexpr int64_t kNoParent = ThoughtTree::kNoParent;
-using test::fp32;
+using test::kFp32Near;
 
 // The tokens from the root down to `node`.
 std::vector<int64_t> path(const ThoughtTree& tree, const std::vector<int64_t>& tokens, int64_t node) {
@@ -50,8 +50,8 @@ TEST_CASE("every node of a random tree, fed in any pieces, is what a session giv
         Session session(model, {.rows = 1, .capacity = 40});
         session.prefill({alone});
         const std::vector<int64_t> one = {node};
-        CHECK(test::relative_error(tree.hidden_ND(one), session.hidden_BD()) < fp32);
-        CHECK(test::relative_error(tree.logits_NV(one), session.logits_BV()) < fp32);
+        CHECK(test::relative_error(tree.hidden_ND(one), session.hidden_BD()) < kFp32Near);
+        CHECK(test::relative_error(tree.logits_NV(one), session.logits_BV()) < kFp32Near);
       }
     }
   }
@@ -77,10 +77,10 @@ TEST_CASE("branches that think as one batch think what each would alone, and sto
     Session alone(model, {.rows = 1, .capacity = 40});
     alone.prefill({paths[b]});
     const Thoughts one = alone.think({.max_steps = thoughts.steps[b], .keep_trace = true});
-    CHECK(test::relative_error(thoughts.trace_BKD[b].narrow(0, 0, thoughts.steps[b]), one.trace_BKD[0]) < fp32);
+    CHECK(test::relative_error(thoughts.trace_BKD[b].narrow(0, 0, thoughts.steps[b]), one.trace_BKD[0]) < kFp32Near);
     alone.feed({9, 8});
     const std::vector<int64_t> more = {9, 8}, last = {tree.feed_chain(more, ends[b])};
-    CHECK(test::relative_error(tree.logits_NV(last), alone.logits_BV()) < fp32);
+    CHECK(test::relative_error(tree.logits_NV(last), alone.logits_BV()) < kFp32Near);
   }
 }
 
@@ -101,5 +101,5 @@ TEST_CASE("a tree names what is wrong and stays as it was") {
   const std::vector<int64_t> last = {tree.feed_chain(three)};
   Session alone(model, {.rows = 1, .capacity = 6});
   alone.prefill({three});
-  CHECK(test::relative_error(tree.logits_NV(last), alone.logits_BV()) < fp32);
+  CHECK(test::relative_error(tree.logits_NV(last), alone.logits_BV()) < kFp32Near);
 }

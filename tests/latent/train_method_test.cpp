@@ -184,7 +184,7 @@ TEST_CASE("a recipe as written by a training reads back as itself, and says ever
   }
 }
 
-TEST_CASE("the recipes of the kEmbedded models read back as themselves") {
+TEST_CASE("the recipes of the embedded models read back as themselves") {
   for (const std::string& name : kEmbedded) {
     INFO(name);
     const auto file = std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name / "train.json";

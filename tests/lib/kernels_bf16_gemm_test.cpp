@@ -19,7 +19,7 @@
 namespace tacit::test {
 namespace {
 
-bool can_run() {
+bool has_tiles_here() {
   if (!has_bf16_gemm()) std::cout << "TACIT-SKIP: a CPU without AMX tiles for bf16" << std::endl;
   return has_bf16_gemm();
 }
@@ -72,7 +72,7 @@ bool is_rounded_sum(const at::Tensor& got, const at::Tensor& want, const at::Ten
 }  // namespace
 
 TEST_CASE("bf16_gemm is its twin in fp64, at any size, of any view, and writes nothing else") {
-  if (!can_run()) return;
+  if (!has_tiles_here()) return;
   const uint64_t seed = std::random_device()();
   CAPTURE(seed);
   at::manual_seed(seed);
@@ -108,7 +108,7 @@ TEST_CASE("bf16_gemm is its twin in fp64, at any size, of any view, and writes n
 }
 
 TEST_CASE("bf16_gemm gives an element the same bits whatever stands beside it, however it lies, on any threads") {
-  if (!can_run()) return;
+  if (!has_tiles_here()) return;
   for (const int64_t K : {77, 96, 4200, 4224}) {  // multiples of 32 are multiplied where they lie
     const int64_t M = 300, N = 90;
     const at::Tensor a = normal({M, K}), b = normal({K, N}), bias = normal({N});
@@ -130,7 +130,7 @@ TEST_CASE("bf16_gemm gives an element the same bits whatever stands beside it, h
 }
 
 TEST_CASE("a number that is none reaches its own row or column only") {
-  if (!can_run()) return;
+  if (!has_tiles_here()) return;
   const at::Tensor a = normal({70, 45}), b = normal({45, 50});
   a[33][44] = std::numeric_limits<float>::quiet_NaN();
   const at::Tensor y = product(a, b);
@@ -141,7 +141,7 @@ TEST_CASE("a number that is none reaches its own row or column only") {
 }
 
 TEST_CASE("LibTorch's own tiles and the kernel's do not disturb each other, nor do two threads of a caller") {
-  if (!can_run()) return;
+  if (!has_tiles_here()) return;
   const at::Tensor a = normal({250, 500}), b = normal({500, 250});  // tiles of other sizes
   const at::Tensor mine = product(a, b), theirs = at::mm(a, b);
   for (int i = 0; i < 4; ++i) {
@@ -161,7 +161,7 @@ TEST_CASE("LibTorch's own tiles and the kernel's do not disturb each other, nor 
 
 #if defined(__x86_64__)
 TEST_CASE("tiles that the caller had set up are set up again") {
-  if (!can_run()) return;
+  if (!has_tiles_here()) return;
   alignas(64) unsigned char mine[64] = {1}, after[64] = {};
   mine[16] = 8, mine[48] = 4;  // one tile of 4 rows of 8 bytes
   const at::Tensor a = normal({40, 70}), b = normal({70, 50});

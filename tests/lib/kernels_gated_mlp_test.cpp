@@ -78,11 +78,30 @@ TEST_CASE("gated_mlp keeps NaN visible") {
   for (const MlpActivation activation : kMlpActivations) {
     CAPTURE(static_cast<int>(activation));
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-      const at::Tensor up = at::ones({9}, dtype);
-      up[3] = std::numeric_limits<float>::quiet_NaN();
+      const at::Tensor up = at::ones({29}, dtype);  // sixteen lanes, eight and a rest
+      for (const int64_t at : {3, 18, 28}) up[at] = std::numeric_limits<float>::quiet_NaN();
       const at::Tensor y = gated_mlp_in_place({}, up, activation);
-      CHECK(y[3].isnan().item<bool>());
-      CHECK(y.isnan().sum().item<int64_t>() == 1);
+      for (const int64_t at : {3, 18, 28}) CHECK(y[at].isnan().item<bool>());
+      CHECK(y.isnan().sum().item<int64_t>() == 3);
+    }
+  }
+}
+
+TEST_CASE("gated_mlp's bits at the ends do not depend on how many go together") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const MlpActivation activation : kMlpActivations) {
+    CAPTURE(static_cast<int>(activation));
+    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+      const at::Tensor values = at::linspace(-12, 12, 29);
+      const float ends[] = {infinity, -infinity, 1000, -1000, 88.8f, -87.4f, 1e-40f, 0, -0.0f};
+      for (int64_t i = 0; i < 9; ++i) values[3 * i] = ends[i];
+      const at::Tensor x = values.to(dtype), together = gated_mlp_in_place({}, x.clone(), activation);
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        CAPTURE(x[i].item<float>());
+        const at::Tensor alone = gated_mlp_in_place({}, x.slice(0, i, i + 1).clone(), activation);
+        CHECK((at::equal(alone, together.slice(0, i, i + 1)) ||
+               (alone.isnan().item<bool>() && together[i].isnan().item<bool>())));
+      }
     }
   }
 }

@@ -26,7 +26,7 @@ struct NormCase {
 };
 
 // The largest |got - want| / |want|; both are compared in fp64.
-inline double relative_error(const at::Tensor& got, const at::Tensor& want) {
+inline double elementwise_error(const at::Tensor& got, const at::Tensor& want) {
   const at::Tensor wide = want.to(at::kCPU, at::kDouble);
   const at::Tensor error = (got.to(at::kCPU, at::kDouble) - wide).abs() / wide.abs().clamp_min(1e-30);
   return error.max().item<double>();
@@ -75,7 +75,7 @@ inline void check_rms_norm(const NormCase& entry, int64_t rows, int64_t size, No
             .y_ND = y.data()},
            kernel_place(x.tensor(), "test"));
 
-  CHECK(relative_error(y.tensor(), y_ND) <= entry.tolerance);
+  CHECK(elementwise_error(y.tensor(), y_ND) <= entry.tolerance);
   if (stores_sum) CHECK(at::equal(sum.tensor(), sum_ND));
   for (const Guarded* array : {&x, &residual, &weight, &new_sum, &new_y}) CHECK(array->intact());
 }

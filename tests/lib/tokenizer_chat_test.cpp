@@ -34,7 +34,7 @@ std::string qwen_like(const std::string& system) {
          system + "<|im_end|>\\n' }}\n{%- endif %}\n{%- for message in messages %}" + kTurn + kPrompt;
 }
 
-std::string llama_like(const std::string& date) {
+std::string llama_text(const std::string& date) {
   return "{{- bos_token }}\n{%- if not date_string is defined %}" + date +
          R"({%- endif %}{{- "Cutting Knowledge Date: December 2023\n" }}{{- "Today Date: " + date_string + "\n\n" }}
             {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' }}
@@ -79,10 +79,10 @@ TEST_CASE("a template is told by what is in it") {
   CHECK(other.name == "chatml");
   CHECK(other.default_system == R"(It's \boxed{}.)");
   CHECK(recognized(kQwen3).name == "qwen3");
-  const ChatTemplate llama = recognized(llama_like("{%- set date_string = \"26 Jul 2024\" %}"));
+  const ChatTemplate llama = recognized(llama_text("{%- set date_string = \"26 Jul 2024\" %}"));
   CHECK(llama.name == "llama3.1");
   CHECK(llama.begin == "<bos>");
-  CHECK(recognized(llama_like("{%- set date_string = strftime_now(\"%d %b %Y\") %}"
+  CHECK(recognized(llama_text("{%- set date_string = strftime_now(\"%d %b %Y\") %}"
                               "{%- else %}{%- set date_string = \"26 Jul 2024\" %}"))
             .name == "llama3.2");
 }

@@ -20,7 +20,7 @@ std::string piece(const std::string& text, float score, char type) {
   return field(1, field(1, text) + std::string{2 << 3 | 5} + bytes + field(3, type));
 }
 
-std::string tiny_model() {
+std::string tiny_pieces() {
   constexpr char normal = 1, unknown = 2, control = 3, bpe = 2;
   std::string model = piece("<unk>", 0, unknown) + piece("<s>", 0, control) + piece("</s>", 0, control);
   float score = 0;
@@ -35,7 +35,7 @@ std::string tiny_model() {
 
 TEST_CASE("tokenizer.model gives the ids and the text of SentencePieceProcessor") {
   const ScratchFolder folder;
-  put(folder / "tokenizer.model", tiny_model());
+  put(folder / "tokenizer.model", tiny_pieces());
   const auto tokenizer = load_tokenizer(folder.path());
   CHECK(tokenizer->encode("hello hello") == std::vector<int64_t>{7, 7});
   CHECK(tokenizer->encode("ho low") == std::vector<int64_t>{3, 12, 8, 6, 13});
@@ -52,7 +52,7 @@ TEST_CASE("tokenizer.model gives the ids and the text of SentencePieceProcessor"
 
 TEST_CASE("tokens added beside tokenizer.model are found first, and what stands between them is encoded by itself") {
   const ScratchFolder folder;
-  put(folder / "tokenizer.model", tiny_model());
+  put(folder / "tokenizer.model", tiny_pieces());
   put(folder / "added_tokens.json", R"({"<bot>": 14, "<bot>x": 15})");
   put(folder / "tokenizer_config.json",
       R"({"added_tokens_decoder": {"1": {"content": "<s>", "lstrip": true}, "14": {"content": "<bot>", "special": true}}})");
@@ -76,13 +76,13 @@ TEST_CASE("tokens added beside tokenizer.model are found first, and what stands 
 
 TEST_CASE("tokenizer.json comes before tokenizer.model") {
   const ScratchFolder folder;
-  put(folder / "tokenizer.model", tiny_model());
+  put(folder / "tokenizer.model", tiny_pieces());
   put(folder / "tokenizer.json", word_tokenizer_json({"hello"}));
   CHECK(load_tokenizer(folder.path())->vocab_size() == 1);
 }
 
 TEST_CASE("a damaged tokenizer.model: error names the file") {
-  for (const std::string& content : {std::string(), std::string("not a model"), tiny_model().substr(0, 40)}) {
+  for (const std::string& content : {std::string(), std::string("not a model"), tiny_pieces().substr(0, 40)}) {
     const ScratchFolder folder;
     put(folder / "tokenizer.model", content);
     const std::string error = error_of([&] { load_tokenizer(folder.path()); });

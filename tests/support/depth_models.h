@@ -1,6 +1,13 @@
 #pragma once
 
+#include <ATen/Parallel.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "lib/core/json.h"
+#include "lib/model/checkpoint.h"
 
 namespace tacit::test {
 
@@ -58,5 +65,18 @@ inline Json trm_json(const Json& more = Json::object()) {
                {"halt_max_steps", 3}},
               more);
 }
+
+struct DepthModel {
+  std::string name;
+  std::shared_ptr<const Transformer> model;
+};
+
+inline std::shared_ptr<const Transformer> depth_model(const Json& json, uint64_t seed = 1) {
+  at::set_num_threads(1);
+  return make_model(model_config_from_json(json, "test.json"), seed);
+}
+
+inline const std::vector<int64_t> kDepthTokens = {3, 17, 4, 4, 19, 11, 0, 7};
+inline constexpr double kDepthNear = 5e-5;  // sums in another order, a dozen layers deep
 
 }  // namespace tacit::test

@@ -25,7 +25,7 @@ inline at::Tensor tensor_of(const Json& rows) {
   return at::stack(parts);
 }
 
-inline constexpr double fp32 = 2e-5;  // sums in another order, a few layers deep
+inline constexpr double kFp32Near = 2e-5;  // sums in another order, a few layers deep
 
 // Largest difference relative to the size of the expected values.
 inline double relative_error(const at::Tensor& got, const at::Tensor& expected) {

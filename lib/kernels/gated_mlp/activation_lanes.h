@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "lib/kernels/cpu_lanes.h"
 
 // Elementary functions of eight (Lanes) or sixteen (WideLanes) numbers at once.

@@ -106,18 +106,18 @@ TACIT_CPU_CLONES void backward_bf16(const GatedMlpBackwardArgs& a, int64_t begin
   backward_any<Bf16>(a, begin, end);
 }
 
-constexpr int64_t kElementsWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
+constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
 
 }  // namespace
 
 void gated_mlp_cpu(const GatedMlpArgs& a) {
-  parallel_parts(0, a.count, kElementsWorthAThread, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, a.count, kWorthAThread, [&](int64_t begin, int64_t end) {
     (a.scalar == Scalar::fp32 ? forward_fp32 : forward_bf16)(a, begin, end);
   });
 }
 
 void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a) {
-  parallel_parts(0, a.forward.count, kElementsWorthAThread, [&](int64_t begin, int64_t end) {
+  parallel_parts(0, a.forward.count, kWorthAThread, [&](int64_t begin, int64_t end) {
     (a.forward.scalar == Scalar::fp32 ? backward_fp32 : backward_bf16)(a, begin, end);
   });
 }

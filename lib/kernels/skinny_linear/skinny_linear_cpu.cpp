@@ -92,7 +92,7 @@ TACIT_CPU_CLONES void run_inputs(const SkinnyLinearArgs& args, int64_t begin, in
   for (; r < args.rows; ++r) inputs_of<1>(args, x(), y(), begin, end);
 }
 
-constexpr int64_t kWeightsWorthAThread = 65536;  // weights
+constexpr int64_t kWeightsWorthAThread = 65536;
 
 }  // namespace
 
@@ -102,7 +102,7 @@ void skinny_linear_cpu(const SkinnyLinearArgs& args) {
 }
 
 void skinny_linear_transposed_cpu(const SkinnyLinearArgs& args) {
-  // Whole groups of lanes, so that an input's products are summed in the same order whoever takes it.
+  // Whole groups of partial sums, so that an input's products are summed in the same order whoever takes it.
   const int64_t groups = (args.inputs + kPartialSums - 1) / kPartialSums;
   parallel_parts(0, groups, std::max<int64_t>(1, kWeightsWorthAThread / args.outputs / kPartialSums),
                  [&](int64_t begin, int64_t end) {
