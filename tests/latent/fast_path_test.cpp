@@ -130,7 +130,7 @@ TEST_CASE("every family's loss and gradients are the plain path's, thoughts incl
   }
 }
 
-TEST_CASE("fast and plain agree for any number of thoughts, in kFp32Near and fp64") {
+TEST_CASE("fast and plain agree for any number of thoughts, in fp32 and fp64") {
   const auto model = test::tiny_model();
   for (int64_t latents = 0; latents <= 6; ++latents) {
     INFO(latents, " thoughts");

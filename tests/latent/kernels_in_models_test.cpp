@@ -79,7 +79,7 @@ TEST_CASE("models by kernels are the models by their twins in fp32") {
   }
 }
 
-TEST_CASE("in bf16 a model by kernels is as near to itself in kFp32Near as by the twins") {
+TEST_CASE("in bf16 a model by kernels is as near to itself in fp32 as by the twins") {
   double all_by_kernels = 0, all_by_twins = 0;
   for (const Fixture& f : all_fixtures()) {
     INFO(f.name);

@@ -1,16 +1,9 @@
 #include "lib/kernels/expert_routing/expert_routing.h"
 
-#include <string_view>
-#include <utility>
-
 #include "lib/core/error.h"
+#include "lib/kernels/require_arrays.h"
 
 namespace tacit {
-
-static void check_present(std::string_view operation,
-                          std::initializer_list<std::pair<const char*, const void*>> arrays) {
-  for (const auto& [name, array] : arrays) require(array != nullptr, operation, "expected ", name, " but it is null");
-}
 
 void expert_routing(const ExpertRoutingArgs& a, const Place& place) {
   constexpr auto kName = "expert_routing";
@@ -26,12 +19,12 @@ void expert_routing(const ExpertRoutingArgs& a, const Place& place) {
   require(a.chosen_groups >= 1 && a.chosen_groups <= a.groups, kName, "expected 1 to ", a.groups,
           " chosen groups but got ", a.chosen_groups);
   if (a.tokens == 0) return;
-  check_present(kName, {{"logits_NX", a.logits_NX},
-                        {"expert_NC", a.expert_NC},
-                        {"weight_NC", a.weight_NC},
-                        {"token_M", a.token_M},
-                        {"place_NC", a.place_NC},
-                        {"begin_X1", a.begin_X1}});
+  require_arrays(kName, {{"logits_NX", a.logits_NX},
+                         {"expert_NC", a.expert_NC},
+                         {"weight_NC", a.weight_NC},
+                         {"token_M", a.token_M},
+                         {"place_NC", a.place_NC},
+                         {"begin_X1", a.begin_X1}});
   switch (place.device) {
     case DeviceKind::cpu: return expert_routing_cpu(a);
     case DeviceKind::cuda: return expert_routing_cuda(a, place.stream);
@@ -43,8 +36,8 @@ void expert_sum(const ExpertSumArgs& a, const Place& place) {
   require(a.tokens >= 0 && a.chosen >= 1 && a.size >= 1, kName,
           "expected at least 0 tokens, 1 choice and size 1 but got [", a.tokens, ", ", a.chosen, ", ", a.size, "]");
   if (a.tokens == 0) return;
-  check_present(kName,
-                {{"found_MD", a.found_MD}, {"weight_NC", a.weight_NC}, {"place_NC", a.place_NC}, {"y_ND", a.y_ND}});
+  require_arrays(kName,
+                 {{"found_MD", a.found_MD}, {"weight_NC", a.weight_NC}, {"place_NC", a.place_NC}, {"y_ND", a.y_ND}});
   switch (place.device) {
     case DeviceKind::cpu: return expert_sum_cpu(a);
     case DeviceKind::cuda: return expert_sum_cuda(a, place.stream);

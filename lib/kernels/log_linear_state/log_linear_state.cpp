@@ -1,8 +1,7 @@
 #include "lib/kernels/log_linear_state/log_linear_state.h"
 
-#include <utility>
-
 #include "lib/core/error.h"
+#include "lib/kernels/require_arrays.h"
 
 namespace tacit {
 namespace {
@@ -36,12 +35,14 @@ void log_linear_state(const LogLinearStateArgs& a, const Place& place) {
   require(a.levels >= 1 && a.levels <= kMaxLevels, kLogLinearState, "expected 1 to ", kMaxLevels, " levels but got ",
           a.levels);
   if (a.rows == 0 || a.columns == 0) return;
-  const std::pair<const char*, const void*> arrays[] = {{"query_BTHE", a.query_BTHE},   {"key_BTHE", a.key_BTHE},
-                                                        {"value_BTHE", a.value_BTHE},   {"decay_BTH", a.decay_BTH},
-                                                        {"weight_BTHL", a.weight_BTHL}, {"position_BT", a.position_BT},
-                                                        {"state_BLHEE", a.state_BLHEE}, {"y_BTHE", a.y_BTHE}};
-  for (const auto& [name, array] : arrays)
-    require(array != nullptr, kLogLinearState, "expected ", name, " but it is null");
+  require_arrays(kLogLinearState, {{"query_BTHE", a.query_BTHE},
+                                   {"key_BTHE", a.key_BTHE},
+                                   {"value_BTHE", a.value_BTHE},
+                                   {"decay_BTH", a.decay_BTH},
+                                   {"weight_BTHL", a.weight_BTHL},
+                                   {"position_BT", a.position_BT},
+                                   {"state_BLHEE", a.state_BLHEE},
+                                   {"y_BTHE", a.y_BTHE}});
   switch (place.device) {
     case DeviceKind::cpu: check_positions(a); return log_linear_state_cpu(a);
     case DeviceKind::cuda: return log_linear_state_cuda(a, place.stream);

@@ -1,8 +1,7 @@
 #include "lib/kernels/rotary/rotary.h"
 
-#include <utility>
-
 #include "lib/core/error.h"
+#include "lib/kernels/require_arrays.h"
 
 namespace tacit {
 
@@ -17,9 +16,11 @@ void rotary(const RotaryArgs& a, const Place& place) {
   const int64_t least = a.heads * a.size;
   require(a.x_stride >= least && a.y_stride >= least, kName, "expected tokens at least ", least, " apart but got ",
           a.x_stride, " and ", a.y_stride);
-  const std::pair<const char*, const void*> arrays[] = {
-      {"x_NHE", a.x_NHE}, {"y_NHE", a.y_NHE}, {"cos_PR", a.cos_PR}, {"sin_PR", a.sin_PR}, {"position_N", a.position_N}};
-  for (const auto& [name, array] : arrays) require(array != nullptr, kName, "expected ", name, " but it is null");
+  require_arrays(kName, {{"x_NHE", a.x_NHE},
+                         {"y_NHE", a.y_NHE},
+                         {"cos_PR", a.cos_PR},
+                         {"sin_PR", a.sin_PR},
+                         {"position_N", a.position_N}});
   require(a.x_NHE != a.y_NHE || a.x_stride == a.y_stride, kName, "expected one stride in place but got ", a.x_stride,
           " and ", a.y_stride);
   if (place.device == DeviceKind::cuda) return rotary_cuda(a, place.stream);

@@ -1,20 +1,14 @@
 #include "lib/kernels/rwkv7_state/rwkv7_state.h"
 
 #include <string_view>
-#include <utility>
 
 #include "lib/core/error.h"
+#include "lib/kernels/require_arrays.h"
 
 namespace tacit {
 namespace {
 
 constexpr std::string_view kForward = "rwkv7_state", kBackward = "rwkv7_state_backward";
-
-using Named = std::pair<const char*, const void*>;
-
-void check_arrays(std::string_view operation, std::initializer_list<Named> arrays) {
-  for (const auto& [name, array] : arrays) require(array != nullptr, operation, "expected ", name, " but it is null");
-}
 
 bool check_inputs(std::string_view operation, const Rwkv7StateArgs& a) {
   require(a.rows >= 0 && a.columns >= 0 && a.heads >= 1 && a.size >= 1, operation,
@@ -23,12 +17,12 @@ bool check_inputs(std::string_view operation, const Rwkv7StateArgs& a) {
   require(!a.checkpoints_BHNEE || a.checkpoint_every >= 1, operation,
           "expected a checkpoint every 1 or more columns but got ", a.checkpoint_every);
   if (a.rows == 0 || a.columns == 0) return false;
-  check_arrays(operation, {{"receptance_BTHE", a.receptance_BTHE},
-                           {"decay_BTHE", a.decay_BTHE},
-                           {"key_BTHE", a.key_BTHE},
-                           {"value_BTHE", a.value_BTHE},
-                           {"removed_BTHE", a.removed_BTHE},
-                           {"rate_removed_BTHE", a.rate_removed_BTHE}});
+  require_arrays(operation, {{"receptance_BTHE", a.receptance_BTHE},
+                             {"decay_BTHE", a.decay_BTHE},
+                             {"key_BTHE", a.key_BTHE},
+                             {"value_BTHE", a.value_BTHE},
+                             {"removed_BTHE", a.removed_BTHE},
+                             {"rate_removed_BTHE", a.rate_removed_BTHE}});
   return true;
 }
 
@@ -36,7 +30,7 @@ bool check_inputs(std::string_view operation, const Rwkv7StateArgs& a) {
 
 void rwkv7_state(const Rwkv7StateArgs& args, const Place& place) {
   if (!check_inputs(kForward, args)) return;
-  check_arrays(kForward, {{"state_BHEE", args.state_BHEE}, {"y_BTHE", args.y_BTHE}});
+  require_arrays(kForward, {{"state_BHEE", args.state_BHEE}, {"y_BTHE", args.y_BTHE}});
   switch (place.device) {
     case DeviceKind::cpu: return rwkv7_state_cpu(args);
     case DeviceKind::cuda:
@@ -48,15 +42,15 @@ void rwkv7_state(const Rwkv7StateArgs& args, const Place& place) {
 void rwkv7_state_backward(const Rwkv7StateBackwardArgs& args, const Place& place) {
   require(place.device == DeviceKind::cpu, kBackward, "expected the cpu: there is no version for cuda");
   if (!check_inputs(kBackward, args.forward)) return;
-  check_arrays(kBackward, {{"checkpoints_BHNEE", args.forward.checkpoints_BHNEE},
-                           {"d_y_BTHE", args.d_y_BTHE},
-                           {"d_receptance_BTHE", args.d_receptance_BTHE},
-                           {"d_decay_BTHE", args.d_decay_BTHE},
-                           {"d_key_BTHE", args.d_key_BTHE},
-                           {"d_value_BTHE", args.d_value_BTHE},
-                           {"d_removed_BTHE", args.d_removed_BTHE},
-                           {"d_rate_removed_BTHE", args.d_rate_removed_BTHE},
-                           {"d_first_state_BHEE", args.d_first_state_BHEE}});
+  require_arrays(kBackward, {{"checkpoints_BHNEE", args.forward.checkpoints_BHNEE},
+                             {"d_y_BTHE", args.d_y_BTHE},
+                             {"d_receptance_BTHE", args.d_receptance_BTHE},
+                             {"d_decay_BTHE", args.d_decay_BTHE},
+                             {"d_key_BTHE", args.d_key_BTHE},
+                             {"d_value_BTHE", args.d_value_BTHE},
+                             {"d_removed_BTHE", args.d_removed_BTHE},
+                             {"d_rate_removed_BTHE", args.d_rate_removed_BTHE},
+                             {"d_first_state_BHEE", args.d_first_state_BHEE}});
   rwkv7_state_backward_cpu(args);
 }
 
