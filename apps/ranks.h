@@ -10,6 +10,10 @@ namespace tacit {
 // values that cannot be and on a number of processes other than the recipe's, `options.world_size` where it is above 1.
 void join_ranks(DataParallelOptions& options, double timeout_s);
 
+// Where a process computes that was told `cuda`: of several, which torchrun starts, each on the device of its
+// LOCAL_RANK. Any other name stays as it is.
+std::string device_of_rank(const std::string& name);
+
 // RANK and WORLD_SIZE, for work that needs no word between processes; 0 of 1 without WORLD_SIZE. UsageError on values
 // that cannot be.
 struct Ranks {

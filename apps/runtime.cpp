@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -33,7 +34,10 @@ at::Device parse_device(const std::string& name) {
           "' but this build or machine has none");
   const int64_t count = static_cast<int64_t>(at::getNumGPUs());
   require(index < count, "device", "expected cuda:0 to cuda:", count - 1, " but got ", name);
-  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+  const at::Device device = {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+  c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);  // kernels start on the current one
+  at::globalContext().setSDPUseCuDNN(false);                 // it makes a plan for every new length of a prompt
+  return device;
 }
 
 void use_threads(int64_t threads) {

@@ -98,7 +98,7 @@ int run(const std::vector<std::string>& args) {
   Options options("train", "Trains a method on generated problems or a file, from random weights or from a checkpoint.",
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct\n"
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
-  options.common(a.common, {"threads", "json"});
+  options.common(a.common, {"device", "threads", "json"});
   options.add("method", "NAME", &a.method,
               "what to train (default " + TrainConfig().method + "): " + trainable_methods());
   options.common(a.common, {"option"});
@@ -138,6 +138,7 @@ int run(const std::vector<std::string>& args) {
   use_threads(a.common.threads);
   keep_freed_memory();
   TrainConfig config = resolve(options, a);
+  config.device = parse_device(device_of_rank(a.common.device));
   join_ranks(config.trainer.parallel, a.timeout);
   if (a.resume && !training_exists(a.out) && config.trainer.parallel.rank == 0)
     std::fprintf(stderr, "tacit: nothing to resume in %s: starts anew\n", a.out.c_str());

@@ -75,7 +75,7 @@ class FastPasses : public Passes {
   FastPasses(const Transformer& model, const Batch& batch, bool recompute)
       : model_(with_deferred_gradients(model)), batch_(batch), recompute_(recompute) {
     const MemoryLayout layout = memory_layout(model.config());
-    packed_ = !keeps_states(layout);
+    packed_ = !keeps_states(layout) && model.device().is_cpu();  // on CUDA rows one by one wait for launches
     const int64_t columns = batch.prompt_BT.size(1) + batch.latents + std::max<int64_t>(batch.rest_width - 1, 0);
     memory_ = std::make_shared<StaticTrainingMemory>(layout, batch.begins, columns,
                                                      at::TensorOptions().dtype(model.dtype()).device(model.device()));

@@ -34,17 +34,20 @@ PolicyLoss policy_loss(const PolicyActions& actions, const PolicyLossOptions& op
           "policy_loss", "expected ", actions.log_p_N.numel(), " actions everywhere");
   require(options.clip > 0 && options.kl >= 0, "policy_loss", "expected clip above 0 and kl of at least 0 but got ",
           options.clip, " and ", options.kl);
-  const at::Tensor ratio_N = (actions.log_p_N - actions.old_N).exp();
-  const at::Tensor plain_N = ratio_N * actions.advantage_N;
-  const at::Tensor clipped_N = ratio_N.clamp(1 - options.clip, 1 + options.clip) * actions.advantage_N;
+  // What the host worked out goes to where the policy computes.
+  const at::Device device = actions.log_p_N.device();
+  const at::Tensor advantage_N = actions.advantage_N.to(device);
+  const at::Tensor ratio_N = (actions.log_p_N - actions.old_N.to(device)).exp();
+  const at::Tensor plain_N = ratio_N * advantage_N;
+  const at::Tensor clipped_N = ratio_N.clamp(1 - options.clip, 1 + options.clip) * advantage_N;
   at::Tensor gain_N = at::minimum(plain_N, clipped_N);
   PolicyLoss out;
   if (options.kl > 0) {
-    const at::Tensor kl_N = kl_estimate(actions.log_p_N, options.reference_N);
+    const at::Tensor kl_N = kl_estimate(actions.log_p_N, options.reference_N.to(device));
     out.kl = kl_N.mean().item<double>();
     gain_N = gain_N - options.kl * kl_N;
   }
-  out.loss = -(actions.share_N * gain_N).sum();
+  out.loss = -(actions.share_N.to(device) * gain_N).sum();
   const at::NoGradGuard no_grad;
   out.clipped = (clipped_N < plain_N).to(at::kFloat).mean().item<double>();
   out.ratio_error = (ratio_N - 1).abs().max().item<double>();

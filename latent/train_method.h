@@ -53,6 +53,7 @@ struct TrainConfig {
   std::vector<std::string> add_tokens;
   Json markers = Json::object();  // such a task: MethodSettings::markers that differ from those found
   TrainerOptions trainer;
+  at::Device device = at::kCPU;  // where it computes; like the number of threads, no part of the recipe
 };
 
 // The defaults of `tacit train --method NAME --task reach`. Method frontier: explored, constant thoughts,

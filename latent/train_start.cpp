@@ -63,9 +63,17 @@ MethodWeights own_weights(const Method& how, const TrainConfig& config, const Mo
               shape_text(weight.sizes()), " but got ", shape_text(found->second.sizes()), " in ", config.init.string());
       weight = found->second;
     }
-    weight = weight.detach().clone().set_requires_grad(true);
+    weight = weight.detach().to(weight.options().device(config.device), /*non_blocking=*/false, /*copy=*/true);
+    weight.set_requires_grad(true);
   }
   return out;
+}
+
+std::shared_ptr<const Transformer> moved(std::shared_ptr<const Transformer> model, at::Device device) {
+  if (model->device() == device) return model;
+  TensorMap weights;
+  for (const auto& [name, weight] : model->weights()) weights[name] = weight.to(device);
+  return std::make_shared<const Transformer>(model->config(), std::move(weights));
 }
 
 }  // namespace
@@ -81,7 +89,8 @@ TrainStart make_start(const Method& how, const TrainConfig& config, const TrainD
           initial->config().vocab_size);
   ObjectiveContext with_model = context;
   with_model.start = initial.get();
-  return {trainable_copy(*initial), own_weights(how, config, initial->config(), with_model), initial->config().raw};
+  return {trainable_copy(*moved(initial, config.device)), own_weights(how, config, initial->config(), with_model),
+          initial->config().raw};
 }
 
 }  // namespace tacit

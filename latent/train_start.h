@@ -16,7 +16,8 @@ struct TrainStart {
 };
 
 // Random weights of the recipe's model, or those of the checkpoint `init`, with rows for new tokens where it asks for
-// them. A checkpoint of the same method brings the method's own weights along; those that it lacks start afresh.
+// them. A checkpoint of the same method brings the method's own weights along; those that it lacks start afresh. All on
+// the config's device.
 TrainStart make_start(const Method& how, const TrainConfig& config, const TrainData& data,
                       const ObjectiveContext& context);
 

@@ -19,25 +19,30 @@ def percent(share):
     return f"{100 * share:.0f} %"
 
 
+def milliseconds(ms):
+    return f"{ms:.2f} ms" if ms >= 1 else f"{1e3 * ms:.1f} us"
+
+
 def figure(row):
     """A row's time in the unit that people compare."""
     ours = row["ours"]
     for name, unit in (("examples_per_s", "examples/s"), ("problems_per_s", "problems/s")):
         if name in ours:
             return f"{ours[name]:.3g} {unit}", ours["ms_median"] * ours[name], unit
-    return f"{ours['ms_median']:.2f} ms", None, "ms"
+    return milliseconds(ours["ms_median"]), None, "ms"
 
 
 def peer_figure(row, who):
     _, units, unit = figure(row)
     ms = row["peers"][who]["ms_median"]
-    return f"{units / ms:.3g} {unit}" if units else f"{ms:.2f} ms"
+    return f"{units / ms:.3g} {unit}" if units else milliseconds(ms)
 
 
 def where(result):
     versions = result["versions"]
+    on_device = f"{result['device']}, beside " if "device" in result else ""
     with_instructions = ", ".join(result["instructions"]) or "plain"
-    return (f"{result['processor']} ({with_instructions}), {result['cores']} cores, {result['threads']} threads; {result['model']}; "
+    return (f"{on_device}{result['processor']} ({with_instructions}), {result['cores']} cores, {result['threads']} threads; {result['model']}; "
             f"torch {versions['torch']}, transformers {versions['transformers']}, {versions['tacit']}")
 
 
@@ -47,7 +52,7 @@ def steps_table(result):
         ours = row["ours"]
         if "floor_ms" not in ours:
             continue
-        lines.append(f"| {NAMES[row['benchmark']]} | {row['dtype']} | {figure(row)[0]} | {ours['ms_p95']:.2f} ms | "
+        lines.append(f"| {NAMES[row['benchmark']]} | {row['dtype']} | {figure(row)[0]} | {milliseconds(ours['ms_p95'])} | "
                      f"{percent(ours['share_of_floor'])} | {ours['gb_per_s']:.1f} of {ours['bandwidth_gb_per_s']:.1f} | "
                      f"{ours['gflop_per_s']:.0f} of {ours['machine_gflop_per_s']:.0f} |")
     return lines
@@ -86,7 +91,7 @@ def result_page(result, picture):
              f"{sizes['batch']['eval']}); in training {sizes['rest']} tokens after the thoughts (batch {sizes['batch']['train-step']}); steps at batch 1. "
              "Medians of rounds in turns; a ratio is the median over rounds of peer / tacit. The floor is the larger of bytes / read bandwidth and "
              "FLOPs / rate of multiplying matrices, both measured in the same rounds. Command:", "", f"    {result['command']}", "",
-             *steps_table(result), "", *peers_table(result), "",
+             *steps_table(result), "", *peers_table(result), "", *(targets_table(result)[2:] + [""] if "device" in result else []),
              "`hf` is a careful loop over transformers (cache, batches, no vocabulary projection where none is needed), `original` restates Coconut's "
              "own code. \"Same result\" compares hidden states, losses or answers in fp32."]
     for row in result["rows"]:
@@ -100,6 +105,9 @@ def result_page(result, picture):
 def targets(result):
     """What, target, measured, reached: None where this has not been measured."""
     rows = []
+
+    if "device" in result:
+        return device_targets(result)
 
     def add(what, target, row, value, text, reached):
         rows.append((what, target, *((text(value(row)), reached(value(row))) if row else ("", None))))
@@ -130,6 +138,20 @@ def targets(result):
     return rows
 
 
+def device_targets(result):
+    """As targets(), on a GPU."""
+    step, update = of(result, "latent-step", "bf16"), of(result, "train-step", "bf16")
+    rows = []
+    if step:
+        ms, ratio = step["ours"]["ms_median"], step["peers"]["hf"]["ratio"]
+        rows += [("latent step, batch 1, bf16", "<= 60 us", milliseconds(ms), ms <= .06),
+                 ("the same", ">= 10 x HF's eager step", f"{ratio:.1f} x", ratio >= 10)]
+    if update:
+        ratio = update["peers"]["original"]["ratio"]
+        rows.append(("Coconut training update, bf16 autocast", ">= 5 x the original's", f"{ratio:.2f} x", ratio >= 5))
+    return rows
+
+
 def targets_table(result):
     lines = [where(result) + ".", "", "| what | target | measured | reached |", "| --- | --- | ---: | --- |"]
     for what, target, measured, reached in targets(result):
@@ -148,7 +170,7 @@ def rewrite(page, lines):
 class Roofline:
     """Operations a byte against operations a second, both logarithmic."""
 
-    LEFT, TOP, WIDTH, HEIGHT, LEGEND = 64, 40, 520, 380, 330
+    LEFT, TOP, WIDTH, HEIGHT, LEGEND = 82, 40, 520, 380, 330
     COLOURS = ["#1b6ca8", "#c8553d", "#3f8f4f", "#8a5fb0", "#b08a1e", "#2a9d8f", "#d1495b", "#6b705c", "#333333", "#e07be0",
                "#5fb8f0"]
 
@@ -177,7 +199,7 @@ class Roofline:
         for e in range(self.y0, self.y1 + 1):
             _, y = self.at(10 ** self.x0, 10 ** e)
             out.append(f'<line x1="{self.LEFT}" y1="{y:.1f}" x2="{self.LEFT + self.WIDTH}" y2="{y:.1f}" class="grid"/>')
-            out.append(f'<text x="{self.LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10 ** e:g}</text>')
+            out.append(f'<text x="{self.LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10 ** e:,g}</text>')
         return out
 
     def roof(self):
@@ -211,16 +233,18 @@ class Roofline:
             if group == "steps":
                 return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>'
             return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+        dots = [self.at(p["x"], p["y"]) for p in self.points if p["group"] == "steps"]
         for point in sorted(self.points, key=lambda p: p["group"] == "steps"):
             x, y = self.at(point["x"], point["y"])
             out.append(mark(point["group"], x, y))
             if point["group"] != "steps":
                 continue
             nx, ny = x + 8, y - 8
-            while any(abs(nx - px) < 12 and abs(ny - py) < 12 for px, py in numbers):
+            while (any(abs(nx - px) < 12 and abs(ny - py) < 12 for px, py in numbers)
+                   or any(abs(nx + 3 - px) < 10 and abs(ny - 4 - py) < 10 for px, py in dots)):
                 ny -= 13
             numbers.append((nx, ny))
-            out.append(f'<text x="{nx:.1f}" y="{ny:.1f}" class="number">{len(numbers)}</text>')
+        out += [f'<text x="{nx:.1f}" y="{ny:.1f}" class="number">{i + 1}</text>' for i, (nx, ny) in enumerate(numbers)]
         x = self.LEFT + self.WIDTH + 24
         for i, (number, text, group) in enumerate(lines):
             y = self.TOP + 12 + 17 * i
@@ -259,12 +283,13 @@ def roofline(result):
     if not points:
         return None
     gb_per_s, gflop_per_s = (max(column) for column in zip(*rates))
-    return Roofline(points, gb_per_s, gflop_per_s, f"{result['processor']}, {result['threads']} threads: share of the floor").svg()
+    machine = result.get("device") or f"{result['processor']}, {result['threads']} threads"
+    return Roofline(points, gb_per_s, gflop_per_s, f"{machine}: share of the floor").svg()
 
 
 def write(result, out, page=None):
     picture = roofline(result)
-    name = "roofline-cpu.svg"
+    name = "roofline-gpu.svg" if "device" in result else "roofline-cpu.svg"
     if picture:
         (out.parent / name).write_text(picture)
     out.with_suffix(".md").write_text(result_page(result, name))

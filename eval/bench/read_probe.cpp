@@ -130,7 +130,10 @@ double ReadProbe::cuda_ms() {
 }
 
 void ReadProbe::evict() {
-  if (!device_.is_cpu()) return;
+  if (!device_.is_cpu()) {
+    to_.zero_();
+    return;
+  }
   by_thread(std::min(size_, 2 * cache_),
             [&](size_t at, size_t bytes) { sink.fetch_xor(read_one_stream(data_ + at, bytes)); });
 }

@@ -61,7 +61,8 @@ LatentLoss loss(const LossContext& in) {
   HrpoLossOptions how{
       .temperature = rollout.temperature, .clip = number_option(options, "clip"), .kl = number_option(options, "kl")};
   const auto reference = options.at("reference").get<std::string>();
-  const std::shared_ptr<const Transformer> model = reference.empty() ? nullptr : load_model(reference);
+  const std::shared_ptr<const Transformer> model =
+      reference.empty() ? nullptr : load_model(reference, {.device = in.model.device()});
   how.reference = model.get();
   return hrpo_loss(in.model, in.weights, rollouts, group_advantages(rewards_of(rollouts), rollout.group), how);
 }

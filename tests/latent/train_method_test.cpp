@@ -9,6 +9,7 @@
 #include "lib/core/files.h"
 #include "lib/core/safetensors.h"
 #include "lib/model/checkpoint.h"
+#include "tests/latent/small_recipe.h"
 #include "tests/lib/core_support.h"
 
 using namespace tacit;
@@ -22,39 +23,9 @@ struct Folder {
   explicit Folder(const std::string& name) : path(scratch / name) {}
 };
 
-Json small_recipe(const std::string& method) {
-  Json recipe = {
-      {"method", method},
-      {"steps", 9},
-      {"batch", 3},
-      {"accumulate", 2},
-      {"latents", 2},
-      {"checkpoint_every", 4},
-      {"validate_every", 5},
-      {"growth", {{"fraction", 0.5}, {"min_nodes", 6}, {"max_nodes", 7}, {"min_depth", 1}, {"max_depth", 2}}},
-      {"reach", {{"min_nodes", 8}, {"max_nodes", 9}, {"min_depth", 1}, {"max_depth", 3}, {"labels", 10}}},
-      {"model", {{"hidden_size", 16}, {"intermediate_size", 16}, {"vocab_size", 18}}}};
-  if (!tacit::method(method).counts_thoughts) recipe.erase("latents");
-  if (method == "walk") recipe.update({{"walk_length", 12}, {"walk_question", true}});
-  if (method == "direct") recipe["bf16"] = true;
-  if (method == "pause") recipe["reset_optimizer"] = true;
-  if (method == "codi") recipe["options"] = {{"width", 4}, {"vectors", 2}};
-  if (method == "sim-cot") recipe["options"] = {{"projector", "linear"}, {"per_step", 2}};
-  if (method == "pccot") recipe["options"] = {{"iterations", 2}};
-  if (method == "lotus") recipe["options"] = {{"loops", 2}};
-  if (method == "huginn")
-    recipe["model"] = {{"n_embd", 16},          {"intermediate_size", 16},
-                       {"vocab_size", 18},      {"n_layers_in_recurrent_block", 1},
-                       {"n_layers_in_coda", 0}, {"mean_recurrence", 2}};
-  if (method == "trm")
-    recipe["model"] = {{"hidden_size", 16}, {"expansion", 1}, {"vocab_size", 18},   {"H_cycles", 1},
-                       {"L_cycles", 1},     {"L_layers", 1},  {"halt_max_steps", 2}};
-  if (method == "universal") recipe["options"] = {{"random", true}, {"backprop", 2}, {"mean_recurrences", 2.0}};
-  if (method == "ouro") recipe["model"]["total_ut_steps"] = 2;
-  return recipe;
+TrainConfig small_config(const std::string& method) {
+  return train_config_from_json(test::small_recipe(method), "test");
 }
-
-TrainConfig small_config(const std::string& method) { return train_config_from_json(small_recipe(method), "test"); }
 
 std::string metrics_without_time(const std::filesystem::path& folder) {
   std::string out;
@@ -150,7 +121,7 @@ TEST_CASE("training lowers its loss and leaves a checkpoint that can be opened")
 TEST_CASE("a recipe may choose what each layer remembers, and its training leaves a checkpoint that can be opened") {
   for (const std::string type : {"sliding_attention", "rwkv7", "log_linear"}) {
     INFO(type);
-    Json recipe = small_recipe("coconut");
+    Json recipe = test::small_recipe("coconut");
     recipe["model"]["layer_types"] = {type, "full_attention"};
     if (type == "sliding_attention") recipe["model"]["sliding_window"] = 4;
     if (type == "rwkv7") recipe["model"]["rwkv7_low_rank"] = 4;
@@ -170,7 +141,7 @@ TEST_CASE("a recipe as written by a training reads back as itself, and says ever
     const TrainConfig config = small_config(name);
     const Json written = Json::parse(to_json(config).dump());
     CHECK(Json::parse(to_json(train_config_from_json(written, "test")).dump()) == written);
-    const Json recipe = small_recipe(name);
+    const Json recipe = test::small_recipe(name);
     Json plain = recipe;
     plain.erase("growth");
     if (name == "walk") plain.erase("walk_question"), plain["reach"] = {{"kind", "random"}, {"acyclic", true}};
@@ -197,7 +168,7 @@ TEST_CASE("a training starts from another's weights, in the same vocabulary only
   at::set_num_threads(1);
   Folder first("first"), second("second");
   train_method(small_config("walk"), first.path, false, {});
-  Json recipe = small_recipe("frontier");
+  Json recipe = test::small_recipe("frontier");
   recipe.erase("model");
   recipe.update({{"init", first.path.string()}, {"steps", 1}, {"learning_rate", 0}});
   train_method(train_config_from_json(recipe, "test"), second.path, false, {});

@@ -8,8 +8,8 @@ namespace tacit {
 
 // Mixtral's and DeepSeek-V3's routing of one token and of 64.
 std::vector<KernelCase> expert_routing_cases(const Place& place, const std::string&) {
-  require(place.device == DeviceKind::cpu, "expert_routing_cases", "expected the cpu");
   std::vector<KernelCase> out;
+  if (place.device != DeviceKind::cpu) return out;  // no layer takes it on CUDA
   const struct {
     const char* name;
     int64_t experts;
