@@ -33,17 +33,22 @@ TEST_CASE("the emulated device shows a barrier that is missing, and one that not
     });
   };
   CHECK_THROWS_WITH_AS(uneven(), doctest::Contains("the others wait for each other"), Error);
-  const auto short_by_one = [] {
-    Counter counter = 0;
+  const auto told = [](uint32_t tag) {
+    Tagged number = {0, 0};
+    float seen = 0;
     EmulatedGrid(3, kThreads, 4, 3).run([&] {
-      if (thread() == 0 && block() > 0) add_released(&counter);
-      if (thread() == 0) wait_acquired(&counter, 3);
+      if (thread() != 0) return;
+      if (block() == 2) return store_tagged(&number, 5, tag);
+      while (load_tagged(&number).tag != 7) wait_for(&number, 7);
+      seen += load_tagged(&number).value;
     });
+    return seen;
   };
-  CHECK_THROWS_WITH_AS(short_by_one(), doctest::Contains("wait for each other"), Error);
+  CHECK(told(7) == 10);
+  CHECK_THROWS_WITH_AS(told(6), doctest::Contains("wait for each other"), Error);
 }
 
-TEST_CASE("shares cover everything once, and a unit's warp is the one whose share holds it") {
+TEST_CASE("shares and items cover everything once") {
   for (int64_t total : {0, 1, 5, 131, 132, 133, 50257}) {
     for (int64_t parts : {1, 2, 7, 132}) {
       int64_t at = 0;
@@ -57,13 +62,14 @@ TEST_CASE("shares cover everything once, and a unit's warp is the one whose shar
       CHECK(at == total);
     }
   }
-  for (int64_t outputs : {1, 4, 6, 18, 24, 381}) {
-    for (int64_t inputs : {1, 256, 257, 768, 3072}) {
-      const ProductUnits units(outputs, inputs);
-      for (int64_t unit = 0; unit < units.units; ++unit) {
-        const Share mine = units.of_warp(units.warp_of(unit));
-        CHECK(mine.begin <= unit);
-        CHECK(unit < mine.end);
+  for (int outputs : {1, 4, 6, 18, 24, 381}) {
+    for (int inputs : {1, 256, 257, 768, 3072}) {
+      for (int at_once : {1, 3}) {
+        const ProductItems all(outputs, inputs, at_once);
+        CHECK(all.chunks * kChunk >= inputs);
+        CHECK(all.groups * at_once >= all.chunks);
+        CHECK((all.groups - 1) * at_once < all.chunks);
+        CHECK(all.items == divide_up(outputs, kTile) * all.groups);
       }
     }
   }
@@ -85,7 +91,7 @@ at::Tensor linear_on(const at::Tensor& x_MI, const at::Tensor& weight_OI, const 
                            static_cast<int>(inputs),       x_MI.scalar_type() == at::kBFloat16,
                            weight_OI.const_data_ptr(),     bias_O.const_data_ptr(),
                            x_MI.const_data_ptr(),          y_MO.data_ptr()};
-  EmulatedGrid(blocks, kThreads, skinny_floats(outputs, inputs, kRows, blocks), outputs + inputs).run([&] {
+  EmulatedGrid(blocks, kThreads, skinny_floats<T>(outputs, inputs, kRows, blocks), outputs + inputs).run([&] {
     run_skinny_linear<T, kRows, kVector>(plan);
   });
   return y_MO;

@@ -32,17 +32,21 @@ void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
     launch(1, [&] { take_setting(plan, setting); });
   }
   const LoopRequest request = request_of(args);
+  if (way.persistent) {
+    return launch(way.blocks, [&] {
+      LoopRun<T, kRows, kVector, true>(plan, request).run({LoopPhase::between, 0, true});
+    });
+  }
   const auto run = [&](int blocks, const LoopPart& part) {
-    launch(blocks, [&] { LoopRun<T, kRows, kVector>(plan, request, part.all).run(part); });
+    launch(blocks, [&] { LoopRun<T, kRows, kVector, false>(plan, request).run(part); });
   };
-  if (way.persistent) return run(way.blocks, {true, LoopPhase::between, 0, true});
   const int groups = static_cast<int>(divide_up(plan.rows, kRows));
-  run(groups, {false, LoopPhase::between, 0, true});
+  run(groups, {LoopPhase::between, 0, true});
   for (int64_t step = 0; step < args.steps; ++step) {
     for (int layer = 0; layer < plan.layers; ++layer) {
-      for (const LoopPhase phase : phases_of(plan)) run(way.blocks, {false, phase, layer, false});
+      for (const LoopPhase phase : phases_of(plan)) run(way.blocks, {phase, layer, false});
     }
-    run(groups, {false, LoopPhase::between, 0, false});
+    run(groups, {LoopPhase::between, 0, false});
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -15,12 +16,13 @@
 #include "lib/core/error.h"
 
 // A GPU to run device code on without one: what lib/kernels/device/intrinsics.cuh offers, over fibers. Every thread of
-// every block is a fiber, all blocks are resident, and who goes on at a barrier, a shuffle or a counter is drawn by
+// every block is a fiber, all blocks are resident, and who goes on at a barrier, a shuffle or a tag is drawn by
 // chance, so that what leans on an order that nobody guarantees shows itself. Stricter than a GPU: a barrier or shuffle
 // that some thread of the block or warp never reaches is an error, also if that thread has ended.
 #define TACIT_DEVICE inline
 #define TACIT_BOTH inline
 #define TACIT_UNROLL
+#define TACIT_LOOP
 
 namespace tacit::device {
 
@@ -87,22 +89,16 @@ class EmulatedGrid {
     meet(warp.waiting, kLanes);
     return warp.value[turn][lane ^ mask];
   }
-  void add(unsigned long long* counter) {
-    ++*counter;
-    for (size_t i = 0; i < at_counter_.size();) {
-      if (*at_counter_[i].counter < at_counter_[i].least) {
-        ++i;
-        continue;
-      }
-      ready_.push_back(at_counter_[i].fiber);
-      at_counter_[i] = at_counter_.back();
-      at_counter_.pop_back();
-    }
-  }
-  void wait(unsigned long long* counter, unsigned long long least) {
-    if (*counter >= least) return;
-    at_counter_.push_back({counter, least, running_});
+  // Until somebody tells that there is something new at the address.
+  void wait(const void* address) {
+    waiting_at_[address].push_back(running_);
     yield();
+  }
+  void tell(const void* address) {
+    const auto found = waiting_at_.find(address);
+    if (found == waiting_at_.end()) return;
+    ready_.insert(ready_.end(), found->second.begin(), found->second.end());
+    waiting_at_.erase(found);
   }
 
  private:
@@ -121,10 +117,6 @@ class EmulatedGrid {
   struct Warp {
     float value[2][kLanes];
     std::vector<int> waiting;
-  };
-  struct AtCounter {
-    unsigned long long *counter, least;
-    int fiber;
   };
 
   static void enter() {
@@ -163,7 +155,7 @@ class EmulatedGrid {
   std::vector<Group> group_;
   std::vector<Warp> warp_;
   std::vector<Fiber> fiber_;
-  std::vector<AtCounter> at_counter_;
+  std::map<const void*, std::vector<int>> waiting_at_;
   std::vector<int> ready_;
   jmp_buf scheduler_;
   const std::function<void()>* body_ = nullptr;
@@ -201,8 +193,26 @@ inline uint16_t round_to_bf16(float value) {  // to nearest, ties to even
 inline float reciprocal_root(float value) { return 1.0f / sqrtf(value); }
 inline float infinity() { return INFINITY; }
 
-using Counter = unsigned long long;
-inline void add_released(Counter* counter) { EmulatedGrid::current().add(counter); }
-inline void wait_acquired(Counter* counter, Counter least) { EmulatedGrid::current().wait(counter, least); }
+struct alignas(8) Tagged {
+  float value;
+  uint32_t tag;
+};
+struct alignas(16) TaggedPair {
+  Tagged first, second;
+};
+inline Tagged load_tagged(const Tagged* address) { return *address; }
+inline TaggedPair load_tagged(const TaggedPair* address) { return *address; }
+inline void store_tagged(Tagged* address, float value, uint32_t tag) {
+  *address = {value, tag};
+  EmulatedGrid::current().tell(address);
+}
+inline void store_tagged(TaggedPair* address, float first, float second, uint32_t tag) {
+  *address = {{first, tag}, {second, tag}};
+  EmulatedGrid::current().tell(address);
+}
+inline void wait_for(const void* address, uint32_t tag) {
+  if (static_cast<const Tagged*>(address)->tag != tag) EmulatedGrid::current().wait(address);
+}
+inline void flush_stores() {}
 
 }  // namespace tacit::device

@@ -26,9 +26,6 @@ TACIT_DEVICE void run_splits(const SplitPlan& plan) {
   if (stored <= 0 || split >= splits_of(stored)) return;
   float* const query = shared_memory();
   const int key_size = static_cast<int>(args.key_size), padded = static_cast<int>(round_up(key_size, kEight));
-  const T* const q_E = static_cast<const T*>(args.q_BHE) + (b * args.heads + head) * key_size;
-  for (int e = thread(); e < padded; e += kThreads) query[e] = e < key_size ? load_one(q_E + e) * args.scale : 0;
-  sync_block();
   const int64_t kv_head = head / (args.heads / args.kv_heads);
   const int64_t memory = (args.shared ? 0 : b * args.kv_heads) + kv_head;
   Columns<T> columns;
@@ -39,9 +36,29 @@ TACIT_DEVICE void run_splits(const SplitPlan& plan) {
   columns.begin = split * split_columns(stored);
   columns.end = columns.begin + split_columns(stored) < stored ? columns.begin + split_columns(stored) : stored;
   columns.seen_C = args.seen_BC ? args.seen_BC + b * args.columns : nullptr;
+  FetchedColumns<T, kPacks> fetched;
+  fetch_columns<T, kPacks, kVector>(fetched, columns, ColumnLanes<kPacks>(columns), columns.begin);
+  const T* const q_E = static_cast<const T*>(args.q_BHE) + (b * args.heads + head) * key_size;
+  for (int e = thread(); e < padded; e += kThreads) query[e] = e < key_size ? load_one(q_E + e) * args.scale : 0;
+  sync_block();
   const int64_t part = (b * args.heads + head) * plan.splits + split;
-  attend_columns<T, kPacks, kVector>(query, columns, query + padded, plan.found + part * args.value_size,
-                                     plan.pairs + part * 2);
+  attend_columns<T, kPacks, kVector>(
+      query, columns, fetched, query + padded,
+      [&](int e, float value) { plan.found[part * args.value_size + e] = value; },
+      [&](float largest, float sum) {
+        plan.pairs[part * 2] = largest;
+        plan.pairs[part * 2 + 1] = sum;
+      });
+}
+
+// What the parts of a row's columns weigh, such that the answer is the sum of factor[s] * value_E of part s; zeros
+// where no part has seen anything.
+TACIT_DEVICE void split_factors(const float* pairs, int splits, float* factor) {
+  float largest = -infinity(), sum = 0;
+  for (int s = 0; s < splits; ++s) largest = fmaxf(largest, load_written(pairs + 2 * s));
+  for (int s = 0; s < splits; ++s)
+    sum += weight_of(load_written(pairs + 2 * s), largest) * load_written(pairs + 2 * s + 1);
+  for (int s = 0; s < splits; ++s) factor[s] = sum > 0 ? weight_of(load_written(pairs + 2 * s), largest) / sum : 0;
 }
 
 template <class T>

@@ -5,8 +5,8 @@
 // One query head against a run of stored columns, by one block: the part of a softmax that those columns give.
 namespace tacit::device {
 
-inline constexpr int kMostSplits = 8;     // parts in which a row's columns are looked at
-inline constexpr int kSplitColumns = 64;  // at least so many a part
+inline constexpr int kMostSplits = 8;      // parts in which a row's columns are looked at
+inline constexpr int kSplitColumns = 128;  // at least so many a part
 
 // How a row's columns are cut: by their number alone, so that a row's answer does not depend on the rows beside it.
 TACIT_BOTH int64_t split_columns(int64_t columns) {
@@ -59,19 +59,60 @@ TACIT_DEVICE Eight<T> eight_of(const float* shared) {
   return out;
 }
 
-// q: shared memory, scaled, zeros from key_size to a multiple of 8. Gives value_E (unnormalised), and largest and sum
-// in pair[0] and pair[1], in global memory. kPacks eights of a key or value at most fall to a lane. kVector: sizes are
-// multiples of 8. All of the block calls it.
+// How the lanes of a block share out columns: `lanes` neighbours serve a column, each `part` of its eights.
+template <int kPacks>
+struct ColumnLanes {
+  int eights, value_eights, lanes, part, slot, slots;
+  template <class T>
+  TACIT_DEVICE explicit ColumnLanes(const Columns<T>& columns)
+      : eights((columns.key_size + kEight - 1) / kEight), value_eights((columns.value_size + kEight - 1) / kEight) {
+    const int lane = thread() % kLanes;
+    lanes = 1;
+    while (lanes < kLanes && lanes * kPacks < (eights > value_eights ? eights : value_eights)) lanes *= 2;
+    part = lane % lanes;
+    slots = kWarps * (kLanes / lanes);
+    slot = thread() / kLanes * (kLanes / lanes) + lane / lanes;
+  }
+};
+
+// Columns that a lane fetches together, its share of them. They are there before the query is, but for the own one.
+template <class T, int kPacks>
+struct FetchedColumns {
+  static constexpr int kAhead = kPacks == 1 ? (sizeof(T) == 2 ? 4 : 2) : 1;
+  Eight<T> k[kAhead][kPacks], v[kAhead][kPacks];
+};
 template <class T, int kPacks, bool kVector>
-TACIT_DEVICE void attend_columns(const float* q, const Columns<T>& columns, float* scratch, float* value_E,
-                                 float* pair) {
-  constexpr int kAhead = kPacks == 1 ? 2 : 1;  // columns that a lane fetches together
+TACIT_DEVICE void fetch_columns(FetchedColumns<T, kPacks>& to, const Columns<T>& columns, const ColumnLanes<kPacks>& by,
+                                int64_t base) {
+  TACIT_UNROLL
+  for (int a = 0; a < to.kAhead; ++a) {
+    const int64_t column = base + a * by.slots + by.slot;
+    const bool reads = column < columns.end && column != columns.own && (!columns.seen_C || columns.seen_C[column]);
+    TACIT_UNROLL
+    for (int i = 0; i < kPacks; ++i) {
+      const int at = by.part + i * by.lanes;
+      to.k[a][i] = to.v[a][i] = zeros<T>();
+      if (!reads) continue;
+      to.k[a][i] =
+          load_eight<Source::written, kVector>(columns.k_CE + column * columns.key_size, at * kEight, columns.key_size);
+      if (columns.v_CE) {
+        to.v[a][i] = load_eight<Source::written, kVector>(columns.v_CE + column * columns.value_size, at * kEight,
+                                                          columns.value_size);
+      }
+    }
+  }
+}
+
+// q: shared memory, scaled, zeros from key_size to a multiple of 8. `fetched`: fetch_columns() from columns.begin on.
+// Hands value_E (unnormalised) to store_value(e, value), and the largest score and the sum to store_pair(largest, sum).
+// kPacks eights of a key or value at most fall to a lane. kVector: sizes are multiples of 8. All of the block calls it.
+template <class T, int kPacks, bool kVector, class StoreValue, class StorePair>
+TACIT_DEVICE void attend_columns(const float* q, const Columns<T>& columns, FetchedColumns<T, kPacks>& fetched,
+                                 float* scratch, const StoreValue& store_value, const StorePair& store_pair) {
+  constexpr int kAhead = FetchedColumns<T, kPacks>::kAhead;
   const int warp = thread() / kLanes, lane = thread() % kLanes;
-  const int eights = static_cast<int>(divide_up(columns.key_size, kEight));
-  const int value_eights = static_cast<int>(divide_up(columns.value_size, kEight));
-  int lanes = 1;  // that serve a column
-  while (lanes < kLanes && lanes * kPacks < (eights > value_eights ? eights : value_eights)) lanes *= 2;
-  const int part = lane % lanes, slot = warp * (kLanes / lanes) + lane / lanes, slots = kWarps * (kLanes / lanes);
+  const ColumnLanes<kPacks> by(columns);
+  const int eights = by.eights, value_eights = by.value_eights, lanes = by.lanes, part = by.part;
 
   float query[kPacks * kEight];
   Found<kPacks> found;
@@ -84,49 +125,49 @@ TACIT_DEVICE void attend_columns(const float* q, const Columns<T>& columns, floa
     found.value[i] = 0;
   }
 
-  for (int64_t base = columns.begin; base < columns.end; base += kAhead * slots) {
-    Eight<T> k[kAhead][kPacks], v[kAhead][kPacks];
-    bool sees[kAhead];
+  TACIT_LOOP
+  for (int64_t base = columns.begin; base < columns.end; base += kAhead * by.slots) {
+    if (base > columns.begin) fetch_columns<T, kPacks, kVector>(fetched, columns, by, base);
+    float score[kAhead];
     TACIT_UNROLL
     for (int a = 0; a < kAhead; ++a) {
-      const int64_t column = base + a * slots + slot;
-      sees[a] = column < columns.end && (!columns.seen_C || columns.seen_C[column]);
-      TACIT_UNROLL
-      for (int i = 0; i < kPacks; ++i) {
-        const int at = part + i * lanes;
-        k[a][i] = v[a][i] = zeros<T>();
-        if (sees[a] && column == columns.own) {
-          if (at < eights) k[a][i] = eight_of<T>(columns.own_k + at * kEight);
-          if (at < value_eights) v[a][i] = eight_of<T>(columns.own_v + at * kEight);
-        } else if (sees[a]) {
-          k[a][i] = load_eight<Source::written, kVector>(columns.k_CE + column * columns.key_size, at * kEight,
-                                                         columns.key_size);
-          if (columns.v_CE) {
-            v[a][i] = load_eight<Source::written, kVector>(columns.v_CE + column * columns.value_size, at * kEight,
-                                                           columns.value_size);
-          }
+      const int64_t column = base + a * by.slots + by.slot;
+      const bool sees = column < columns.end && (!columns.seen_C || columns.seen_C[column]);
+      if (sees && column == columns.own) {
+        TACIT_UNROLL
+        for (int i = 0; i < kPacks; ++i) {
+          const int at = part + i * lanes;
+          if (at < eights) fetched.k[a][i] = eight_of<T>(columns.own_k + at * kEight);
+          if (at < value_eights) fetched.v[a][i] = eight_of<T>(columns.own_v + at * kEight);
         }
       }
+      score[a] = 0;
+      TACIT_UNROLL
+      for (int i = 0; i < kPacks * kEight; ++i) score[a] += query[i] * fetched.k[a][i / kEight][i % kEight];
+      for (int distance = lanes / 2; distance > 0; distance /= 2) score[a] += shuffle_xor(score[a], distance);
+      if (!sees) score[a] = -infinity();
     }
+    float largest = found.largest;
+    TACIT_UNROLL
+    for (int a = 0; a < kAhead; ++a) largest = fmaxf(largest, score[a]);
+    const float before = weight_of(found.largest, largest);
+    found.largest = largest;
+    found.sum *= before;
+    TACIT_UNROLL
+    for (int i = 0; i < kPacks * kEight; ++i) found.value[i] *= before;
     TACIT_UNROLL
     for (int a = 0; a < kAhead; ++a) {
-      float score = 0;
-      TACIT_UNROLL
-      for (int i = 0; i < kPacks * kEight; ++i) score += query[i] * k[a][i / kEight][i % kEight];
-      for (int distance = lanes / 2; distance > 0; distance /= 2) score += shuffle_xor(score, distance);
-      if (!sees[a]) continue;
-      const float largest = fmaxf(found.largest, score);
-      const float before = weight_of(found.largest, largest), weight = expf(score - largest);
-      found.largest = largest;
-      found.sum = found.sum * before + weight;
+      const float weight = weight_of(score[a], largest);
+      found.sum += weight;
       TACIT_UNROLL
       for (int i = 0; i < kPacks * kEight; ++i) {
-        const float value = columns.v_CE ? v[a][i / kEight][i % kEight] : k[a][i / kEight][i % kEight];
-        found.value[i] = found.value[i] * before + weight * value;
+        const float value = columns.v_CE ? fetched.v[a][i / kEight][i % kEight] : fetched.k[a][i / kEight][i % kEight];
+        found.value[i] += weight * value;
       }
     }
   }
 
+  TACIT_LOOP
   for (int distance = lanes; distance < kLanes; distance *= 2) {
     Found<kPacks> other;
     other.largest = shuffle_xor(found.largest, distance);
@@ -149,31 +190,21 @@ TACIT_DEVICE void attend_columns(const float* q, const Columns<T>& columns, floa
     }
   }
   sync_block();
-  float largest = -infinity(), sum = 0;
+  float largest = -infinity(), weight[kWarps];
+  TACIT_UNROLL
   for (int w = 0; w < kWarps; ++w) largest = fmaxf(largest, scratch[w * stride + stride - 2]);
-  for (int e = thread(); e < columns.value_size; e += kThreads) {
-    float value = 0;
-    for (int w = 0; w < kWarps; ++w)
-      value += weight_of(scratch[w * stride + stride - 2], largest) * scratch[w * stride + e];
-    value_E[e] = value;
-  }
-  if (thread() == 0) {
-    for (int w = 0; w < kWarps; ++w)
-      sum += weight_of(scratch[w * stride + stride - 2], largest) * scratch[w * stride + stride - 1];
-    pair[0] = largest;
-    pair[1] = sum;
-  }
+  TACIT_UNROLL
+  for (int w = 0; w < kWarps; ++w) weight[w] = weight_of(scratch[w * stride + stride - 2], largest);
+  const auto total = [&](int at) {
+    float sum = 0;
+    TACIT_UNROLL
+    for (int w = 0; w < kWarps; ++w) sum += weight[w] * scratch[w * stride + at];
+    return sum;
+  };
+  TACIT_LOOP
+  for (int e = thread(); e < columns.value_size; e += kThreads) store_value(e, total(e));
+  if (thread() == 0) store_pair(largest, total(stride - 1));
   sync_block();
-}
-
-// What the parts of a row's columns weigh, such that the answer is the sum of factor[s] * value_E of part s; zeros
-// where no part has seen anything.
-TACIT_DEVICE void split_factors(const float* pairs, int splits, float* factor) {
-  float largest = -infinity(), sum = 0;
-  for (int s = 0; s < splits; ++s) largest = fmaxf(largest, load_written(pairs + 2 * s));
-  for (int s = 0; s < splits; ++s)
-    sum += weight_of(load_written(pairs + 2 * s), largest) * load_written(pairs + 2 * s + 1);
-  for (int s = 0; s < splits; ++s) factor[s] = sum > 0 ? weight_of(load_written(pairs + 2 * s), largest) / sum : 0;
 }
 
 }  // namespace tacit::device

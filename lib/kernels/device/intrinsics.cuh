@@ -4,13 +4,13 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cuda/atomic>
 
 // The machine, as the device code in this folder sees it. Nothing else there names a CUDA intrinsic, so that
 // tests/support/emulated_device.h can put a machine of its own in this one's place and run the same code on the CPU.
 #define TACIT_DEVICE __device__ __forceinline__
 #define TACIT_BOTH __host__ __device__ __forceinline__  // layouts and shares, which the host computes as well
 #define TACIT_UNROLL _Pragma("unroll")
+#define TACIT_LOOP _Pragma("unroll 1")  // as it stands: code that runs once a phase must fit the caches
 
 namespace tacit::device {
 
@@ -33,15 +33,16 @@ struct alignas(16) Float4 {
   float value[4];
 };
 
-// Constant for as long as the kernel runs and read once: past the first-level cache.
+// Constant for as long as the kernel runs and read once: past the first-level cache. Volatile: it is issued where it
+// stands, before a wait, too.
 TACIT_DEVICE Words4 load_constant(const void* address) {
   Words4 out;
-  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-      : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
-      : "l"(address));
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+               : "l"(address));
   return out;
 }
-// May have been written by another block, before a grid barrier: from the second-level cache, the only one shared.
+// May have been written by another block: from the second-level cache, the only one shared.
 TACIT_DEVICE Words4 load_written(const void* address) {
   const uint4 out = __ldcg(static_cast<const uint4*>(address));
   return {{out.x, out.y, out.z, out.w}};
@@ -57,16 +58,42 @@ TACIT_DEVICE uint16_t round_to_bf16(float value) { return __bfloat16_as_ushort(_
 TACIT_DEVICE float reciprocal_root(float value) { return 1.0f / sqrtf(value); }
 TACIT_DEVICE float infinity() { return __int_as_float(0x7f800000); }
 
-using Counter = unsigned long long;
-// Everything that this block wrote before is seen by whoever sees the count. One thread calls it.
-TACIT_DEVICE void add_released(Counter* counter) {
-  __threadfence();
-  cuda::atomic_ref<Counter, cuda::thread_scope_device>(*counter).fetch_add(1, cuda::memory_order_release);
+// A number that says by itself whether it is there: its two words travel as one of 64 bits, so that whoever sees the
+// tag sees the value, without a barrier or fence between blocks.
+struct alignas(8) Tagged {
+  float value;
+  uint32_t tag;
+};
+struct alignas(16) TaggedPair {
+  Tagged first, second;
+};
+TACIT_DEVICE Tagged tagged_of(uint64_t word) {
+  return {__uint_as_float(static_cast<uint32_t>(word)), static_cast<uint32_t>(word >> 32)};
 }
-TACIT_DEVICE void wait_acquired(Counter* counter, Counter least) {
-  const cuda::atomic_ref<Counter, cuda::thread_scope_device> count(*counter);
-  while (count.load(cuda::memory_order_acquire) < least) {}
-  __threadfence();
+TACIT_DEVICE uint64_t word_of(float value, uint32_t tag) {
+  return static_cast<uint64_t>(tag) << 32 | __float_as_uint(value);
 }
+TACIT_DEVICE Tagged load_tagged(const Tagged* address) {
+  uint64_t word;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(word) : "l"(address));
+  return tagged_of(word);
+}
+TACIT_DEVICE TaggedPair load_tagged(const TaggedPair* address) {
+  uint64_t first, second;
+  asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];" : "=l"(first), "=l"(second) : "l"(address));
+  return {tagged_of(first), tagged_of(second)};
+}
+TACIT_DEVICE void store_tagged(Tagged* address, float value, uint32_t tag) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(address), "l"(word_of(value, tag)) : "memory");
+}
+TACIT_DEVICE void store_tagged(TaggedPair* address, float first, float second, uint32_t tag) {
+  asm volatile("st.relaxed.gpu.global.v2.u64 [%0], {%1, %2};" ::"l"(address), "l"(word_of(first, tag)),
+               "l"(word_of(second, tag))
+               : "memory");
+}
+// Until something may have this tag; the caller looks again.
+TACIT_DEVICE void wait_for(const void*, uint32_t) {}
+// What this thread wrote is seen by whoever sees what its block writes behind the next sync_block().
+TACIT_DEVICE void flush_stores() { __threadfence(); }
 
 }  // namespace tacit::device

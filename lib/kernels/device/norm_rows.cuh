@@ -31,6 +31,7 @@ TACIT_DEVICE void write_eight(float* x, int k, const Eighth& eight) {
 template <class Work>
 TACIT_DEVICE void each_eight(int rows, int size, const Work& work) {
   const int eights = static_cast<int>(x_stride(size)) / kEight;
+  TACIT_LOOP
   for (int i = thread(); i < rows * eights; i += kThreads) work(i / eights, i % eights * kEight);
 }
 

@@ -4,12 +4,11 @@
 
 // A few rows of x times some rows of a weight matrix, by one block of kThreads.
 //
-// The work is cut into units of kTile outputs by kChunk inputs: a lane reads eight neighbouring weights of each output,
-// so a warp reads 512 bytes (bf16) of each at once, and every x that it fetched from shared memory serves kTile
-// outputs. Each warp takes an equal run of units, ordered by output, then input. What a warp has of an output when its
-// run ends or the output does is summed over its lanes; an output that several warps share is put together of their
-// pieces in the order of the warps. The order of additions depends on the sizes and the grid alone, not on how many
-// rows there are.
+// The work is cut into items of kTile outputs by kChunks * kChunk inputs: a lane reads eight neighbouring weights of
+// each output and chunk, so a warp reads 512 bytes (bf16) of each at once, and every x that it fetched from shared
+// memory serves kTile outputs. An item's sums are taken over a warp's lanes; an output is the sum of its items in their
+// order. So the order of additions depends on the inputs' number alone: neither on how many rows there are nor on who
+// does what. A warp's first item can be fetched before x is known.
 namespace tacit::device {
 
 inline constexpr int kThreads = 256;
@@ -22,18 +21,23 @@ inline constexpr int kChunk = kLanes * kEight;
 TACIT_BOTH int x_place(int k) { return (k & ~(kChunk - 1)) + ((k & 4) << 5) + ((k & 0xf8) >> 1) + (k & 3); }
 TACIT_BOTH int64_t x_stride(int64_t inputs) { return round_up(inputs, kChunk); }
 
-struct ProductUnits {
-  int64_t chunks, units;
-  TACIT_BOTH ProductUnits(int64_t outputs, int64_t inputs)
-      : chunks(divide_up(inputs, kChunk)), units(divide_up(outputs, kTile) * chunks) {}
-  TACIT_BOTH Share of_warp(int64_t warp) const { return share(units, warp, kWarps); }
-  TACIT_BOTH int64_t warp_of(int64_t unit) const { return ((unit + 1) * kWarps - 1) / units; }
+// Chunks of an item: as many weights as a lane holds while it waits for x. A block's warps together fetch faster than
+// memory delivers.
+template <class T>
+inline constexpr int kChunks = sizeof(T) == 2 ? 3 : 1;
+
+struct ProductItems {
+  int chunks, groups, items;  // of an output; of a tile; of all
+  TACIT_BOTH ProductItems(int outputs, int inputs, int chunks_at_once)
+      : chunks((inputs + kChunk - 1) / kChunk),
+        groups((chunks + chunks_at_once - 1) / chunks_at_once),
+        items((outputs + kTile - 1) / kTile * groups) {}
 };
 
-// Floats of shared memory beside x: totals of whole outputs, then two pieces a warp (the end of an output that another
-// warp began; the beginning of one that another goes on with, or its middle).
-TACIT_BOTH int64_t product_floats(int64_t outputs, int rows) {
-  return (round_up(outputs, kTile) + 2 * kWarps * kTile) * rows;
+// Floats of shared memory beside x: the sums of all items.
+TACIT_BOTH int64_t product_floats(int64_t outputs, int64_t inputs, int rows, int chunks_at_once) {
+  return int64_t{ProductItems(static_cast<int>(outputs), static_cast<int>(inputs), chunks_at_once).items} * kTile *
+         rows;
 }
 
 // Sums each of n values over the warp's lanes. Lane l returns that of value l / (32 / n): the lanes first share the
@@ -61,48 +65,58 @@ TACIT_DEVICE float sum_lanes(const float (&value)[n], int lane) {
 // The rows of a weight matrix that a block multiplies with: `count` from `first` on, then, if `second` is not negative,
 // as many from there.
 struct WeightRows {
-  int64_t first = 0, second = -1;
-  int count = 0;
+  int first = 0, second = -1, count = 0;
   TACIT_BOTH int outputs() const { return second < 0 ? count : 2 * count; }
-  TACIT_BOTH int64_t row(int i) const { return i < count ? first + i : second + (i - count); }
+  TACIT_BOTH int row(int i) const { return i < count ? first + i : second + (i - count); }
 };
 
-// x: kRows rows of x_stride(inputs) floats at x_place(), zeros past `inputs`. Leaves totals and pieces in `out`
-// (product_floats); product_total() reads them behind a sync_block().
-template <class T, int kRows, bool kVector>
-TACIT_DEVICE void multiply(const T* weight, int inputs, const WeightRows& rows, const float* x, float* out) {
-  constexpr int kValues = kTile * kRows;
-  constexpr int kAhead = sizeof(T) == 2 ? 2 : 1;  // units whose weights are fetched together
+template <class T>
+struct ItemWeights {
+  Eight<T> chunk[kChunks<T>][kTile];
+};
+template <class T, bool kVector>
+TACIT_DEVICE void fetch_item(ItemWeights<T>& to, int item, const T* weight, int inputs, const WeightRows& rows) {
   const int outputs = rows.outputs();
-  if (outputs == 0) return;
-  const int warp = thread() / kLanes, lane = thread() % kLanes;
-  const int64_t stride = x_stride(inputs);
-  const ProductUnits units(outputs, inputs);
-  const Share mine = units.of_warp(warp);
-  float* const pieces = out + divide_up(outputs, kTile) * kValues + warp * 2 * kValues;
-
-  float sums[kValues];
+  const ProductItems all(outputs, inputs, kChunks<T>);
+  if (item >= all.items) return;
+  const int tile = all.groups == 1 ? item : item / all.groups, group = item - tile * all.groups;
   TACIT_UNROLL
-  for (float& sum : sums) sum = 0;
-  int chunks = static_cast<int>(units.chunks), chunk = static_cast<int>(mine.begin % chunks), begun = chunk;
-  int tile = static_cast<int>(mine.begin / chunks);
-  for (int64_t unit = mine.begin; unit < mine.end; unit += kAhead) {
-    Eight<T> w[kAhead][kTile];
-    int next_tile = tile, next_chunk = chunk;
+  for (int t = 0; t < kTile; ++t) {
+    const int i = tile * kTile + t;  // a last tile that is not full repeats its last output
+    const T* const row = weight + int64_t{rows.row(i < outputs ? i : outputs - 1)} * inputs;
     TACIT_UNROLL
-    for (int a = 0; a < kAhead; ++a) {
-      TACIT_UNROLL
-      for (int t = 0; t < kTile; ++t) {
-        const int i = next_tile * kTile + t;  // a last tile that is not full repeats its last output
-        const T* const row = weight + rows.row(i < outputs ? i : outputs - 1) * inputs;
-        w[a][t] = load_eight<Source::constant, kVector>(row, next_chunk * kChunk + lane * kEight,
-                                                        unit + a < mine.end ? inputs : 0);
-      }
-      if (++next_chunk == chunks) next_chunk = 0, ++next_tile;
+    for (int c = 0; c < kChunks<T>; ++c) {
+      to.chunk[c][t] = load_eight<Source::constant, kVector>(
+          row, (group * kChunks<T> + c) * kChunk + thread() % kLanes * kEight, inputs);
     }
+  }
+}
+// The calling warp's first.
+template <class T, bool kVector>
+TACIT_DEVICE void fetch_first_item(ItemWeights<T>& to, const T* weight, int inputs, const WeightRows& rows) {
+  if (rows.count > 0) fetch_item<T, kVector>(to, thread() / kLanes, weight, inputs, rows);
+}
+
+// x: kRows rows of x_stride(inputs) floats at x_place(), zeros past `inputs`. `w`, with kFetched: fetch_first_item().
+// Leaves the items' sums in `out` (product_floats); product_total() reads them behind a sync_block().
+template <class T, int kRows, bool kVector, bool kFetched = true>
+TACIT_DEVICE void multiply(ItemWeights<T>& w, const T* weight, int inputs, const WeightRows& rows, const float* x,
+                           float* out) {
+  constexpr int kValues = kTile * kRows;
+  if (rows.count == 0) return;
+  const int lane = thread() % kLanes, stride = static_cast<int>(x_stride(inputs));
+  const ProductItems all(rows.outputs(), inputs, kChunks<T>);
+  TACIT_LOOP
+  for (int item = thread() / kLanes; item < all.items; item += kWarps) {
+    if (!kFetched || item >= kWarps) fetch_item<T, kVector>(w, item, weight, inputs, rows);
+    const int group = all.groups == 1 ? 0 : item % all.groups;
+    float sums[kValues];
     TACIT_UNROLL
-    for (int a = 0; a < kAhead; ++a) {
-      if (unit + a >= mine.end) break;
+    for (float& sum : sums) sum = 0;
+    TACIT_UNROLL
+    for (int c = 0; c < kChunks<T>; ++c) {
+      const int chunk = group * kChunks<T> + c;
+      if (chunk >= all.chunks) break;
       TACIT_UNROLL
       for (int m = 0; m < kRows; ++m) {
         const float* const at = x + m * stride + chunk * kChunk + lane * 4;
@@ -112,51 +126,42 @@ TACIT_DEVICE void multiply(const T* weight, int inputs, const WeightRows& rows, 
           TACIT_UNROLL
           for (int t = 0; t < kTile; ++t) {
             TACIT_UNROLL
-            for (int j = 0; j < 4; ++j) sums[t * kRows + m] += w[a][t][half * 4 + j] * x4.value[j];
+            for (int j = 0; j < 4; ++j) sums[t * kRows + m] += w.chunk[c][t][half * 4 + j] * x4.value[j];
           }
         }
       }
-      const bool whole = chunk == chunks - 1;
-      if (whole || unit + a == mine.end - 1) {
-        float* const to = whole && begun == 0 ? out + tile * kValues : pieces + (begun == 0 ? kValues : 0);
-        const float sum = sum_lanes(sums, lane);
-        if (lane % (kLanes / kValues) == 0) to[lane / (kLanes / kValues)] = sum;
-        TACIT_UNROLL
-        for (float& s : sums) s = 0;
-        begun = 0;
-      }
-      if (++chunk == chunks) chunk = 0, ++tile;
     }
+    const float sum = sum_lanes(sums, lane);
+    if (lane % (kLanes / kValues) == 0) out[item * kValues + lane / (kLanes / kValues)] = sum;
   }
 }
 
 // Output i, row m of what multiply() left.
-template <int kRows>
-TACIT_DEVICE float product_total(const float* out, int outputs, int inputs, int i, int m) {
+template <class T, int kRows>
+TACIT_DEVICE float product_total(const float* out, int inputs, int i, int m) {
   constexpr int kValues = kTile * kRows;
-  const ProductUnits units(outputs, inputs);
-  const int64_t tile = i / kTile, value = (i % kTile) * kRows + m, first = tile * units.chunks;
-  const int64_t begins = units.warp_of(first), ends = units.warp_of(first + units.chunks - 1);
-  if (begins == ends) return out[tile * kValues + value];
-  const float* const pieces = out + divide_up(outputs, kTile) * kValues + value;
-  float total = pieces[(begins * 2 + 1) * kValues];
-  for (int64_t warp = begins + 1; warp <= ends; ++warp) {
-    const Share run = units.of_warp(warp);
-    if (run.size() > 0) total += pieces[warp * 2 * kValues];
-  }
+  const int groups = ProductItems(1, inputs, kChunks<T>).groups;
+  const float* const sums = out + i / kTile * groups * kValues + (i % kTile) * kRows + m;
+  float total = sums[0];
+  TACIT_LOOP
+  for (int group = 1; group < groups; ++group) total += sums[group * kValues];
   return total;
 }
 
-// Asks for the rows' bytes, at most `most` of them, to be brought nearer.
+// Asks for bytes to be brought nearer.
+TACIT_DEVICE void prefetch_bytes(const void* address, int64_t bytes) {
+  constexpr int kLine = 128;
+  TACIT_LOOP
+  for (int64_t at = thread() * kLine; at < bytes; at += kThreads * kLine)
+    prefetch(static_cast<const char*>(address) + at);
+}
+// For the rows' weights, at most `most` bytes of them.
 template <class T>
 TACIT_DEVICE void prefetch_rows(const T* weight, int inputs, const WeightRows& rows, int64_t most) {
-  constexpr int64_t kLine = 128;
   const int64_t bytes = int64_t{rows.count} * inputs * static_cast<int64_t>(sizeof(T));
-  const int64_t run = bytes < most ? bytes : most;
-  for (int part = 0; part < (rows.second < 0 ? 1 : 2); ++part) {
-    const char* const at = reinterpret_cast<const char*>(weight + (part == 0 ? rows.first : rows.second) * inputs);
-    for (int64_t offset = thread() * kLine; offset < run; offset += kThreads * kLine) prefetch(at + offset);
-  }
+  TACIT_LOOP
+  for (int part = 0; part < (rows.second < 0 ? 1 : 2); ++part)
+    prefetch_bytes(weight + int64_t{part == 0 ? rows.first : rows.second} * inputs, bytes < most ? bytes : most);
 }
 
 }  // namespace tacit::device

@@ -7,10 +7,9 @@ namespace tacit {
 // How latent_loop() runs on CUDA. Both ways do the same work in the same shares, so their answers are bitwise the same.
 //
 // graph:      a kernel a phase, captured once for a shape and replayed every step.
-// persistent: one cooperative launch for all steps, its blocks passing 5 grid barriers a layer (3 where attention and
-// MLP
-//             are parallel) and none between steps. At most 8 rows, whose inputs to a product must fit the shared
-//             memory of one multiprocessor.
+// persistent: one cooperative launch for all steps, whose blocks wait for each other's numbers 5 times a layer (3 where
+//             attention and MLP are parallel) and not between steps. At most 8 rows, whose inputs to a product must fit
+//             the shared memory of one multiprocessor.
 // automatic:  persistent where it can be, else graph. Not yet measured.
 //
 // Neither waits for the device. Workspaces are kept by shape, at most 16 of them, and used by one call after the other,

@@ -76,12 +76,14 @@ class Workspace {
  public:
   Workspace(const Choice& choice, const Device& device)
       : device_(device.number), kernel_(choice.kernel), key_(choice.plan), plan_(choice.plan), blocks_(choice.blocks) {
-    cuda_require(cudaFuncSetAttribute(kernel_.address, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      static_cast<int>(shared_bytes(plan_))),
-                 kName, "give a block its shared memory");
+    for (const void* kernel : {kernel_.part, kernel_.all}) {
+      cuda_require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                        static_cast<int>(shared_bytes(plan_))),
+                   kName, "give a block its shared memory");
+    }
     LoopPlan sizes = plan_;
-    cuda_require(cudaMalloc(&memory_, static_cast<size_t>(place_workspace(sizes, nullptr))), kName,
-                 "allocate a workspace");
+    bytes_ = static_cast<size_t>(place_workspace(sizes, nullptr));
+    cuda_require(cudaMalloc(&memory_, bytes_), kName, "allocate a workspace");
     place_workspace(plan_, static_cast<char*>(memory_));
     cuda_require(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), kName, "make an event");
   }
@@ -96,20 +98,21 @@ class Workspace {
   }
 
   bool fits(const Choice& choice, int device) const {
-    return device == device_ && choice.kernel.address == kernel_.address && choice.blocks == blocks_ &&
+    return device == device_ && choice.kernel.all == kernel_.all && choice.blocks == blocks_ &&
            std::memcmp(&choice.plan, &key_, sizeof key_) == 0;
   }
 
   void run(const LatentLoopArgs& args, cudaStream_t stream, bool persistent) {
     if (!persistent && !graph_) capture();
     cuda_require(cudaStreamWaitEvent(stream, done_, 0), kName, "wait for the last call");
+    if (persistent) take_tags(args, stream);
     for (int64_t first = 0; first < args.layers; first += kLayersAtOnce) {
       launch(reinterpret_cast<const void*>(setting_kernel), 1, 0, stream, plan_, setting_of(args, first));
     }
     if (persistent) {
       run_persistent(args, stream);
     } else {
-      launch_part(groups(), {false, LoopPhase::between, 0, true}, stream);
+      launch_part(groups(), {LoopPhase::between, 0, true}, stream);
       for (int64_t step = 0; step < args.steps; ++step)
         cuda_require(cudaGraphLaunch(graph_, stream), kName, "replay the graph");
     }
@@ -121,14 +124,27 @@ class Workspace {
   int groups() const { return static_cast<int>(divide_up(plan_.rows, kernel_.rows)); }
 
   void launch_part(int blocks, const LoopPart& part, cudaStream_t stream) const {
-    launch(kernel_.address, blocks, shared_bytes(plan_), stream, plan_, LoopRequest{}, part);
+    launch(kernel_.part, blocks, shared_bytes(plan_), stream, plan_, LoopRequest{}, part);
+  }
+
+  // Tags that no call has used: those up to last_tag_. With none left, and at first, they begin anew in clean memory.
+  void take_tags(const LatentLoopArgs& args, cudaStream_t stream) {
+    const uint64_t tags = 2 * static_cast<uint64_t>(args.steps) * static_cast<uint64_t>(args.layers);
+    require(tags < UINT32_MAX, kName, "expected fewer steps in a call than ", args.steps);
+    if (last_tag_ + tags > UINT32_MAX) {
+      cuda_require(cudaMemsetAsync(memory_, 0, bytes_, stream), kName, "clear a workspace");
+      last_tag_ = 0;
+    }
+    first_tag_ = static_cast<uint32_t>(last_tag_);
+    last_tag_ += tags;
   }
 
   void run_persistent(const LatentLoopArgs& args, cudaStream_t stream) {
     LoopRequest request = request_of(args);
-    LoopPart part = {true, LoopPhase::between, 0, true};
+    request.tag = first_tag_;
+    LoopPart part = {LoopPhase::between, 0, true};
     void* pointers[] = {&plan_, &request, &part};
-    cuda_require(cudaLaunchCooperativeKernel(kernel_.address, dim3(blocks_), dim3(kThreads), pointers,
+    cuda_require(cudaLaunchCooperativeKernel(kernel_.all, dim3(blocks_), dim3(kThreads), pointers,
                                              static_cast<size_t>(shared_bytes(plan_)), stream),
                  kName, "start the persistent kernel");
   }
@@ -142,9 +158,9 @@ class Workspace {
     try {
       cuda_require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), kName, "begin a capture");
       for (int layer = 0; layer < plan_.layers; ++layer) {
-        for (const LoopPhase phase : phases_of(plan_)) launch_part(blocks_, {false, phase, layer, false}, stream);
+        for (const LoopPhase phase : phases_of(plan_)) launch_part(blocks_, {phase, layer, false}, stream);
       }
-      launch_part(groups(), {false, LoopPhase::between, 0, false}, stream);
+      launch_part(groups(), {LoopPhase::between, 0, false}, stream);
       cuda_require(cudaStreamEndCapture(stream, &graph), kName, "end a capture");
       cuda_require(cudaGraphInstantiate(&graph_, graph, 0), kName, "make a graph");
     } catch (...) {
@@ -163,6 +179,9 @@ class Workspace {
   LoopPlan key_, plan_;
   int blocks_;
   void* memory_ = nullptr;
+  size_t bytes_ = 0;
+  uint32_t first_tag_ = 0;  // before those of the call at hand
+  uint64_t last_tag_ = UINT32_MAX;
   cudaEvent_t done_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
 };

@@ -8,21 +8,22 @@
 
 namespace tacit::device {
 
-template <class T, int kRows, bool kVector>
+template <class T, int kRows, bool kVector, bool kAll>
 __global__ void __launch_bounds__(kThreads, 1)
     loop_kernel(const __grid_constant__ LoopPlan plan, const __grid_constant__ LoopRequest request, LoopPart part) {
-  LoopRun<T, kRows, kVector>(plan, request, part.all).run(part);
+  LoopRun<T, kRows, kVector, kAll>(plan, request).run(part);
 }
 
 // A kernel for groups of `rows` rows.
 struct LoopKernel {
   int rows;
-  bool vector;  // needs sizes that are multiples of 8, and arrays on 16-byte boundaries
-  const void* address;
+  bool vector;             // needs sizes that are multiples of 8, and arrays on 16-byte boundaries
+  const void *part, *all;  // a phase of the graph; the persistent one
 };
 template <class T, int kRows, bool kVector>
 LoopKernel loop_kernel_of() {
-  return {kRows, kVector, reinterpret_cast<const void*>(loop_kernel<T, kRows, kVector>)};
+  return {kRows, kVector, reinterpret_cast<const void*>(loop_kernel<T, kRows, kVector, false>),
+          reinterpret_cast<const void*>(loop_kernel<T, kRows, kVector, true>)};
 }
 
 // From few rows to many, the one that needs no vectors last. A file each, since they take long to compile.

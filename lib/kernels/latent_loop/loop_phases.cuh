@@ -3,7 +3,8 @@
 #include "lib/kernels/latent_loop/loop_plan.cuh"
 
 // The phases of a step, as the persistent kernel and the graph's kernels run them, over the same shares: their answers
-// are bitwise the same.
+// are bitwise the same. A phase first fetches what does not depend on the one before it (its weights, norms, biases,
+// the stored keys), then receives what does, which is how the blocks of the persistent kernel wait for each other.
 namespace tacit::device {
 
 TACIT_DEVICE float activate(float x, LoopActivation activation) {
@@ -18,16 +19,108 @@ TACIT_DEVICE float activate(float x, LoopActivation activation) {
   return x;
 }
 
+// Neighbours in a row, read and written together.
+template <int kWide>
+struct alignas(sizeof(float) * kWide) Few {
+  float value[kWide];
+};
+
+// Tagged numbers from - kWide of them - as soon as they are there; tag 0 takes what is there.
+template <int kWide>
+struct TaggedFew {
+  TaggedPair pair[kWide / 2];
+  TACIT_DEVICE void load(const Tagged* from) {
+    TACIT_UNROLL
+    for (int j = 0; j < kWide / 2; ++j) pair[j] = load_tagged(reinterpret_cast<const TaggedPair*>(from) + j);
+  }
+  TACIT_DEVICE const Tagged& operator[](int j) const { return j % 2 == 0 ? pair[j / 2].first : pair[j / 2].second; }
+};
+template <>
+struct TaggedFew<1> {
+  Tagged one;
+  TACIT_DEVICE void load(const Tagged* from) { one = load_tagged(from); }
+  TACIT_DEVICE const Tagged& operator[](int) const { return one; }
+};
+
+// use(i, few) for i = start, start + step .. of `count` tagged numbers, i and step being multiples of kWide, as soon as
+// they are there; at most kMany are asked for at once. Tag 0 takes what is there.
+template <int kWide, int kMany, class Use>
+TACIT_DEVICE void receive_every(int start, int step, const Tagged* from, int count, uint32_t tag, const Use& use) {
+  TACIT_LOOP
+  for (int first = start; first < count; first += step * kMany) {
+    TaggedFew<kWide> got[kMany];
+    for (;;) {
+      TACIT_UNROLL
+      for (int n = 0; n < kMany; ++n) {
+        if (first + n * step < count) got[n].load(from + first + n * step);
+      }
+      const Tagged* missing = nullptr;
+      TACIT_UNROLL
+      for (int n = 0; n < kMany; ++n) {
+        TACIT_UNROLL
+        for (int j = 0; j < kWide; ++j) {
+          if (first + n * step < count && got[n][j].tag != tag) missing = from + first + n * step + j;
+        }
+      }
+      if (!missing || tag == 0) break;
+      wait_for(missing, tag);
+    }
+    TACIT_UNROLL
+    for (int n = 0; n < kMany; ++n) {
+      if (first + n * step >= count) continue;
+      Few<kWide> few;
+      TACIT_UNROLL
+      for (int j = 0; j < kWide; ++j) few.value[j] = got[n][j].value;
+      use(first + n * step, few);
+    }
+  }
+}
+// By the whole block.
+template <int kWide, int kMany, class Use>
+TACIT_DEVICE void receive(const Tagged* from, int count, uint32_t tag, const Use& use) {
+  receive_every<kWide, kMany / kWide>(thread() * kWide, kThreads * kWide, from, count, tag, use);
+}
+
+// What a phase receives and what it tells; 0 in the graph's kernels.
+struct Tags {
+  uint32_t in, out;
+};
+
+// A block's shares of the outputs of all products.
+struct LoopShares {
+  WeightRows qkv, size, mlp;
+};
+TACIT_DEVICE LoopShares shares_of(const LoopPlan& plan) {
+  return {rows_of(plan.qkv_size(), block(), blocks()), rows_of(plan.size, block(), blocks()),
+          up_rows_of(plan, block(), blocks())};
+}
+
 // kRows: rows that share a fetch of the weights; more of them are worked off in groups.
-template <class T, int kRows, bool kVector>
+// kAll: of the steps in one launch, where the stream stays in shared memory.
+template <class T, int kRows, bool kVector, bool kAll>
 struct Loop {
   static_assert(kRows <= kMostRows, "a warp a row");
   const LoopPlan& plan;
   RowState* row;  // of all rows
   float* shared;
+  const LoopShares& shares;  // in shared memory, as registers are few
 
-  TACIT_DEVICE float* x(int m) const { return shared + plan.shared.x + m * plan.stride(); }
-  TACIT_DEVICE float* second_x(int m) const { return shared + plan.shared.second_x + m * plan.stride(); }
+  TACIT_DEVICE float* x(int m) const { return shared + plan.shared.x + m * static_cast<int>(plan.stride()); }
+  TACIT_DEVICE float* second_x(int m) const {
+    return shared + plan.shared.second_x + m * static_cast<int>(plan.stride());
+  }
+  static constexpr int kWide = kVector ? 4 : 1;  // neighbours lie together in x, too
+  // With more rows there are no registers left to hold weights while a phase waits, nor much of what it waits for.
+  static constexpr bool kHoldsWeights = kRows == 1;
+  static constexpr int kMany = kRows == 1 ? 12 : 4;
+  using Numbers = Few<kWide>;
+  static TACIT_DEVICE Numbers& few_at(float* place) { return *reinterpret_cast<Numbers*>(place); }
+  static TACIT_DEVICE const Numbers& few_at(const float* place) { return *reinterpret_cast<const Numbers*>(place); }
+  TACIT_DEVICE Numbers& at_x(int m, int k) const { return few_at(x(m) + x_place(k)); }
+  TACIT_DEVICE float* stream() const { return shared + plan.shared.stream; }
+  TACIT_DEVICE float* norms(int number) const {  // weights, then biases
+    return shared + plan.shared.norms + number * 2 * static_cast<int>(plan.stride());
+  }
   TACIT_DEVICE Moments* moments() const { return reinterpret_cast<Moments*>(shared + plan.shared.moments); }
   TACIT_DEVICE int warp() const { return thread() / kLanes; }
   TACIT_DEVICE int lane() const { return thread() % kLanes; }
@@ -44,123 +137,247 @@ struct Loop {
     return bias_O ? load_one(static_cast<const T*>(bias_O) + o) : 0;
   }
 
-  // Leaves the moments of x's rows to all of the block, behind a barrier before and one after.
-  TACIT_DEVICE void take_moments(int rows) const {
+  static TACIT_DEVICE int row_of(int i, int size) { return kRows == 1 ? 0 : i / size; }
+  // Calls work(i, m, k) for every kWide elements of `rows` rows of `size`, i = m * size + k, each thread its own.
+  template <class Work>
+  TACIT_DEVICE void each_few(int rows, int size, const Work& work) const {
+    TACIT_LOOP
+    for (int i = thread() * kWide; i < rows * size; i += kThreads * kWide) {
+      const int m = row_of(i, size);
+      work(i, m, i - m * size);
+    }
+  }
+  // Behind `inputs` elements of each row of x, as the products read them.
+  TACIT_DEVICE void zero_rest(int rows, int inputs, float* to) const {
+    const int stride = static_cast<int>(x_stride(inputs));
+    if (inputs == stride) return;
+    TACIT_LOOP
+    for (int i = thread(); i < rows * (stride - inputs); i += kThreads) {
+      const int m = row_of(i, stride - inputs);
+      to[m * stride + x_place(inputs + i - m * (stride - inputs))] = 0;
+    }
+  }
+
+  // Of x's rows, behind a barrier. A single row is every warp's work, so that none need wait for another.
+  TACIT_DEVICE Moments take_moments(int rows) const {
     sync_block();
+    if constexpr (kRows == 1) return row_moments(x(0), plan.size, plan.layer_norm, plan.eps);
     if (warp() < rows) {
       const Moments of = row_moments(x(warp()), plan.size, plan.layer_norm, plan.eps);
       if (lane() == 0) moments()[warp()] = of;
     }
     sync_block();
+    return {};
   }
-  // x = norm(x); nothing where there is no norm. Whoever reads another thread's part syncs first.
+  TACIT_DEVICE Moments moments_of(int m, const Moments& single) const { return kRows == 1 ? single : moments()[m]; }
+
+  // kWide of a vector of weights; zeros of none.
+  static TACIT_DEVICE Numbers few_of(const void* vector, int k) {
+    struct alignas(sizeof(T) * kWide) Raw {
+      T value[kWide];
+    };
+    Numbers out = {};
+    if (!vector) return out;
+    const Raw raw = *reinterpret_cast<const Raw*>(static_cast<const T*>(vector) + k);
+    TACIT_UNROLL
+    for (int j = 0; j < kWide; ++j) out.value[j] = widen(raw.value[j]);
+    return out;
+  }
+  // Brings a norm's weights to norms(number).
+  TACIT_DEVICE void stage_norm(const LoopNorm& norm, int number) const {
+    each_few(1, plan.size, [&](int, int, int k) {
+      few_at(norms(number) + k) = few_of(norm.weight, k);
+      few_at(norms(number) + plan.stride() + k) = few_of(norm.bias, k);
+    });
+  }
+  TACIT_DEVICE Numbers normed(const Numbers& x, int k, const Moments& of, int number) const {
+    const Numbers &weight = few_at(norms(number) + k), &bias = few_at(norms(number) + plan.stride() + k);
+    Numbers out;
+    TACIT_UNROLL
+    for (int j = 0; j < kWide; ++j) out.value[j] = (x.value[j] - of.mean) * of.factor * weight.value[j] + bias.value[j];
+    return out;
+  }
+  // x = norm(x), whose weights were staged: the thread's own elements. Whoever reads others syncs first.
+  TACIT_DEVICE void norm_staged(int rows, int number) const {
+    const Moments single = take_moments(rows);
+    each_few(rows, plan.size,
+             [&](int, int m, int k) { at_x(m, k) = normed(at_x(m, k), k, moments_of(m, single), number); });
+  }
+  // The same by weights that were not; nothing where there is no norm.
   TACIT_DEVICE void norm(int rows, const LoopNorm& by) const {
     if (!by.weight) return;
-    take_moments(rows);
-    each_eight(rows, plan.size, [&](int m, int k) {
-      write_eight(x(m), k, normed_eight<T, kVector>(read_eight(x(m), k), k, plan.size, moments()[m], weights(by)));
+    const Moments single = take_moments(rows);
+    each_few(rows, plan.size, [&](int, int m, int k) {
+      const Moments of = moments_of(m, single);
+      const Numbers weight = few_of(by.weight, k), shift = few_of(by.bias, k);
+      Numbers& x = at_x(m, k);
+      TACIT_UNROLL
+      for (int j = 0; j < kWide; ++j)
+        x.value[j] = (x.value[j] - of.mean) * of.factor * weight.value[j] + shift.value[j];
     });
   }
 
   // The stream that layer `layer` finds (attention_in), that its MLP finds (mlp_in), or that the last left (between:
-  // layer = plan.layers), into x. `of`: the layer whose norms stand behind delta.
-  TACIT_DEVICE void load_stream(LoopPhase phase, int layer, int first, int input, const LayerPointers& of) const {
-    const int rows = rows_from(first);
-    const Bases bases = bases_of(plan, phase, layer, input);
+  // layer = plan.layers), into x, each thread its own elements. `of`: the layer whose norms stand behind delta.
+  TACIT_DEVICE void enter_stream(LoopPhase phase, int layer, int first, uint32_t tag, const LayerPointers& of) const {
+    const int rows = rows_from(first), size = plan.size;
     const bool adds = layer > 0 || phase == LoopPhase::mlp_in;
     const LoopNorm post = !adds ? LoopNorm() : phase == LoopPhase::mlp_in ? of.attention_post_norm : of.mlp_post_norm;
-    const float* const base = plan.base[bases.from] + first * plan.stride();
-    const float* const delta = plan.delta + first * plan.stride();
-    const auto load = [&](const float* array, int m, int k) {
-      Eighth out;
+    const Bases bases = kAll ? Bases{-1, -1} : bases_of(plan, phase, layer);
+    const float* const base = kAll ? nullptr : plan.base[bases.from] + first * plan.stride();
+    const auto enter = [&](int i, const Numbers& added) {
+      const int m = row_of(i, size), k = i - m * size;
+      Numbers sum = few_at(kAll ? stream() + i : base + m * plan.stride() + k);
       TACIT_UNROLL
-      for (int half = 0; half < 2; ++half) {
-        const Words4 words = load_written(static_cast<const void*>(array + m * plan.stride() + k + half * 4));
-        TACIT_UNROLL
-        for (int j = 0; j < 4; ++j)
-          out.half[half].value[j] = k + half * 4 + j < plan.size ? as_float(words.word[j]) : 0;
-      }
-      return out;
+      for (int j = 0; adds && j < kWide; ++j) sum.value[j] += added.value[j];
+      at_x(m, k) = sum;
+      if (kAll) few_at(stream() + i) = sum;
     };
-    if (post.weight) {
-      each_eight(rows, plan.size, [&](int m, int k) { write_eight(x(m), k, load(delta, m, k)); });
-      norm(rows, post);
-    }
-    each_eight(rows, plan.size, [&](int m, int k) {
-      Eighth sum = load(base, m, k);
-      if (adds) {
-        Eighth added = post.weight ? read_eight(x(m), k) : load(delta, m, k);
-        TACIT_UNROLL
-        for (int j = 0; j < kEight; ++j) sum[j] += added[j];
+    if (!adds) {
+      each_few(rows, size, [&](int i, int, int) { enter(i, {}); });
+    } else {
+      receive<kWide, 4>(plan.delta + int64_t{first} * size, rows * size, tag, [&](int i, const Numbers& few) {
+        if (!post.weight) return enter(i, few);
+        const int m = row_of(i, size);
+        at_x(m, i - m * size) = few;
+      });
+      if (post.weight) {
+        norm(rows, post);
+        each_few(rows, size, [&](int i, int m, int k) { enter(i, at_x(m, k)); });
       }
-      write_eight(x(m), k, sum);
-    });
-    if (adds && phase != LoopPhase::mlp_in) norm(rows, of.stream_norm);
-    if (bases.to >= 0) store_stream(first, bases.to, block(), blocks());
-  }
-
-  // Writes x to a base, block `sharer` of `sharers` its part of it.
-  TACIT_DEVICE void store_stream(int first, int base, int sharer, int sharers) const {
-    each_eight(rows_from(first), plan.size, [&](int m, int k) {
-      if (k / kEight % sharers != sharer) return;
-      const Eighth eight = read_eight(x(m), k);
-      float* const to = plan.base[base] + (first + m) * plan.stride() + k;
-      *reinterpret_cast<Float4*>(to) = eight.half[0];
-      *reinterpret_cast<Float4*>(to + 4) = eight.half[1];
-    });
-  }
-
-  // Rows of `inputs` floats into x.
-  template <class Value>
-  TACIT_DEVICE void fetch(int rows, int inputs, const Value& value) const {
-    const int stride = static_cast<int>(x_stride(inputs));
-    float* const to = shared + plan.shared.x;
-    for (int i = thread(); i < rows * stride; i += kThreads) {
-      const int m = i / stride, k = i % stride;
-      to[m * stride + x_place(k)] = k < inputs ? value(m, k) : 0;
     }
-  }
-  // What attention found, its parts put together.
-  TACIT_DEVICE void fetch_found(int first) const {
-    const int rows = rows_from(first);
-    float* const factors = shared + plan.shared.factors;
-    const auto splits = [&](int m) { return row[first + m].active ? splits_of(row[first + m].position + 1) : 0; };
-    for (int i = thread(); i < rows * plan.heads; i += kThreads) {
-      split_factors(plan.found_pairs + (int64_t{first} * plan.heads + i) * kMostSplits * 2, splits(i / plan.heads),
-                    factors + i * kMostSplits);
+    if (adds && phase != LoopPhase::mlp_in && of.stream_norm.weight) {
+      norm(rows, of.stream_norm);
+      if (kAll) each_few(rows, size, [&](int i, int m, int k) { few_at(stream() + i) = at_x(m, k); });
     }
-    sync_block();
-    fetch(rows, plan.query_size(), [&](int m, int k) {
-      const int head = k / plan.head_size, e = k % plan.head_size, parts = splits(m);
-      const int64_t at = (int64_t{first} + m) * plan.heads + head;
-      const float* const factor = factors + (m * plan.heads + head) * kMostSplits;
-      float total = 0;
-      for (int s = 0; s < parts; ++s)
-        total += factor[s] * load_written(plan.found + (at * kMostSplits + s) * plan.head_size + e);
-      return total;
+    zero_rest(rows, size, x(0));
+    if (bases.to < 0) return;
+    each_few(rows, size, [&](int, int m, int k) {
+      if (k / kEight % blocks() == block()) few_at(plan.base[bases.to] + (first + m) * plan.stride() + k) = at_x(m, k);
     });
   }
-  TACIT_DEVICE void fetch_acts(int first) const {
-    fetch(rows_from(first), plan.mlp_size,
-          [&](int m, int k) { return load_written(plan.acts + (first + m) * int64_t{plan.mlp_size} + k); });
-  }
 
-  // x = what the attention's product reads; with a parallel block second_x = what the MLP's reads.
-  TACIT_DEVICE void norm_inputs(int rows, const LayerPointers& now) const {
-    if (!plan.parallel) return norm(rows, now.attention_norm);
-    take_moments(rows);
-    each_eight(rows, plan.size, [&](int m, int k) {
-      const Eighth raw = read_eight(x(m), k);
-      const auto normed = [&](const LoopNorm& by) {
-        return by.weight ? normed_eight<T, kVector>(raw, k, plan.size, moments()[m], weights(by)) : raw;
+  // What attention found, its parts put together: kOwn elements of at most kParts parts at once.
+  template <int kOwn, int kParts, class PartsOf>
+  TACIT_DEVICE void fetch_parts(int first, int rows, uint32_t tag, const PartsOf& parts_of) const {
+    const int size = plan.query_size(), stride = static_cast<int>(x_stride(size)), count = rows * size;
+    TACIT_LOOP
+    for (int begin = thread(); begin - thread() < count; begin += kThreads * kOwn) {
+      Tagged got[kOwn][kParts];
+      int parts[kOwn];
+      TACIT_UNROLL
+      for (int n = 0; n < kOwn; ++n) {
+        const int i = begin + n * kThreads;
+        parts[n] = i < count ? parts_of(row_of(i, size)) : 0;
+      }
+      const Tagged* const values = plan.found + (int64_t{first} * size + begin) * kMostSplits;
+      const auto load = [&] {
+        TACIT_UNROLL
+        for (int n = 0; n < kOwn; ++n) {
+          TACIT_UNROLL
+          for (int s = 0; s < kParts; ++s) {
+            if (s < parts[n]) got[n][s] = load_tagged(values + n * kThreads * kMostSplits + s);
+          }
+        }
       };
-      write_eight(second_x(m), k, normed(now.mlp_norm));
-      write_eight(x(m), k, normed(now.attention_norm));
+      load();
+      if (begin == thread()) {
+        receive_pairs(first, rows, tag, parts_of);
+        sync_block();
+      }
+      while (tag != 0) {
+        const Tagged* missing = nullptr;
+        TACIT_UNROLL
+        for (int n = 0; n < kOwn; ++n) {
+          TACIT_UNROLL
+          for (int s = 0; s < kParts; ++s) {
+            if (s < parts[n] && got[n][s].tag != tag) missing = values + n * kThreads * kMostSplits + s;
+          }
+        }
+        if (!missing) break;
+        wait_for(missing, tag);
+        load();
+      }
+      TACIT_UNROLL
+      for (int n = 0; n < kOwn; ++n) {
+        const int i = begin + n * kThreads;
+        if (i >= count) continue;
+        const int m = row_of(i, size), k = i - m * size;
+        const float* const pairs = part_pairs() + (m * plan.heads + k / plan.head_size) * kMostSplits * 2;
+        float largest = -infinity(), sum = 0, total = 0;
+        TACIT_LOOP
+        for (int s = 0; s < parts[n]; ++s) largest = fmaxf(largest, pairs[2 * s]);
+        TACIT_UNROLL
+        for (int s = 0; s < kParts; ++s) {
+          if (s >= parts[n]) continue;
+          const float weight = weight_of(pairs[2 * s], largest);
+          sum += weight * pairs[2 * s + 1];
+          total += weight * got[n][s].value;
+        }
+        x(0)[m * stride + x_place(k)] = sum > 0 ? total / sum : 0;
+      }
+    }
+  }
+  // Of every row, head and part: the largest score and the sum, to shared memory.
+  TACIT_DEVICE float* part_pairs() const { return shared + plan.shared.pairs; }
+  template <class PartsOf>
+  TACIT_DEVICE void receive_pairs(int first, int rows, uint32_t tag, const PartsOf& parts_of) const {
+    const int count = rows * plan.heads * kMostSplits;
+    TACIT_LOOP
+    for (int i = thread(); i < count; i += kThreads) {
+      if (i % kMostSplits >= parts_of(row_of(i, plan.heads * kMostSplits))) continue;
+      const TaggedPair* const from = plan.found_pairs + int64_t{first} * plan.heads * kMostSplits + i;
+      TaggedPair pair = load_tagged(from);
+      while (tag != 0 && (pair.first.tag != tag || pair.second.tag != tag)) {
+        wait_for(pair.first.tag != tag ? &from->first : &from->second, tag);
+        pair = load_tagged(from);
+      }
+      part_pairs()[2 * i] = pair.first.value;
+      part_pairs()[2 * i + 1] = pair.second.value;
+    }
+  }
+  TACIT_DEVICE void fetch_found(int first, uint32_t tag) const {
+    constexpr int kFew = 3;
+    const int rows = rows_from(first);
+    const auto parts_of = [&](int m) { return row[first + m].active ? splits_of(row[first + m].position + 1) : 0; };
+    int most = 0;
+    for (int m = 0; m < rows; ++m) most = parts_of(m) > most ? parts_of(m) : most;
+    if (kHoldsWeights && most <= kFew)
+      fetch_parts<3, kFew>(first, rows, tag, parts_of);
+    else
+      fetch_parts<1, kMostSplits>(first, rows, tag, parts_of);
+    zero_rest(rows, plan.query_size(), x(0));
+  }
+  TACIT_DEVICE void fetch_acts(int first, uint32_t tag) const {
+    const int rows = rows_from(first), size = plan.mlp_size, stride = static_cast<int>(x_stride(size));
+    receive<kWide, kMany>(plan.acts + int64_t{first} * size, rows * size, tag, [&](int i, const Numbers& few) {
+      const int m = row_of(i, size);
+      few_at(x(0) + m * stride + x_place(i - m * size)) = few;
     });
+    zero_rest(rows, size, x(0));
+  }
+
+  // The norms that products of `phase` stand behind, to where they are read.
+  TACIT_DEVICE void stage_norms(LoopPhase phase, const LayerPointers& now) const {
+    stage_norm(phase == LoopPhase::mlp_in ? now.mlp_norm : now.attention_norm, 0);
+    if (plan.parallel) stage_norm(now.mlp_norm, 1);
+  }
+  // x = what the phase's product reads; in a parallel block second_x = what the MLP's reads.
+  TACIT_DEVICE void norm_inputs(int rows) const {
+    if (!plan.parallel) return norm_staged(rows, 0);
+    const Moments single = take_moments(rows);
+    const int stride = static_cast<int>(plan.stride());
+    each_few(rows, plan.size, [&](int, int m, int k) {
+      const Numbers raw = at_x(m, k);
+      const Moments of = moments_of(m, single);
+      few_at(second_x(0) + m * stride + x_place(k)) = normed(raw, k, of, 1);
+      at_x(m, k) = normed(raw, k, of, 0);
+    });
+    zero_rest(rows, plan.size, second_x(0));
   }
 
   // A product: which, of what, whereto.
-  enum class Into { qkv, acts, delta, added_to_delta };
+  enum class Into { qkv, acts, delta, part_of_delta, rest_of_delta };
   struct Product {
     const void *weight, *bias_O;
     int inputs;
@@ -169,98 +386,128 @@ struct Loop {
     Into into;
   };
   TACIT_DEVICE Product product_of(LoopPhase phase, int number, const LayerPointers& now) const {
-    float* const from = shared + plan.shared.x;
-    if (phase == LoopPhase::attention_in && number == 0)
-      return {now.query_key_value,
-              now.query_key_value_bias,
-              plan.size,
-              rows_of(plan.qkv_size(), block(), blocks()),
-              from,
-              Into::qkv};
-    if (phase == LoopPhase::attention_in || phase == LoopPhase::mlp_in)
-      return {now.up,    now.up_bias, plan.size, up_rows_of(plan, block(), blocks()), number == 0 ? from : second_x(0),
-              Into::acts};
-    const WeightRows rows = rows_of(plan.size, block(), blocks());
-    if (phase == LoopPhase::attention_out && number == 0)
-      return {now.out, now.out_bias, plan.query_size(), rows, from, Into::delta};
-    return {now.down, now.down_bias, plan.mlp_size, rows, from, number == 0 ? Into::delta : Into::added_to_delta};
+    const bool in = phase == LoopPhase::attention_in, out = phase == LoopPhase::attention_out;
+    if (in && number == 0)
+      return {now.query_key_value, now.query_key_value_bias, plan.size, shares.qkv, x(0), Into::qkv};
+    if (in || phase == LoopPhase::mlp_in)
+      return {now.up, now.up_bias, plan.size, shares.mlp, number == 0 ? x(0) : second_x(0), Into::acts};
+    if (out && number == 0) {
+      const Into into = plan.parallel ? Into::part_of_delta : Into::delta;
+      return {now.out, now.out_bias, plan.query_size(), shares.size, x(0), into};
+    }
+    return {now.down, now.down_bias, plan.mlp_size, shares.size, x(0), number == 0 ? Into::delta : Into::rest_of_delta};
   }
-  TACIT_DEVICE void store(const Product& of, int first) const {
+  // Of the output that is the thread's first, of a single row.
+  struct Biases {
+    float value, second;
+  };
+  TACIT_DEVICE Biases fetch_biases(const Product& of) const {
+    const int o = thread();
+    if (o >= of.rows.count) return {0, 0};
+    return {bias(of.bias_O, of.rows.first + o), of.rows.second < 0 ? 0 : bias(of.bias_O, of.rows.second + o)};
+  }
+  TACIT_DEVICE void store(const Product& of, int first, uint32_t tag, const Biases& biases) const {
     const float* const results = shared + plan.shared.results;
+    TACIT_LOOP
     for (int i = thread(); i < of.rows.count * rows_from(first); i += kThreads) {
-      const int o = i % of.rows.count, m = i / of.rows.count;
+      const int m = row_of(i, of.rows.count), o = i - m * of.rows.count;
       const int64_t b = first + m, at = of.rows.first + o;
-      const auto total = [&](int output) {
-        return product_total<kRows>(results, of.rows.outputs(), of.inputs, output, m) +
-               bias(of.bias_O, of.rows.row(output));
-      };
-      float value = total(o);
+      const bool is_first = kHoldsWeights && i == thread();
+      float value = product_total<T, kRows>(results, of.inputs, o, m) + (is_first ? biases.value : bias(of.bias_O, at));
       if (of.into == Into::acts) {
         value = activate(value, plan.activation);
-        if (plan.gated) value *= total(of.rows.count + o);
-        plan.acts[b * plan.mlp_size + at] = value;
+        if (plan.gated)
+          value *= product_total<T, kRows>(results, of.inputs, of.rows.count + o, m) +
+                   (is_first ? biases.second : bias(of.bias_O, of.rows.second + o));
+        store_tagged(plan.acts + b * plan.mlp_size + at, value, tag);
       } else if (of.into == Into::qkv) {
-        plan.qkv[b * plan.qkv_size() + at] = value;
+        store_tagged(plan.qkv + b * plan.qkv_size() + at, value, tag);
       } else {
-        float* const to = plan.delta + b * plan.stride() + at;
-        *to = of.into == Into::delta ? value : *to + value;  // the thread's own
+        Tagged* const to = plan.delta + b * plan.size + at;
+        if (of.into == Into::rest_of_delta) value += load_tagged(to).value;  // the thread's own
+        store_tagged(to, value, of.into == Into::part_of_delta ? 0 : tag);
       }
     }
   }
 
-  // attention_in, attention_out, mlp_in, mlp_out. `entered`: x holds the stream already.
+  // attention_in, attention_out, mlp_in, mlp_out. `entered`: x holds the stream already. bring() asks for later
+  // phases' weights.
+  template <class Bring>
   TACIT_DEVICE void products(LoopPhase phase, int layer, const LayerPointers& now, const LayerPointers& before,
-                             int input, bool entered) const {
+                             const Tags& tags, bool entered, const Bring& bring) const {
     const bool two = plan.parallel && (phase == LoopPhase::attention_in || phase == LoopPhase::attention_out);
     const bool loads = phase == LoopPhase::attention_in || phase == LoopPhase::mlp_in;
+    TACIT_LOOP
     for (int first = 0; first < plan.rows; first += kRows) {
       const int rows = rows_from(first);
       if (!any_active(first, rows)) continue;
+      TACIT_LOOP
       for (int number = 0; number < (two ? 2 : 1); ++number) {
+        const Product product = product_of(phase, number, now);
+        const T* const weight = static_cast<const T*>(product.weight);
+        ItemWeights<T> ahead;
+        if (kHoldsWeights) fetch_first_item<T, kVector>(ahead, weight, product.inputs, product.rows);
+        const Biases biases = kHoldsWeights ? fetch_biases(product) : Biases{0, 0};
+        if (first == 0 && number == 0) bring();
         if (loads) {
           if (number == 0) {
-            if (!entered) load_stream(phase, layer, first, input, phase == LoopPhase::mlp_in ? now : before);
-            if (phase == LoopPhase::attention_in)
-              norm_inputs(rows, now);
-            else
-              norm(rows, now.mlp_norm);
+            if (first == 0) stage_norms(phase, now);
+            if (!entered) enter_stream(phase, layer, first, tags.in, phase == LoopPhase::mlp_in ? now : before);
+            norm_inputs(rows);
           }
         } else if (phase == LoopPhase::attention_out && number == 0) {
-          fetch_found(first);
+          fetch_found(first, tags.in);
         } else {
-          fetch_acts(first);
+          fetch_acts(first, tags.in);
         }
         sync_block();
-        const Product product = product_of(phase, number, now);
-        multiply<T, kRows, kVector>(static_cast<const T*>(product.weight), product.inputs, product.rows, product.x,
-                                    shared + plan.shared.results);
+        multiply<T, kRows, kVector, kHoldsWeights>(ahead, weight, product.inputs, product.rows, product.x,
+                                                   shared + plan.shared.results);
         sync_block();
-        store(product, first);
-        sync_block();
+        store(product, first, tags.out, biases);
       }
     }
   }
 
-  TACIT_DEVICE void attention(const LayerPointers& now) const {
+  TACIT_DEVICE void attention(const LayerPointers& now, const Tags& tags) const {
     const int units = plan.rows * plan.heads * kMostSplits;
+    TACIT_LOOP
     for (int unit = block(); unit < units; unit += blocks()) {  // rows and heads first: most rows have few parts
-      const int head = unit % plan.heads, b = unit / plan.heads % plan.rows, split = unit / plan.heads / plan.rows;
-      if (row[b].active && split < splits_of(row[b].position + 1)) attend(b, head, split, now);
+      const int pair = unit / plan.heads, head = unit - pair * plan.heads, b = pair % plan.rows,
+                split = pair / plan.rows;
+      if (row[b].active && split < splits_of(row[b].position + 1)) attend(b, head, split, now, tags);
     }
   }
 
-  TACIT_DEVICE void attend(int b, int head, int split, const LayerPointers& now) const {
+  // Where a row's keys and values of a head are stored.
+  TACIT_DEVICE int64_t stored_at(int b, int kv_head) const {
+    return (int64_t{b} * plan.kv_heads + kv_head) * plan.columns * plan.head_size;
+  }
+
+  TACIT_DEVICE void attend(int b, int head, int split, const LayerPointers& now, const Tags& tags) const {
     const int size = plan.head_size, padded = static_cast<int>(round_up(size, kEight));
     const int group = plan.heads / plan.kv_heads, kv_head = head / group, position = row[b].position;
     float* const raw = shared + plan.shared.x;  // query and key before rotation
     float* const ready = raw + 2 * padded;      // query, key, value
     const int64_t width = split_columns(position + 1), begin = split * width;
     const int64_t end = begin + width < position + 1 ? begin + width : position + 1;
-    norm_heads(b, head, kv_head, raw, ready + 2 * padded, now);
+    T* const k_CE = static_cast<T*>(now.k_BGCE) + stored_at(b, kv_head);
+    T* const v_CE = static_cast<T*>(now.v_BGCE) + stored_at(b, kv_head);
+    Columns<T> columns;
+    columns.k_CE = k_CE;
+    columns.v_CE = v_CE;
+    columns.key_size = columns.value_size = size;
+    columns.begin = begin;
+    columns.end = end;
+    columns.own = position;
+    columns.own_k = ready + padded;
+    columns.own_v = ready + 2 * padded;
+    FetchedColumns<T, 1> fetched;
+    fetch_columns<T, 1, kVector>(fetched, columns, ColumnLanes<1>(columns), begin);
+    receive_heads(b, head, kv_head, raw, ready + 2 * padded, now, tags.in);
     sync_block();
-    T* const k_CE = static_cast<T*>(now.k_BGCE) + (int64_t{b} * plan.kv_heads + kv_head) * plan.columns * size;
-    T* const v_CE = static_cast<T*>(now.v_BGCE) + (int64_t{b} * plan.kv_heads + kv_head) * plan.columns * size;
     const bool stores = end == position + 1 && head % group == 0;
+    TACIT_LOOP
     for (int e = thread(); e < padded; e += kThreads) {
       const float q = e < size ? rotated(raw, e, position) : 0;
       const float k = e < size ? rounded<T>(rotated(raw + padded, e, position)) : 0;
@@ -271,40 +518,36 @@ struct Loop {
       v_CE[int64_t{position} * size + e] = narrow<T>(ready[2 * padded + e]);
     }
     sync_block();
-    Columns<T> columns;
-    columns.k_CE = k_CE;
-    columns.v_CE = v_CE;
-    columns.key_size = columns.value_size = size;
-    columns.begin = begin;
-    columns.end = end;
-    columns.own = position;
-    columns.own_k = ready + padded;
-    columns.own_v = ready + 2 * padded;
-    const int64_t part = (int64_t{b} * plan.heads + head) * kMostSplits + split;
-    attend_columns<T, 1, kVector>(ready, columns, ready + 3 * padded, plan.found + part * size,
-                                  plan.found_pairs + part * 2);
+    const int64_t place = int64_t{b} * plan.heads + head;
+    attend_columns<T, 1, kVector>(
+        ready, columns, fetched, ready + 3 * padded,
+        [&](int e, float value) {
+          store_tagged(plan.found + (place * size + e) * kMostSplits + split, value, tags.out);
+        },
+        [&](float largest, float sum) {
+          store_tagged(plan.found_pairs + place * kMostSplits + split, largest, sum, tags.out);
+        });
+    if (kAll && stores && thread() < padded) flush_stores();  // the next step's readers may be other blocks
   }
 
   // A warp each: query and key of a head, normed where there is such a norm, to raw; the value, rounded, to value_E.
-  TACIT_DEVICE void norm_heads(int b, int head, int kv_head, float* raw, float* value_E,
-                               const LayerPointers& now) const {
+  TACIT_DEVICE void receive_heads(int b, int head, int kv_head, float* raw, float* value_E, const LayerPointers& now,
+                                  uint32_t tag) const {
     const int size = plan.head_size, padded = static_cast<int>(round_up(size, kEight));
     if (warp() > 2) return;
     const int at = warp() == 0 ? head : plan.heads + (warp() - 1) * plan.kv_heads + kv_head;
-    const float* const from = plan.qkv + b * int64_t{plan.qkv_size()} + at * size;
     float* const to = warp() == 2 ? value_E : raw + warp() * padded;
     const void* const by = warp() == 0 ? now.query_norm.weight : warp() == 1 ? now.key_norm.weight : nullptr;
     float squares = 0;
-    for (int e = lane(); e < size; e += kLanes) {
-      const float value = load_written(from + e);
-      squares += value * value;
-    }
+    receive_every<1, 2>(lane(), kLanes, plan.qkv + b * int64_t{plan.qkv_size()} + at * size, size, tag,
+                        [&](int e, const Few<1>& one) {
+                          squares += one.value[0] * one.value[0];
+                          to[e] = warp() == 2 ? rounded<T>(one.value[0]) : one.value[0];
+                        });
+    for (int e = size + lane(); e < padded; e += kLanes) to[e] = 0;
+    if (!by) return;
     const float factor = reciprocal_root(warp_total(squares) / static_cast<float>(size) + plan.eps);
-    for (int e = lane(); e < padded; e += kLanes) {
-      float value = e < size ? load_written(from + e) : 0;
-      if (by && e < size) value *= factor * load_one(static_cast<const T*>(by) + e);
-      to[e] = warp() == 2 ? rounded<T>(value) : value;
-    }
+    for (int e = lane(); e < size; e += kLanes) to[e] *= factor * load_one(static_cast<const T*>(by) + e);
   }
 
   TACIT_DEVICE float rotated(const float* x_E, int e, int position) const {
@@ -321,15 +564,15 @@ struct Loop {
   // the persistent kernel come to the same numbers, one writes them.
   struct Between {
     bool first_step;
-    int from, to;  // bases of the last step's input and the next's
-    int sharer, sharers;
     bool writes, proposes;
+    uint32_t tag;  // of the last layer's delta
   };
   TACIT_DEVICE void between(int first, const LoopRequest& request, const LayerPointers& last,
                             const Between& how) const {
     const int rows = rows_from(first);
     if (!how.first_step) {
-      load_stream(LoopPhase::between, plan.layers, first, how.from, last);
+      enter_stream(LoopPhase::between, plan.layers, first, how.tag, last);
+      sync_block();
       finish(first, rows, request, how.writes);
     } else if (plan.halt_D) {
       load_rows(first, rows, request.hidden_BD);
@@ -375,13 +618,14 @@ struct Loop {
   // x, a hidden state, becomes the next step's input, unless the row halts or has no column left.
   TACIT_DEVICE void propose(int first, int rows, const LoopRequest& request, const Between& how) const {
     const bool has_norm = plan.final_norm.weight, feeds_norm = plan.feed_normed && !how.first_step && has_norm;
+    Moments single = {};
     if (has_norm && (feeds_norm || plan.halt_D))
-      take_moments(rows);
+      single = take_moments(rows);
     else
       sync_block();
     const auto normed = [&](int m, int k) {
       Eighth out = read_eight(x(m), k);
-      if (has_norm) out = normed_eight<T, kVector>(out, k, plan.size, moments()[m], weights(plan.final_norm));
+      if (has_norm) out = normed_eight<T, kVector>(out, k, plan.size, moments_of(m, single), weights(plan.final_norm));
       return out;
     };
     if (warp() < rows) {
@@ -420,8 +664,10 @@ struct Loop {
       }
       write_eight(x(m), k, eight);
     });
-    store_stream(first, how.to, how.sharer, how.sharers);  // each thread its own eights
     sync_block();
+    each_few(rows, plan.size, [&](int i, int m, int k) {
+      few_at(kAll ? stream() + i : plan.base[kInputBase] + (first + m) * plan.stride() + k) = at_x(m, k);
+    });
   }
 };
 

@@ -18,6 +18,7 @@ inline constexpr int kLayersAtHand = 3;  // the one that runs, the one before it
 // What differs from call to call.
 struct LoopRequest {
   int64_t steps;
+  uint32_t tag;  // no tag of an earlier call is above it; 0 = kernels of a graph, which need none
   const int64_t *stored_B, *active_B;
   const void* x_BD;
   void *hidden_BD, *trace_BND;
@@ -40,7 +41,8 @@ struct RowState {
 
 // Floats of shared memory. The rows that attention works with lie where the products keep x.
 struct SharedPlan {
-  int64_t x = 0, second_x = 0, results = 0, moments = 0, factors = 0, rows = 0, layers = 0, floats = 0;
+  int x = 0, second_x = 0, stream = 0, norms = 0, pairs = 0, results = 0, moments = 0, rows = 0, layers = 0, shares = 0,
+      floats = 0;
 };
 
 struct LoopPlan {
@@ -58,23 +60,25 @@ struct LoopPlan {
   SharedPlan shared;
   int64_t prefetch_bytes;  // of a block's share of a phase's weights
 
-  // The workspace. The stream of vectors that blocks add to is base + delta; a phase reads one base and writes another,
-  // since some blocks may still be reading when others write.
-  float *base[4], *delta, *qkv, *acts, *found, *found_pairs;
+  // The workspace. What blocks tell each other is tagged: a phase begins with what it needs, not with a barrier. Every
+  // block has a share of qkv, acts and delta and reads all of delta, so whoever has what a phase needs knows that
+  // everyone is done with what was read a layer ago: each array can be written again.
+  Tagged *delta, *qkv, *acts, *found;
+  TaggedPair* found_pairs;
+  float* base[3];  // of the graph's kernels: the stream without delta, and a step's input (kInputBase)
   RowState* row;
-  Counter* barrier;
   LoopRequest* request;
   LayerPointers* layer;
 
   TACIT_BOTH int query_size() const { return heads * head_size; }
   TACIT_BOTH int qkv_size() const { return (heads + 2 * kv_heads) * head_size; }
   TACIT_BOTH int up_size() const { return gated ? 2 * mlp_size : mlp_size; }
-  TACIT_BOTH int64_t stride() const { return x_stride(size); }  // of base and delta
+  TACIT_BOTH int64_t stride() const { return x_stride(size); }  // of base
 };
 
-// What a step is made of. Between two of them every block must have finished the one before.
+// What a step is made of.
 enum class LoopPhase {
-  between,        // hidden states, halting, the next inputs; not followed by a barrier
+  between,        // hidden states, halting, the next inputs
   attention_in,   // query, key and value; with a parallel block up, too
   attention,      // rotation, storing, the parts of the softmax
   attention_out,  // delta = out; with a parallel block + down
@@ -82,7 +86,7 @@ enum class LoopPhase {
   mlp_out,        // delta = down
 };
 
-// Of a layer, in order, each followed by a barrier.
+// Of a layer, in order.
 struct LayerPhases {
   LoopPhase phase[5];
   int count;
@@ -95,23 +99,25 @@ TACIT_BOTH LayerPhases phases_of(const LoopPlan& plan) {
       plan.parallel ? 3 : 5};
 }
 
-// The stream entering a phase is base + delta. A sequential block turns it over twice, before the query and before the
-// MLP, a parallel one once. `input`: the base that holds the step's input, 2 or 3.
+// The stream entering a phase is base + delta. A phase of the graph reads one base and writes another, since some
+// blocks may still be reading: a sequential block turns the stream over twice, before the query and before the MLP, a
+// parallel one once. `between` takes the stream that layer number `layers` would find.
+inline constexpr int kInputBase = 2;
 struct Bases {
   int from, to;  // to < 0: not written
 };
-TACIT_BOTH Bases bases_of(const LoopPlan& plan, LoopPhase phase, int layer, int input) {
-  if (phase == LoopPhase::mlp_in) return {layer == 0 ? input : 0, 1};
-  if (layer == 0) return {input, -1};
-  if (plan.parallel) return {layer == 1 ? input : (layer - 1) % 2, phase == LoopPhase::between ? -1 : layer % 2};
+TACIT_BOTH Bases bases_of(const LoopPlan& plan, LoopPhase phase, int layer) {
+  if (phase == LoopPhase::mlp_in) return {layer == 0 ? kInputBase : 0, 1};
+  if (layer == 0) return {kInputBase, -1};
+  if (plan.parallel) return {layer == 1 ? kInputBase : (layer - 1) % 2, phase == LoopPhase::between ? -1 : layer % 2};
   return {1, phase == LoopPhase::between ? -1 : 0};
 }
-// `between` takes the stream that layer number `layers` would find.
 
 // A block's share of a phase's outputs.
 TACIT_BOTH WeightRows rows_of(int64_t outputs, int block, int blocks) {
-  const Share mine = share(outputs, block, blocks);
-  return {mine.begin, -1, static_cast<int>(mine.size())};
+  const int total = static_cast<int>(outputs), each = total / blocks, rest = total - each * blocks;
+  const int begin = each * block + rest * block / blocks, end = each * (block + 1) + rest * (block + 1) / blocks;
+  return {begin, -1, end - begin};
 }
 // The MLP's: the same outputs of gate and up.
 TACIT_BOTH WeightRows up_rows_of(const LoopPlan& plan, int block, int blocks) {
@@ -120,27 +126,34 @@ TACIT_BOTH WeightRows up_rows_of(const LoopPlan& plan, int block, int blocks) {
   return out;
 }
 
-TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks) {
+inline constexpr int64_t kShareFloats = 9;  // LoopShares
+TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks, int chunks_at_once) {
   const auto larger = [](int64_t a, int64_t b) { return a > b ? a : b; };
   const int64_t widest = larger(larger(plan.stride(), x_stride(plan.query_size())), x_stride(plan.mlp_size));
   const int64_t head = round_up(plan.head_size, kEight);
-  const int64_t most_outputs = larger(divide_up(larger(plan.qkv_size(), plan.size), blocks),
-                                      (plan.gated ? 2 : 1) * divide_up(plan.mlp_size, blocks));
+  const auto results = [&](int64_t outputs, int gates, int64_t inputs) {
+    return product_floats(gates * divide_up(outputs, blocks), inputs, rows, chunks_at_once);
+  };
   SharedPlan out;
   int64_t at = 0;
   const auto take = [&](int64_t floats) {
     const int64_t here = at;
     at += round_up(floats, kChunk / 2);
-    return here;
+    return static_cast<int>(here);
   };
   out.x = take(larger(widest * rows, 5 * head + attention_floats(head)));
   if (plan.parallel) out.second_x = take(plan.stride() * rows);
-  out.results = take(product_floats(most_outputs, rows));
+  out.stream = take(plan.stride() * rows);
+  out.norms = take((plan.parallel ? 4 : 2) * plan.stride());
+  out.pairs = take(int64_t{2} * rows * plan.heads * kMostSplits);
+  out.results =
+      take(larger(larger(results(plan.qkv_size(), 1, plan.size), results(plan.size, 1, plan.query_size())),
+                  larger(results(plan.mlp_size, plan.gated ? 2 : 1, plan.size), results(plan.size, 1, plan.mlp_size))));
   out.moments = take(2 * kMostRows);
-  out.factors = take(int64_t{rows} * plan.heads * kMostSplits);
   out.rows = take(divide_up(rows * static_cast<int64_t>(sizeof(RowState)), sizeof(float)));
   out.layers = take(kLayersAtHand * static_cast<int64_t>(sizeof(LayerPointers) / sizeof(float)));
-  out.floats = at;
+  out.shares = take(kShareFloats);
+  out.floats = static_cast<int>(at);
   return out;
 }
 
@@ -153,16 +166,19 @@ TACIT_BOTH int64_t place_workspace(LoopPlan& plan, char* memory) {
     return here;
   };
   const int64_t rows = plan.rows, word = sizeof(float);
-  plan.barrier = reinterpret_cast<Counter*>(take(sizeof(Counter)));
   plan.request = reinterpret_cast<LoopRequest*>(take(sizeof(LoopRequest)));
   plan.layer = reinterpret_cast<LayerPointers*>(take(plan.layers * static_cast<int64_t>(sizeof(LayerPointers))));
   plan.row = reinterpret_cast<RowState*>(take(rows * static_cast<int64_t>(sizeof(RowState))));
   for (float*& base : plan.base) base = reinterpret_cast<float*>(take(rows * plan.stride() * word));
-  plan.delta = reinterpret_cast<float*>(take(rows * plan.stride() * word));
-  plan.qkv = reinterpret_cast<float*>(take(rows * plan.qkv_size() * word));
-  plan.acts = reinterpret_cast<float*>(take(rows * plan.mlp_size * word));
-  plan.found = reinterpret_cast<float*>(take(rows * plan.heads * kMostSplits * plan.head_size * word));
-  plan.found_pairs = reinterpret_cast<float*>(take(rows * plan.heads * kMostSplits * 2 * word));
+  const auto tagged = [&](int64_t numbers) {
+    return reinterpret_cast<Tagged*>(take(numbers * static_cast<int64_t>(sizeof(Tagged))));
+  };
+  const int64_t parts = rows * plan.heads * kMostSplits;
+  plan.delta = tagged(rows * plan.size);
+  plan.qkv = tagged(rows * plan.qkv_size());
+  plan.acts = tagged(rows * plan.mlp_size);
+  plan.found = tagged(parts * plan.head_size);
+  plan.found_pairs = reinterpret_cast<TaggedPair*>(tagged(2 * parts));
   return at;
 }
 

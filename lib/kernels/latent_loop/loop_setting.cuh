@@ -30,7 +30,7 @@ inline LayerPointers pointers_of(const LoopLayer& layer) {
 }
 
 inline LoopRequest request_of(const LatentLoopArgs& args) {
-  return {args.steps, args.stored_B, args.active_B, args.x_BD, args.hidden_BD, args.trace_BND, args.steps_B};
+  return {args.steps, 0, args.stored_B, args.active_B, args.x_BD, args.hidden_BD, args.trace_BND, args.steps_B};
 }
 
 // Settings that bring a call with all its layers, each a kernel's argument.
@@ -43,11 +43,13 @@ inline LoopSetting setting_of(const LatentLoopArgs& args, int64_t first) {
   return out;
 }
 
-// Blocks that have outputs to work on in the widest phase, at most `most`.
+// Blocks that have outputs to work on in every phase, a tile's in the widest, at most `most`.
 inline int blocks_of(const LatentLoopArgs& args, int most) {
   const int64_t qkv = (args.heads + 2 * args.kv_heads) * args.head_size, up = (args.gated ? 2 : 1) * args.mlp_size;
-  const int64_t tiles = divide_up(qkv > up ? qkv : up, kTile);
-  return static_cast<int>(tiles < most ? tiles : most);
+  int64_t blocks = divide_up(qkv > up ? qkv : up, kTile);
+  for (const int64_t bound : {qkv, args.size, args.mlp_size, static_cast<int64_t>(most)})
+    blocks = bound < blocks ? bound : blocks;
+  return static_cast<int>(blocks);
 }
 
 // The plan of a shape without its workspace, for groups of `rows`. Every byte is set: plans are compared by their
@@ -80,7 +82,7 @@ inline LoopPlan plan_of(const LatentLoopArgs& args, int rows, int blocks) {
   plan.final_norm = args.final_norm;
   plan.halt_D = args.halt.weight_OI;
   plan.halt_bias = args.halt.bias_O;
-  plan.shared = shared_plan(plan, rows, blocks);
+  plan.shared = shared_plan(plan, rows, blocks, args.scalar == Scalar::fp32 ? kChunks<float> : kChunks<Bf16>);
   return plan;
 }
 

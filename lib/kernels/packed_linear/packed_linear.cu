@@ -48,7 +48,10 @@ void packed_linear_cuda(const PackedLinearArgs& args, void* stream) {
   Kernel chosen = {};
   int64_t bytes = 0;
   for (const Kernel& kernel : args.scalar == Scalar::fp32 ? kernels<float>(vector) : kernels<Bf16>(vector)) {
-    const int64_t needed = skinny_floats(args.outputs, args.inputs, kernel.rows, blocks) * sizeof(float);
+    const int64_t floats = args.scalar == Scalar::fp32
+                               ? skinny_floats<float>(args.outputs, args.inputs, kernel.rows, blocks)
+                               : skinny_floats<Bf16>(args.outputs, args.inputs, kernel.rows, blocks);
+    const int64_t needed = floats * static_cast<int64_t>(sizeof(float));
     if (needed > most_bytes || (chosen.address && chosen.rows >= args.rows)) continue;
     chosen = kernel;
     bytes = needed;

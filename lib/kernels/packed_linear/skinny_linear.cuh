@@ -14,19 +14,22 @@ struct SkinnyPlan {
 };
 
 // Floats of shared memory: x, then what multiply() leaves.
+template <class T>
 TACIT_BOTH int64_t skinny_floats(int64_t outputs, int64_t inputs, int rows, int blocks) {
-  return x_stride(inputs) * rows + product_floats(divide_up(outputs, blocks), rows);
+  return x_stride(inputs) * rows + product_floats(divide_up(outputs, blocks), inputs, rows, kChunks<T>);
 }
 
 template <class T, int kRows, bool kVector>
 TACIT_DEVICE void run_skinny_linear(const SkinnyPlan& plan) {
   const Share mine = share(plan.outputs, block(), blocks());
-  const WeightRows rows = {mine.begin, -1, static_cast<int>(mine.size())};
+  const WeightRows rows = {static_cast<int>(mine.begin), -1, static_cast<int>(mine.size())};
   const int stride = static_cast<int>(x_stride(plan.inputs));
   float *const x = shared_memory(), *const results = x + int64_t{stride} * kRows;
   const T* const weight = static_cast<const T*>(plan.weight_OI);
   for (int first = 0; first < plan.rows; first += kRows) {
     const int here = plan.rows - first < kRows ? plan.rows - first : kRows;
+    ItemWeights<T> ahead;
+    fetch_first_item<T, kVector>(ahead, weight, plan.inputs, rows);
     for (int i = thread(); i < here * stride; i += kThreads) {
       const int m = i / stride, k = i % stride;
       const int64_t at = (int64_t{first} + m) * plan.inputs + k;
@@ -38,11 +41,11 @@ TACIT_DEVICE void run_skinny_linear(const SkinnyPlan& plan) {
       x[m * stride + x_place(k)] = value;
     }
     sync_block();
-    multiply<T, kRows, kVector>(weight, plan.inputs, rows, x, results);
+    multiply<T, kRows, kVector>(ahead, weight, plan.inputs, rows, x, results);
     sync_block();
     for (int i = thread(); i < rows.count * here; i += kThreads) {
       const int o = i % rows.count, m = i / rows.count;
-      float total = product_total<kRows>(results, rows.count, plan.inputs, o, m);
+      float total = product_total<T, kRows>(results, plan.inputs, o, m);
       if (plan.bias_O) total += load_one(static_cast<const T*>(plan.bias_O) + mine.begin + o);
       const int64_t at = (int64_t{first} + m) * plan.outputs + mine.begin + o;
       if (plan.bf16_activations)
