@@ -63,12 +63,32 @@ Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> w
       weights_(std::move(weights)),
       parts_(bind_parts(config_, weights_)),
       fused_(std::make_shared<FusedModelCache>()) {
-  if (config_.position == PositionKind::rotary) {
-    const RotaryTable table = rotary_table(config_.rotary, all_positions(config_));
-    const auto rounded = [&](const at::Tensor& x) { return x.to(dtype()).to(device(), at::kFloat); };
-    cos_PE_ = rounded(table.cos_PE);
-    sin_PE_ = rounded(table.sin_PE);
+  make_rotary_tables(nullptr);
+}
+
+Transformer::Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights)
+    : config_(like.config_),
+      weights_(std::move(weights)),
+      parts_(bind_parts(config_, weights_)),
+      fused_(std::make_shared<FusedModelCache>()) {
+  make_rotary_tables(&like);
+}
+
+// From those of `like`, unless it has rounded them otherwise.
+void Transformer::make_rotary_tables(const Transformer* like) {
+  if (config_.position != PositionKind::rotary) return;
+  const bool near = like && like->device() == device();
+  if (near && like->dtype() == dtype()) {
+    cos_PE_ = like->cos_PE_;
+    sin_PE_ = like->sin_PE_;
+    return;
   }
+  const bool unrounded = near && (like->dtype() == at::kFloat || like->dtype() == at::kDouble);
+  const RotaryTable table =
+      unrounded ? RotaryTable{like->cos_PE_, like->sin_PE_} : rotary_table(config_.rotary, all_positions(config_));
+  const auto rounded = [&](const at::Tensor& x) { return x.to(dtype()).to(device(), at::kFloat); };
+  cos_PE_ = rounded(table.cos_PE);
+  sin_PE_ = rounded(table.sin_PE);
 }
 
 at::Tensor Transformer::embed(const at::Tensor& ids) const {
@@ -80,6 +100,13 @@ at::Tensor Transformer::embed(const at::Tensor& ids) const {
 at::Tensor Transformer::embed_mixture(const at::Tensor& weight) const {
   const at::Tensor sum = at::matmul(weight, parts_.embedding_VD);
   return config_.embedding_scale == 1 ? sum : sum * config_.embedding_scale;
+}
+
+// On CUDA a deferred gradient spares a table of zeros in every pass.
+at::Tensor Transformer::learned_positions(const at::Tensor& position_BT) const {
+  const at::Tensor& table_PD = parts_.positions_PD;
+  return table_PD.is_cuda() && is_deferred(table_PD) ? deferred_embedding(table_PD, position_BT)
+                                                     : at::embedding(table_PD, position_BT);
 }
 
 Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const {
@@ -112,7 +139,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   const int64_t places = depth.prelude + times * (coda - depth.prelude) + depth.coda;
   at::Tensor x = x_BTD;
   Pass pass = make_pass(memory, position_BT, x.scalar_type());
-  if (config_.position == PositionKind::learned) x = x + at::embedding(parts_.positions_PD, position_BT);
+  if (config_.position == PositionKind::learned) x = x + learned_positions(position_BT);
   if (config_.embedding_norm) x = parts_.embedding_norm(x);
   int64_t place = 0;  // in the memory
   const auto run = [&](at::Tensor x, int64_t from, int64_t to) {

@@ -47,6 +47,8 @@ class Transformer {
   // (slots::kept_in_fp32), one dtype. Fails naming the first that is missing or of another shape, or the numbers where
   // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
+  // The same model with other weights. Costs nothing on the weights' device, which need not wait for the host.
+  Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights);
 
   const ModelConfig& config() const { return config_; }
   const std::map<std::string, at::Tensor>& weights() const { return weights_; }
@@ -79,6 +81,8 @@ class Transformer {
   std::shared_ptr<const FusedModel> fused() const;
 
  private:
+  at::Tensor learned_positions(const at::Tensor& position_BT) const;
+  void make_rotary_tables(const Transformer* like);
   Pass make_pass(Memory& memory, const at::Tensor& position_BT, at::ScalarType type) const;
   at::Tensor forward_grid(const at::Tensor& x_BTD, const at::Tensor& position_BT, const Memory& memory, int64_t steps,
                           DepthTrace* trace) const;

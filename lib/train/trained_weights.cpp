@@ -5,6 +5,7 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/model/slots.h"
 
 namespace tacit {
 
@@ -38,6 +39,14 @@ std::shared_ptr<const Transformer> TrainedWeights::model() const {
 
 std::string TrainedWeights::fixed_hash() const {
   return part_.freeze_model || !factors_.empty() ? weights_hash(base_->weights()) : "";
+}
+
+std::shared_ptr<const Transformer> in_bf16(const Transformer& model) {
+  TensorMap weights;
+  for (const auto& [name, weight] : model.weights()) {
+    weights[name] = slots::kept_in_fp32(name) ? weight : weight.to(at::kBFloat16);
+  }
+  return std::make_shared<const Transformer>(model, std::move(weights));
 }
 
 std::string weights_hash(const TensorMap& weights) {

@@ -39,6 +39,9 @@ class TrainedWeights {
   TrainedPart part_;
 };
 
+// The model with its weights rounded to bf16; gradients arrive at the weights as they were.
+std::shared_ptr<const Transformer> in_bf16(const Transformer& model);
+
 // SHA-256 of names, shapes and values.
 std::string weights_hash(const TensorMap& weights);
 

@@ -5,19 +5,9 @@
 #include <cmath>
 
 #include "lib/core/error.h"
-#include "lib/model/slots.h"
 
 namespace tacit {
 namespace {
-
-// The model with its weights rounded to bf16; gradients arrive at the fp32 weights.
-std::shared_ptr<const Transformer> in_bf16(const Transformer& model) {
-  TensorMap weights;
-  for (const auto& [name, weight] : model.weights()) {
-    weights[name] = slots::kept_in_fp32(name) ? weight : weight.to(at::kBFloat16);
-  }
-  return std::make_shared<const Transformer>(model.config(), std::move(weights));
-}
 
 void add(Figures& sum, const Figures& part, double weight) {
   for (const auto& [name, value] : part) {
