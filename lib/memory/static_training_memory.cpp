@@ -7,16 +7,30 @@
 
 namespace tacit {
 
+static Padding padding_of(std::span<const int64_t> begins, at::TensorOptions options) {
+  return {{begins.begin(), begins.end()},
+          at::tensor(at::ArrayRef<int64_t>(begins.data(), begins.size()), at::kLong).to(options.device())};
+}
+
 StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, std::span<const int64_t> begins, int64_t capacity,
                                            at::TensorOptions options)
+    : StaticTrainingMemory(std::move(layout), padding_of(begins, options), capacity, options) {}
+
+StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, const at::Tensor& begin_B, int64_t capacity,
+                                           at::TensorOptions options)
+    : StaticTrainingMemory(std::move(layout), Padding{{}, begin_B}, capacity, options) {}
+
+StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, Padding padding, int64_t capacity,
+                                           at::TensorOptions options)
     : layout_(std::move(layout)),
-      begins_(begins.begin(), begins.end()),
+      padding_(std::move(padding)),
       capacity_(capacity),
       options_(options.requires_grad(std::nullopt)),
       layers_(layout_.size()) {
-  require(!begins_.empty() && capacity > 0, "make_memory", "expected at least one row and one column but got ", rows(),
+  require(rows() > 0 && capacity > 0, "make_memory", "expected at least one row and one column but got ", rows(),
           " rows and capacity ", capacity);
-  most_padding_ = *std::ranges::max_element(begins_);
+  // Unknown, it ends somewhere in the first segment.
+  most_padding_ = padding_.begins.empty() ? 1 : *std::ranges::max_element(padding_.begins);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const MemoryLayer& layer = layout_[i];
     layers_[i].states.resize(layer.states.size());
@@ -31,10 +45,9 @@ StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, std::span<const 
 
 at::Tensor StaticTrainingMemory::open(int64_t width) {
   const at::Tensor column_T = at::arange(stored_, stored_ + width, options_.dtype(at::kLong));
-  const at::Tensor begin_B1 = at::tensor(begins_, options_.dtype(at::kLong)).view({-1, 1});
+  const at::Tensor begin_B1 = padding_.begin_B.view({-1, 1});
   Segment segment{.stored = stored_, .width = width};
-  segment.tokens = make_query_rows(false, std::vector<int64_t>(begins_.size(), stored_),
-                                   std::vector<int64_t>(begins_.size(), width));
+  segment.tokens = make_query_rows(false, std::vector<int64_t>(rows(), stored_), std::vector<int64_t>(rows(), width));
   segment.real_BT = column_T >= begin_B1;
   open_segment(std::move(segment));
   return (column_T - begin_B1).clamp_min(0);
@@ -43,17 +56,19 @@ at::Tensor StaticTrainingMemory::open(int64_t width) {
 at::Tensor StaticTrainingMemory::open_packed(std::span<const int64_t> counts) {
   require(static_cast<int64_t>(counts.size()) == rows(), "open_segment", "expected one count for each of ", rows(),
           " rows but got ", counts.size());
+  require(!padding_.begins.empty(), "open_segment", "expected a padded segment: the device alone knows the padding");
   for (const MemoryLayer& layer : layout_) {
     require(layer.kind != MemoryLayer::Kind::state, "open_segment",
             "expected a padded segment: a layer with a state takes no rows one behind the other");
   }
+  const std::vector<int64_t>& begins = padding_.begins;
   Segment segment{.stored = stored_};
   std::vector<int64_t> from, end, position;
   for (int64_t b = 0; b < rows(); ++b) {
-    from.push_back(std::max(stored_, begins_[b]));
+    from.push_back(std::max(stored_, begins[b]));
     segment.width = std::max(segment.width, from[b] + counts[b] - stored_);
     end.push_back(from[b] + std::max<int64_t>(counts[b] - 1, 0));
-    for (int64_t t = 0; t < counts[b]; ++t) position.push_back(from[b] + t - begins_[b]);
+    for (int64_t t = 0; t < counts[b]; ++t) position.push_back(from[b] + t - begins[b]);
   }
   for (int64_t b = 0; b < rows(); ++b) {
     require(stored_ > 0 || from[b] + counts[b] == segment.width, "open_segment",
@@ -61,7 +76,7 @@ at::Tensor StaticTrainingMemory::open_packed(std::span<const int64_t> counts) {
             segment.width);
   }
   segment.tokens = make_query_rows(true, std::move(from), {counts.begin(), counts.end()});
-  segment.last = make_query_rows(true, std::move(end), std::vector<int64_t>(begins_.size(), 1));
+  segment.last = make_query_rows(true, std::move(end), std::vector<int64_t>(rows(), 1));
   open_segment(std::move(segment));
   return at::tensor(position, at::kLong).unsqueeze(0).to(options_.device());
 }
@@ -142,7 +157,7 @@ at::Tensor StaticTrainingMemory::attend(int64_t number, const at::Tensor& q, con
   const int64_t window = layout.kind == MemoryLayer::Kind::window ? layout.window : 0;
   auto& tiles = segment.tiles[{last_only, window}];
   if (!tiles) {
-    tiles = std::make_shared<const std::vector<Tile>>(make_tiles(queries, begins_, window, options_.device()));
+    tiles = std::make_shared<const std::vector<Tile>>(make_tiles(queries, padding_, window));
   }
   return attend_to_prefix({layer.stored, tiles, segment.tokens, queries, options.scale}, q, k,
                           layout.values_in_keys ? at::Tensor() : v, layer.chain);
@@ -169,7 +184,7 @@ void StaticTrainingMemory::close() { stored_ = current().stored + current().widt
 
 std::unique_ptr<StaticTrainingMemory> StaticTrainingMemory::without_gradient() const {
   const at::NoGradGuard no_grad;
-  auto copy = std::make_unique<StaticTrainingMemory>(layout_, begins_, capacity_, options_);
+  std::unique_ptr<StaticTrainingMemory> copy(new StaticTrainingMemory(layout_, padding_, capacity_, options_));
   copy->with_gradient_ = false;
   copy->stored_ = stored_;
   copy->current_ = current_;

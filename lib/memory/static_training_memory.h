@@ -27,6 +27,9 @@ class StaticTrainingMemory : public Memory {
   // dtype and device of what is stored.
   StaticTrainingMemory(MemoryLayout layout, std::span<const int64_t> begins, int64_t capacity,
                        at::TensorOptions options);
+  // The same of begins that the device alone knows, int64 [B], all within the first segment: what is computed depends
+  // on no number of theirs, so that it can be recorded once and repeated with others. Padded segments only.
+  StaticTrainingMemory(MemoryLayout layout, const at::Tensor& begin_B, int64_t capacity, at::TensorOptions options);
   StaticTrainingMemory(const StaticTrainingMemory&) = delete;
   StaticTrainingMemory& operator=(const StaticTrainingMemory&) = delete;
 
@@ -69,13 +72,14 @@ class StaticTrainingMemory : public Memory {
     std::vector<at::Tensor> states;  // undefined before the first segment
   };
 
-  int64_t rows() const { return static_cast<int64_t>(begins_.size()); }
+  StaticTrainingMemory(MemoryLayout layout, Padding padding, int64_t capacity, at::TensorOptions options);
+  int64_t rows() const { return padding_.begin_B.size(0); }
   Segment& current() const { return *segments_.at(current_); }
   void open_segment(Segment segment);
   at::Tensor smeared(Layer& layer, const at::Tensor& k, const at::Tensor& smear_G) const;
 
   MemoryLayout layout_;
-  std::vector<int64_t> begins_;
+  Padding padding_;
   int64_t capacity_, most_padding_ = 0, stored_ = 0, current_ = -1;
   at::TensorOptions options_;
   std::vector<Layer> layers_;

@@ -40,6 +40,10 @@ std::vector<Group> make_groups(const QueryRows& queries, const std::vector<int64
   constexpr int64_t few = 4;  // queries a row, of which a masked batch costs less than a product for each row
   std::vector<Group> out;
   for (const auto& [row, rows] : equal_rows(queries)) {
+    if (begins.empty()) {
+      out.push_back({row, rows, 0, /*hides_padding=*/true});
+      continue;
+    }
     const bool alike = all_equal({begins.begin() + row, begins.begin() + row + rows});
     if (alike && (queries.packed || begins[row] == 0)) {
       out.push_back({row, rows, begins[row]});
@@ -53,9 +57,9 @@ std::vector<Group> make_groups(const QueryRows& queries, const std::vector<int64
 }
 
 // The columns of a tile that its queries do not see [rows or 1, queries, n]; undefined = none.
-at::Tensor hidden_columns(const Tile& tile, const Group& group, const std::vector<int64_t>& begins,
-                          int64_t first_column, int64_t window, at::Device device) {
-  const auto options = at::TensorOptions(at::kLong).device(device);
+at::Tensor hidden_columns(const Tile& tile, const Group& group, const at::Tensor& begin_B, int64_t first_column,
+                          int64_t window) {
+  const auto options = begin_B.options();
   const bool cut_by_window = window > 0 && tile.queries > 1 && tile.column < first_column + tile.queries - window;
   if (!group.hides_padding && !cut_by_window) {
     if (tile.queries == 1) return {};
@@ -66,8 +70,7 @@ at::Tensor hidden_columns(const Tile& tile, const Group& group, const std::vecto
   at::Tensor hidden = (column_S > query_Q1).unsqueeze(0);
   if (window > 0) hidden = hidden | (column_S <= query_Q1 - window);
   if (group.hides_padding) {
-    const at::Tensor begin_B11 =
-        at::tensor(at::ArrayRef<int64_t>(begins.data() + tile.row, tile.rows), options).view({-1, 1, 1});
+    const at::Tensor begin_B11 = begin_B.narrow(0, tile.row, tile.rows).view({-1, 1, 1});
     hidden = hidden | ((column_S < begin_B11) & (column_S != query_Q1));
   }
   return hidden;
@@ -75,18 +78,17 @@ at::Tensor hidden_columns(const Tile& tile, const Group& group, const std::vecto
 
 }  // namespace
 
-std::vector<Tile> make_tiles(const QueryRows& queries, const std::vector<int64_t>& begins, int64_t window,
-                             at::Device device) {
+std::vector<Tile> make_tiles(const QueryRows& queries, const Padding& padding, int64_t window) {
   constexpr int64_t block = 128;  // queries a tile
   std::vector<Tile> out;
-  for (const Group& group : make_groups(queries, begins)) {
+  for (const Group& group : make_groups(queries, padding.begins)) {
     const int64_t count = queries.counts[group.row], from = queries.from[group.row];
     for (int64_t query = 0; query < count; query += block) {
       Tile tile{.row = group.row, .rows = group.rows, .query = query, .queries = std::min(block, count - query)};
       const int64_t first = from + query;
       tile.column = window > 0 ? std::max(group.begin, first - window + 1) : group.begin;
       tile.columns = first + tile.queries - tile.column;
-      tile.hidden = hidden_columns(tile, group, begins, first, window, device);
+      tile.hidden = hidden_columns(tile, group, padding.begin_B, first, window);
       out.push_back(std::move(tile));
     }
   }

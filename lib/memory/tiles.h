@@ -27,10 +27,15 @@ struct Tile {
       hidden;  // bool [rows or 1, queries, n]: the last n columns that a query does not see; undefined = sees all
 };
 
-// Tiles that cover all queries. begins[b]: columns at the left of row b that nobody sees, except that a query in one of
-// them sees itself. window: columns that a query sees, its own included; 0 = all.
-std::vector<Tile> make_tiles(const QueryRows& queries, const std::vector<int64_t>& begins, int64_t window,
-                             at::Device device);
+// Columns at the left of each row that nobody sees, except that a query in one of them sees itself.
+struct Padding {
+  std::vector<int64_t> begins;  // by row; empty: the device alone knows them, and any row may have some
+  at::Tensor begin_B;           // the same, int64, on the device
+};
+
+// Tiles that cover all queries. window: columns that a query sees, its own included; 0 = all. Where the device alone
+// knows the padding, queries are not packed.
+std::vector<Tile> make_tiles(const QueryRows& queries, const Padding& padding, int64_t window);
 
 // Rows that lie alike, as [row, number of rows].
 std::vector<std::pair<int64_t, int64_t>> equal_rows(const QueryRows& queries);
