@@ -18,7 +18,7 @@ at::Tensor join(const at::Tensor& thoughts_BKD, const at::Tensor& rest_BTD) {
 
 // Ids of the rest that are fed.
 at::Tensor fed_rest(const Batch& batch) {
-  return batch.rest_BT.narrow(1, 0, std::max<int64_t>(batch.rest_width - 1, 0));
+  return batch.rest_BT.narrow(1, 0, std::max<int64_t>(batch.shape.rest_width - 1, 0));
 }
 
 at::Tensor last_column(const at::Tensor& x_BTD) { return x_BTD.narrow(1, x_BTD.size(1) - 1, 1); }
@@ -63,7 +63,7 @@ std::shared_ptr<const Transformer> with_deferred_gradients(const Transformer& mo
       if (weight.dim() == 2) weight = defer_gradient(weight);
     }
   }
-  return std::make_shared<const Transformer>(model.config(), std::move(weights));
+  return std::make_shared<const Transformer>(model, std::move(weights));
 }
 
 bool keeps_states(const MemoryLayout& layout) {
@@ -75,10 +75,14 @@ class FastPasses : public Passes {
   FastPasses(const Transformer& model, const Batch& batch, bool recompute)
       : model_(with_deferred_gradients(model)), batch_(batch), recompute_(recompute) {
     const MemoryLayout layout = memory_layout(model.config());
-    packed_ = !keeps_states(layout) && model.device().is_cpu();  // on CUDA rows one by one wait for launches
-    const int64_t columns = batch.prompt_BT.size(1) + batch.latents + std::max<int64_t>(batch.rest_width - 1, 0);
-    memory_ = std::make_shared<StaticTrainingMemory>(layout, batch.begins, columns,
-                                                     at::TensorOptions().dtype(model.dtype()).device(model.device()));
+    const bool known = !batch.begins.empty();
+    widened_ = !known;
+    packed_ = known && !keeps_states(layout) && model.device().is_cpu();  // on CUDA rows one by one wait for launches
+    const BatchShape& shape = batch.shape;
+    const int64_t columns = shape.prompt_width + shape.latents + std::max<int64_t>(shape.rest_width - 1, 0);
+    const auto options = at::TensorOptions().dtype(model.dtype()).device(model.device());
+    memory_ = known ? std::make_shared<StaticTrainingMemory>(layout, batch.begins, columns, options)
+                    : std::make_shared<StaticTrainingMemory>(layout, batch.begin_B, columns, options);
   }
 
   // What is carried leads to nodes that hold the memory: a circle, where no backward pass opens it.
@@ -94,7 +98,7 @@ class FastPasses : public Passes {
 
   at::Tensor prompts() override {
     if (!packed_) {
-      const at::Tensor position_BT = memory_->open(batch_.prompt_BT.size(1));
+      const at::Tensor position_BT = open(*memory_, batch_.prompt_BT.size(1));
       return model_->final_norm(last_column(run(model_->embed(batch_.prompt_BT), position_BT)));
     }
     const at::Tensor position_1N = memory_->open_packed(batch_.prompt_size);
@@ -118,7 +122,7 @@ class FastPasses : public Passes {
   at::Tensor rest(const at::Tensor& thoughts_BKD) override {
     const at::Tensor x_BTD = join(thoughts_BKD, model_->embed(fed_rest(batch_)));
     const int64_t rows = x_BTD.size(0), width = x_BTD.size(1), given = width - fed_rest(batch_).size(1);
-    if (!packed_) return model_->final_norm(run(x_BTD, memory_->open(width)));
+    if (!packed_) return model_->final_norm(run(x_BTD, open(*memory_, width)));
     std::vector<int64_t> counts, at;
     for (int64_t b = 0; b < rows; ++b) {
       counts.push_back(given + std::max<int64_t>(batch_.rest_size[b] - 1, 0));
@@ -133,9 +137,15 @@ class FastPasses : public Passes {
   }
 
  private:
+  // Opens a padded segment -> positions. Of columns that only make a batch wider some lie behind the model's last one.
+  at::Tensor open(StaticTrainingMemory& memory, int64_t width) const {
+    const at::Tensor position_BT = memory.open(width);
+    return widened_ ? position_BT.clamp_max(model_->config().max_positions - 1) : position_BT;
+  }
+
   at::Tensor position_of_prompt() const {
     const at::Tensor column_T = at::arange(batch_.prompt_BT.size(1), batch_.prompt_BT.options());
-    return column_T - at::tensor(batch_.begins, at::kLong).to(column_T.device()).unsqueeze(1);
+    return column_T - batch_.begin_B.unsqueeze(1);
   }
 
   // The segment that the memory has open.
@@ -149,7 +159,7 @@ class FastPasses : public Passes {
   // One position of every row.
   at::Tensor step(StaticTrainingMemory& memory, const at::Tensor& x_B1D) {
     const int64_t rows = x_B1D.size(0);
-    const at::Tensor position = packed_ ? memory.open_packed(std::vector<int64_t>(rows, 1)) : memory.open(1);
+    const at::Tensor position = packed_ ? memory.open_packed(std::vector<int64_t>(rows, 1)) : open(memory, 1);
     const at::Tensor x = packed_ ? x_B1D.transpose(0, 1) : x_B1D;
     at::Tensor hidden;
     if (&memory == memory_.get()) {
@@ -163,7 +173,7 @@ class FastPasses : public Passes {
 
   std::shared_ptr<const Transformer> model_;
   const Batch& batch_;
-  bool recompute_, packed_ = true;
+  bool recompute_, packed_ = true, widened_ = false;
   std::shared_ptr<StaticTrainingMemory> memory_;
   at::Tensor chain_;  // of recomputed passes
 };

@@ -4,20 +4,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
-#include "latent/objective.h"
+#include "latent/batch.h"
 
 namespace tacit {
-
-// The rows of a batch as tensors.
-struct Batch {
-  at::Tensor prompt_BT, rest_BT;                // ids; prompts padded on the left, the rest on the right
-  std::vector<int64_t> begins;                  // padding columns of each prompt
-  std::vector<int64_t> prompt_size, rest_size;  // tokens, by row
-  at::Tensor trained_N, label_N;                // trained predictions: flat index into [B, rest width], and the token
-  int64_t latents = 0, rest_width = 0, positions = 0;
-};
 
 // The passes that a batch's loss is made of, in this order: the prompts, thoughts one by one, and the rest. All hidden
 // states are those after the final norm.
@@ -37,10 +27,12 @@ class Passes {
   virtual at::Tensor rest(const at::Tensor& thoughts_BKD) = 0;
 };
 
-// The plain path: every pass a padded batch, keys and values appended by concatenation, gradients summed by autograd.
+// The plain path, of a batch whose rows the host knows: every pass a padded batch, keys and values appended by
+// concatenation, gradients summed by autograd.
 std::unique_ptr<Passes> plain_passes(const Transformer& model, const Batch& batch);
 
-// The same function of the weights: rows one behind the other without padding where no layer keeps a state, a static
+// The same function of the weights: rows one behind the other without padding, on a CPU that knows them and where no
+// layer keeps a state, a static
 // memory, gradients of the weights summed once, and nothing computed of the prompts' last block but for the last
 // tokens. With `recompute` the backward pass runs every pass again instead of keeping what it computed.
 std::unique_ptr<Passes> fast_passes(const Transformer& model, const Batch& batch, bool recompute);
