@@ -98,6 +98,8 @@ struct Method {
   std::function<MethodWeights(const ModelConfig&, const ObjectiveContext&, uint64_t seed)> weights;
   // The loss of a batch; empty = latent_loss() of its rows.
   std::function<LatentLoss(const LossContext&)> loss;
+  // With a `loss`: whether under these options it is latent_loss() of the rows all the same; empty = never.
+  std::function<bool(const Json& options)> loss_is_of_rows;
   // The config.json of a fresh model, made from that of the others (latent/train_method.h), given the method's options;
   // empty = the same.
   std::function<Json(Json usual, const Json& options)> model;

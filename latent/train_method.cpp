@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "latent/graphed_loss.h"
 #include "latent/train_data.h"
 #include "latent/train_start.h"
 #include "lib/core/error.h"
@@ -166,20 +167,39 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     return how.loss({model, start.own, batch.rows, batch.examples, batch.context, options, training});
   };
 
-  TrainingProblem problem{.own = start.own};
-  problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
-    const int64_t first = (step * config.trainer.micro_batches() + micro) * config.batch;
-    const LatentLoss loss = loss_of(model, training_batch(step, first),
-                                    {.thought_weight = config.thought_weight,
-                                     .through_thoughts = config.through_thoughts,
-                                     .teacher_forcing = teacher_forcing_at(config, step),
-                                     .noise_seed = config.seed + static_cast<uint64_t>(first),
-                                     .recompute = config.recompute},
-                                    /*training=*/true);
+  const auto first_of = [&](int64_t step, int64_t micro) {
+    return (step * config.trainer.micro_batches() + micro) * config.batch;
+  };
+  const auto training_options = [&](int64_t step, int64_t first) {
+    return LatentLossOptions{.thought_weight = config.thought_weight,
+                             .through_thoughts = config.through_thoughts,
+                             .teacher_forcing = teacher_forcing_at(config, step),
+                             .noise_seed = config.seed + static_cast<uint64_t>(first),
+                             .recompute = config.recompute};
+  };
+  const auto micro_batch = [&](const LatentLoss& loss, int64_t step) {
     auto figures = figures_of(loss);
     if (stages > 1) figures.emplace_back("stage", static_cast<double>(stage_at(step)));
     return MicroBatch{loss.total, figures, loss.positions};
   };
+
+  TrainingProblem problem{.own = start.own};
+  problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
+    const int64_t first = first_of(step, micro);
+    return micro_batch(loss_of(model, training_batch(step, first), training_options(step, first), /*training=*/true),
+                       step);
+  };
+  const bool of_rows = !how.loss || (how.loss_is_of_rows && how.loss_is_of_rows(settings.options));
+  GraphedLoss graphed(config.graphs && of_rows ? make_work_recorder(start.model->device()) : nullptr);
+  if (graphed.records()) {
+    problem.loss_and_gradient = [&](const Transformer& model, int64_t step, int64_t micro,
+                                    const GradientOptions& options) -> std::optional<MicroBatch> {
+      const int64_t first = first_of(step, micro);
+      const auto loss = graphed.run(model, training_batch(step, first).rows, training_options(step, first), options);
+      if (!loss) return {};
+      return micro_batch(*loss, step);
+    };
+  }
   if (!data.validation.empty()) {
     problem.validate = [&](const Transformer& model) {
       const TrainingBatch batch = validation_batch(data.validation, stages - 1);

@@ -53,7 +53,10 @@ struct TrainConfig {
   std::vector<std::string> add_tokens;
   Json markers = Json::object();  // such a task: MethodSettings::markers that differ from those found
   TrainerOptions trainer;
-  at::Device device = at::kCPU;  // where it computes; like the number of threads, no part of the recipe
+  // No part of the recipe, like the number of threads: where it computes, and whether on CUDA it records and replays
+  // what can be (latent/graphed_loss.h).
+  at::Device device = at::kCPU;
+  bool graphs = true;
 };
 
 // The defaults of `tacit train --method NAME --task reach`. Method frontier: explored, constant thoughts,

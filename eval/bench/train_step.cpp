@@ -4,8 +4,7 @@
 
 #include "eval/bench/peak_memory.h"
 #include "eval/bench/setting.h"
-#include "latent/objective.h"
-#include "lib/model/slots.h"
+#include "latent/graphed_loss.h"
 #include "lib/train/adamw.h"
 
 namespace tacit {
@@ -18,7 +17,10 @@ constexpr double kClip = 1;
 class Update {
  public:
   explicit Update(const BenchSetting& setting)
-      : dtype_(setting.model->dtype()), model_(trainable_copy(*setting.model)), optimizer_(model_->weights(), {}) {
+      : bf16_(setting.model->dtype() == at::kBFloat16),
+        model_(trainable_copy(*setting.model)),
+        optimizer_(model_->weights(), {}),
+        graphed_(make_work_recorder(model_->device())) {
     for (std::vector<int64_t>& question : bench_questions(setting)) {
       TrainingRow row{.latents = setting.shape.latents};
       row.rest.assign(static_cast<size_t>(setting.shape.rest), question.front());
@@ -30,9 +32,12 @@ class Update {
 
   void run() {
     optimizer_.zero_grad();
-    const LatentLoss loss = latent_loss(dtype_ == at::kFloat ? *model_ : rounded(), rows_);
-    if (losses_.size() < 2) losses_.push_back(loss.tokens);
-    loss.total.backward();
+    std::optional<LatentLoss> loss = graphed_.run(*model_, rows_, {}, {.bf16 = bf16_});
+    if (!loss) {
+      loss = latent_loss(bf16_ ? *in_bf16(*model_) : *model_, rows_);
+      loss->total.backward();
+    }
+    if (losses_.size() < 2) losses_.push_back(loss->tokens);
     clip_gradients(model_->weights(), kClip);
     optimizer_.step(kLearningRate);
   }
@@ -41,18 +46,10 @@ class Update {
   const std::vector<double>& losses() const { return losses_; }
 
  private:
-  // As the trainer makes it: gradients arrive at the fp32 weights.
-  Transformer rounded() const {
-    std::map<std::string, at::Tensor> weights;
-    for (const auto& [name, weight] : model_->weights()) {
-      weights[name] = slots::kept_in_fp32(name) ? weight : weight.to(dtype_);
-    }
-    return {model_->config(), std::move(weights)};
-  }
-
-  at::ScalarType dtype_;
+  bool bf16_;
   std::shared_ptr<Transformer> model_;
   AdamW optimizer_;
+  GraphedLoss graphed_;
   std::vector<TrainingRow> rows_;
   std::vector<double> losses_;
 };

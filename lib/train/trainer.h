@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lib/core/json.h"
@@ -37,15 +38,28 @@ struct TrainerOptions {
 // What a micro-batch contributes. Figures are averaged over the micro-batches of an update and written to
 // metrics.jsonl.
 struct MicroBatch {
-  at::Tensor loss;  // scalar with gradient
+  at::Tensor loss;  // scalar, from TrainingProblem::loss with gradient
   Figures figures;
   int64_t tokens = 0;  // positions processed, for the speed shown
+};
+
+// What is differentiated of a micro-batch's loss.
+struct GradientOptions {
+  bool bf16 = false;  // TrainerOptions::bf16
+  double share = 1;   // factor on the loss
+
+  bool operator==(const GradientOptions&) const = default;
 };
 
 struct TrainingProblem {
   // Loss of micro-batch `micro` (below TrainerOptions::micro_batches()) of update `step`; a pure function of the two
   // and the weights, so that training can resume and be shared among processes.
   std::function<MicroBatch(const Transformer& model, int64_t step, int64_t micro)> loss;
+  // May be empty: the same loss with its gradient already added to the leaves, by a shorter way than a backward pass.
+  // `model` has the weights as they are. Nothing = there is no such way for this micro-batch, take `loss`.
+  std::function<std::optional<MicroBatch>(const Transformer& model, int64_t step, int64_t micro,
+                                          const GradientOptions& options)>
+      loss_and_gradient;
   std::function<Figures(const Transformer& model)> validate;  // may be empty
   std::function<bool(int64_t step)> resets_optimizer;         // before this update; may be empty
   // A method's own weights, by name: leaves in fp32 on the model's device, which `loss` and `validate` hold themselves.

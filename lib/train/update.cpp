@@ -87,12 +87,16 @@ Update run_update(const TrainedWeights& weights, const TrainingProblem& problem,
   const double share = 1.0 / static_cast<double>(options.micro_batches());
   for (int64_t micro = 0; micro < options.accumulate; ++micro) {
     const auto model = weights.model();
-    const MicroBatch batch =
-        problem.loss(options.bf16 ? *in_bf16(*model) : *model, step, micro * ranks.size() + ranks.rank());
-    (batch.loss * share).backward();
-    mine.loss += batch.loss.item<double>() * share;
-    mine.tokens += batch.tokens;
-    add(mine.figures, batch.figures, share);
+    const int64_t number = micro * ranks.size() + ranks.rank();
+    std::optional<MicroBatch> batch;
+    if (problem.loss_and_gradient) batch = problem.loss_and_gradient(*model, step, number, {options.bf16, share});
+    if (!batch) {
+      batch = problem.loss(options.bf16 ? *in_bf16(*model) : *model, step, number);
+      (batch->loss * share).backward();
+    }
+    mine.loss += batch->loss.item<double>() * share;
+    mine.tokens += batch->tokens;
+    add(mine.figures, batch->figures, share);
   }
   const std::string of_step = " of step " + std::to_string(step + 1);
   Update out = sum_over(mine, ranks, "the losses" + of_step);
