@@ -13,10 +13,10 @@
 
 namespace tacit {
 
-// latent_loss() and its backward pass for training on CUDA, where the host takes ten times as long to launch an
-// update's thousands of small kernels as the device takes to run them (docs/log.md). All of it, from the rounding of
-// the weights to the gradients of the leaves, is recorded for a shape of batch and replayed for later batches of that
-// shape; batches are widened to one of a few shapes. The first batch of a shape is computed without recording.
+// latent_loss() and its backward pass for training on CUDA, where the host takes longer to launch an update's thousands
+// of small kernels than the device to run them. All of it, from the rounding of the weights to the gradients of the
+// leaves, is recorded for a shape of batch and replayed for later batches of that shape; batches are widened to one of
+// a few shapes. The first batch of a shape is computed without recording.
 //
 // Takes losses of tokens alone, with the gradient through thoughts, of decoders with attention and a plain MLP, whose
 // weights are leaves. Recomputation is not for it: of what a pass computes, it keeps everything.

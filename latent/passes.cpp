@@ -77,7 +77,8 @@ class FastPasses : public Passes {
     const MemoryLayout layout = memory_layout(model.config());
     const bool known = !batch.begins.empty();
     widened_ = !known;
-    packed_ = known && !keeps_states(layout) && model.device().is_cpu();  // on CUDA rows one by one wait for launches
+    keeps_states_ = keeps_states(layout);
+    packed_ = known && !keeps_states_ && model.device().is_cpu();  // on CUDA rows one by one wait for launches
     const BatchShape& shape = batch.shape;
     const int64_t columns = shape.prompt_width + shape.latents + std::max<int64_t>(shape.rest_width - 1, 0);
     const auto options = at::TensorOptions().dtype(model.dtype()).device(model.device());
@@ -98,8 +99,9 @@ class FastPasses : public Passes {
 
   at::Tensor prompts() override {
     if (!packed_) {
-      const at::Tensor position_BT = open(*memory_, batch_.prompt_BT.size(1));
-      return model_->final_norm(last_column(run(model_->embed(batch_.prompt_BT), position_BT)));
+      const at::Tensor position_BT = open(*memory_, batch_.prompt_BT.size(1)), x_BTD = model_->embed(batch_.prompt_BT);
+      if (keeps_states_) return model_->final_norm(last_column(run(x_BTD, position_BT)));
+      return model_->final_norm(run(x_BTD, position_BT, memory_->last_N()));
     }
     const at::Tensor position_1N = memory_->open_packed(batch_.prompt_size);
     const at::Tensor real_BT = position_of_prompt() >= 0;
@@ -173,7 +175,7 @@ class FastPasses : public Passes {
 
   std::shared_ptr<const Transformer> model_;
   const Batch& batch_;
-  bool recompute_, packed_ = true, widened_ = false;
+  bool recompute_, keeps_states_ = false, packed_ = true, widened_ = false;
   std::shared_ptr<StaticTrainingMemory> memory_;
   at::Tensor chain_;  // of recomputed passes
 };

@@ -48,6 +48,8 @@ at::Tensor StaticTrainingMemory::open(int64_t width) {
   const at::Tensor begin_B1 = padding_.begin_B.view({-1, 1});
   Segment segment{.stored = stored_, .width = width};
   segment.tokens = make_query_rows(false, std::vector<int64_t>(rows(), stored_), std::vector<int64_t>(rows(), width));
+  segment.last =
+      make_query_rows(false, std::vector<int64_t>(rows(), stored_ + width - 1), std::vector<int64_t>(rows(), 1));
   segment.real_BT = column_T >= begin_B1;
   open_segment(std::move(segment));
   return (column_T - begin_B1).clamp_min(0);
@@ -96,10 +98,11 @@ void StaticTrainingMemory::open_segment(Segment segment) {
 
 at::Tensor StaticTrainingMemory::last_N() const {
   const QueryRows& tokens = current().tokens;
+  const int64_t width = current().width;
+  if (!tokens.packed) return at::arange(width - 1, width, options_.dtype(at::kLong));
   std::vector<int64_t> column;
   for (int64_t b = 0; b < rows(); ++b) {
-    require(tokens.packed && tokens.counts[b] > 0, "last_tokens",
-            "expected a packed segment with a token in every row");
+    require(tokens.counts[b] > 0, "last_tokens", "expected a packed segment with a token in every row");
     column.push_back(tokens.offset[b] + tokens.counts[b] - 1);
   }
   return at::tensor(column, at::kLong).to(options_.device());
@@ -152,7 +155,7 @@ at::Tensor StaticTrainingMemory::attend(int64_t number, const at::Tensor& q, con
   store(layer.stored->k_BGCE, k);
   if (!layout.values_in_keys) store(layer.stored->v_BGCE, v);
 
-  const bool last_only = segment.tokens.packed && q.size(2) != k.size(2);
+  const bool last_only = q.size(2) != k.size(2);
   const QueryRows& queries = last_only ? segment.last : segment.tokens;
   const int64_t window = layout.kind == MemoryLayer::Kind::window ? layout.window : 0;
   auto& tiles = segment.tiles[{last_only, window}];

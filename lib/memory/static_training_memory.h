@@ -38,8 +38,8 @@ class StaticTrainingMemory : public Memory {
   // Opens a packed segment of counts[b] tokens of row b: in the first what is left of the row's begin up to one common
   // end; later ones all begin behind that, and the last may be ragged.  -> positions [1, N]
   at::Tensor open_packed(std::span<const int64_t> counts);
-  // Columns of the open packed segment that hold the rows' last tokens [B]. A layer may ask for these alone: queries of
-  // B columns, keys and values of all.
+  // Columns of the open segment that hold the rows' last tokens: [B] of a packed one, [1] of a padded one. A layer may
+  // ask for these alone: queries of so many columns, keys and values of all.
   at::Tensor last_N() const;
   at::Tensor attend(int64_t layer, const at::Tensor& q_BHTE, const at::Tensor& k_BGTE, const at::Tensor& v_BGTE,
                     const AttentionOptions& options) override;
