@@ -87,6 +87,16 @@ int64_t stages_of(const Method& method, int64_t latents, const Json& options) {
   return method.stages ? method.stages(latents) : 1;
 }
 
+LatentLoss LossByOptions::operator()(const LossContext& c) const {
+  return of_rows(c.context.settings.options) ? latent_loss(c.model, c.rows, c.options) : otherwise(c);
+}
+
+bool loss_is_of_rows(const Method& method, const Json& options) {
+  if (!method.loss) return true;
+  const auto* by_options = method.loss.target<LossByOptions>();
+  return by_options && by_options->of_rows(options);
+}
+
 Procedure bind_method(const Method& method, const MethodSettings& settings, const Tokenizer* tokenizer, int64_t latents,
                       const MethodWeights& weights, const Json& options) {
   require(static_cast<bool>(method.procedure), "method", "expected a method that answers questions but '", method.name,

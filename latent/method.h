@@ -98,8 +98,6 @@ struct Method {
   std::function<MethodWeights(const ModelConfig&, const ObjectiveContext&, uint64_t seed)> weights;
   // The loss of a batch; empty = latent_loss() of its rows.
   std::function<LatentLoss(const LossContext&)> loss;
-  // With a `loss`: whether under these options it is latent_loss() of the rows all the same; empty = never.
-  std::function<bool(const Json& options)> loss_is_of_rows;
   // The config.json of a fresh model, made from that of the others (latent/train_method.h), given the method's options;
   // empty = the same.
   std::function<Json(Json usual, const Json& options)> model;
@@ -116,6 +114,16 @@ struct Method {
 
 // Of a method that is trained; `options` complete.
 int64_t stages_of(const Method& method, int64_t latents, const Json& options);
+
+// A Method::loss that under some of the method's options is latent_loss() of the rows. Its type tells: a method made
+// from this one with another loss has that one alone.
+struct LossByOptions {
+  std::function<bool(const Json& options)> of_rows;
+  std::function<LatentLoss(const LossContext&)> otherwise;
+  LatentLoss operator()(const LossContext& context) const;
+};
+// Whether a method's loss is latent_loss() of its rows, given all of its options.
+bool loss_is_of_rows(const Method& method, const Json& options);
 
 void register_method(Method method);  // fails when the name is taken
 // The method called `name`; "latent" means settings.method. Fails naming the known ones.

@@ -189,7 +189,7 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     return micro_batch(loss_of(model, training_batch(step, first), training_options(step, first), /*training=*/true),
                        step);
   };
-  const bool of_rows = !how.loss || (how.loss_is_of_rows && how.loss_is_of_rows(settings.options));
+  const bool of_rows = loss_is_of_rows(how, settings.options);
   GraphedLoss graphed(config.graphs && of_rows ? make_work_recorder(start.model->device()) : nullptr);
   if (graphed.records()) {
     problem.loss_and_gradient = [&](const Transformer& model, int64_t step, int64_t micro,

@@ -101,11 +101,8 @@ Method coconut_method() {
   m.weights = [](const ModelConfig& config, const ObjectiveContext& context, uint64_t seed) {
     return head_weights(read_head(context.settings.options), config.hidden_size, seed);
   };
-  m.loss_is_of_rows = [](const Json& options) { return read_head(options).is_hidden_state(); };
-  m.loss = [](const LossContext& c) {
-    const bool plain = read_head(c.context.settings.options).is_hidden_state();
-    return plain ? latent_loss(c.model, c.rows, c.options) : coconut_loss(c).loss;
-  };
+  m.loss = LossByOptions{.of_rows = [](const Json& options) { return read_head(options).is_hidden_state(); },
+                         .otherwise = [](const LossContext& c) { return coconut_loss(c).loss; }};
   m.row = [](const Example& e, const ObjectiveContext& c) {
     return curriculum_row(e, c, positions_a_step(c.settings.options));
   };

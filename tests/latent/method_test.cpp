@@ -103,6 +103,19 @@ TEST_CASE("a plain checkpoint without markers gets none inserted") {
                        doctest::Contains("[pause] expected a checkpoint with a pause token"), Error);
 }
 
+TEST_CASE("a method's loss is told from that of its rows, also in a method made from another") {
+  const auto of_rows = [](const Method& m, const Json& options = Json::object()) {
+    return loss_is_of_rows(m, method_options(m, options, "test"));
+  };
+  CHECK(of_rows(method("pause")));
+  CHECK(of_rows(method("coconut")));
+  CHECK(!of_rows(method("coconut"), {{"projector", "mlp"}}));
+  CHECK(!of_rows(method("codi")));
+  Method other = method("coconut");
+  other.loss = [loss = other.loss](const LossContext& c) { return loss(c); };
+  CHECK(!of_rows(other));
+}
+
 TEST_CASE("methods are found by name, 'latent' by the checkpoint, and a new one can be registered once") {
   CHECK(method("latent", settings).name == "frontier");
   CHECK_THROWS_WITH_AS(method("latent"), doctest::Contains("names a method for 'latent'"), Error);
