@@ -56,7 +56,7 @@ struct BenchFlags {
   CommonOptions common;
   std::string benchmark, config = "gpt2", match;
   int64_t question = 330, latents = 6, rest = 40, answer = 16, batch = 0, repeats = 0;
-  bool turns = false;
+  bool turns = false, graphs = false;
 };
 
 const Kind& chosen_kind(const Options& options, const BenchFlags& flags) {
@@ -88,6 +88,8 @@ void declare(Options& options, BenchFlags& flags) {
        kMostRows);
   options.add("match", "TEXT", &flags.match, "kernels: only those whose name has TEXT in it");
   options.add("repeats", "N", &flags.repeats, "rounds that are counted (default 3 to 20, by benchmark)", 1);
+  options.flag("graphs", &flags.graphs,
+               "train-step: replay updates on CUDA as `tacit train --graphs` does (not yet run on a GPU)");
   options.flag("turns", &flags.turns,
                "a round for every line on stdin, to take turns with another program; JSON lines");
   options.common(flags.common, {"json"});
@@ -100,6 +102,7 @@ void check(const Options& options, const Kind& kind, const BenchFlags& flags) {
     if (std::ranges::find(kind.sizes, size) == kind.sizes.end()) options.reject_useless({size}, users_of(size));
   }
   if (kind.name != "kernels") options.reject_useless({"match"}, "kernels");
+  if (kind.name != "train-step") options.reject_useless({"graphs"}, "train-step");
   if (kind.name == "kernels") options.reject_useless({"model", "config", "dtype", "seed"}, "benchmarks of a model");
   if (kind.name == "latent-step" && flags.latents == 0)
     options.reject("expected at least 1 for '--latents' but got '0'");
@@ -135,7 +138,8 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
                                  .latents = flags.latents,
                                  .rest = flags.rest,
                                  .answer = flags.answer},
-                       .seed = flags.common.seed};
+                       .seed = flags.common.seed,
+                       .graphs = flags.graphs};
   if (options.given("model")) {
     setting.config = model_name(flags.common.model);
     setting.model = load_model(flags.common.model, {.dtype = dtype, .device = device});

@@ -23,7 +23,7 @@ struct TrainArguments {
   std::filesystem::path recipe, out;
   std::string init, data, generator;
   int64_t steps = 0, batch = 0, seed = 0;
-  bool resume = false;
+  bool resume = false, graphs = false;
   double timeout = DataParallelOptions().timeout_s;
 };
 
@@ -120,6 +120,8 @@ int run(const std::vector<std::string>& args) {
   options.flag(
       "resume", &a.resume,
       "continue the training in --out by its own recipe; where there is none, begin the one that other options say");
+  options.flag("graphs", &a.graphs,
+               "on CUDA: record an update's kernels and replay them, where the method allows (not yet run on a GPU)");
   options.add("timeout", "SECONDS", &a.timeout,
               "of several processes (WORLD_SIZE): how long one waits for the others before it gives up", 0.001);
   if (!options.parse(args)) return kDone;
@@ -139,6 +141,8 @@ int run(const std::vector<std::string>& args) {
   keep_freed_memory();
   TrainConfig config = resolve(options, a);
   config.device = parse_device(device_of_rank(a.common.device));
+  config.graphs = a.graphs;
+  if (a.graphs && config.device.is_cpu()) options.reject("expected '--device cuda' beside '--graphs'");
   join_ranks(config.trainer.parallel, a.timeout);
   if (a.resume && !training_exists(a.out) && config.trainer.parallel.rank == 0)
     std::fprintf(stderr, "tacit: nothing to resume in %s: starts anew\n", a.out.c_str());

@@ -54,9 +54,9 @@ struct TrainConfig {
   Json markers = Json::object();  // such a task: MethodSettings::markers that differ from those found
   TrainerOptions trainer;
   // No part of the recipe, like the number of threads: where it computes, and whether on CUDA it records and replays
-  // what can be (latent/graphed_loss.h).
+  // what can be (latent/graphed_loss.h; not yet run on a GPU).
   at::Device device = at::kCPU;
-  bool graphs = true;
+  bool graphs = false;
 };
 
 // The defaults of `tacit train --method NAME --task reach`. Method frontier: explored, constant thoughts,

@@ -18,9 +18,10 @@ namespace tacit {
 // training that of the passes, while weights and moments are fp32.
 struct BenchSetting {
   std::shared_ptr<const Transformer> model;
-  std::string config;  // its name in the result
-  WorkShape shape;     // bytes_per_value is taken from the model
-  uint64_t seed = 0;   // of the questions
+  std::string config;   // its name in the result
+  WorkShape shape;      // bytes_per_value is taken from the model
+  uint64_t seed = 0;    // of the questions
+  bool graphs = false;  // updates on CUDA are recorded and replayed (latent/graphed_loss.h)
 };
 
 // Each measures the machine's read bandwidth and its rate of multiplying matrices in the same turns. Results are JSON

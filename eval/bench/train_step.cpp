@@ -20,7 +20,7 @@ class Update {
       : bf16_(setting.model->dtype() == at::kBFloat16),
         model_(trainable_copy(*setting.model)),
         optimizer_(model_->weights(), {}),
-        graphed_(make_work_recorder(model_->device())) {
+        graphed_(setting.graphs ? make_work_recorder(model_->device()) : nullptr) {
     for (std::vector<int64_t>& question : bench_questions(setting)) {
       TrainingRow row{.latents = setting.shape.latents};
       row.rest.assign(static_cast<size_t>(setting.shape.rest), question.front());
