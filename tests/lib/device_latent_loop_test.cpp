@@ -17,13 +17,20 @@ struct Way {
   int blocks;
 };
 
+// Of calls one after the other, and the last tag that they used.
+struct Memory {
+  std::vector<char> bytes;
+  uint32_t tag = 0;
+};
+
 // What latent_loop.cu does with a device, done with the emulated one.
 template <class T, int kRows, bool kVector>
-void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
+void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed, Memory& memory) {
   using namespace device;
-  LoopPlan plan = plan_of(args, kRows, way.blocks);
-  std::vector<char> memory(place_workspace(plan, nullptr) + 256, char(0xff));  // NaN until written
-  place_workspace(plan, reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(memory.data()) + 255) / 256 * 256));
+  LoopPlan plan = plan_of(args, kRows, way.blocks, way.persistent);
+  const auto size = static_cast<size_t>(place_workspace(plan, nullptr)) + 256;
+  if (memory.bytes.size() != size) memory = {std::vector<char>(size, char(0xff))};  // NaN until written
+  place_workspace(plan, reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(memory.bytes.data()) + 255) / 256 * 256));
   const auto launch = [&](int blocks, const std::function<void()>& body) {
     EmulatedGrid(blocks, kThreads, plan.shared.floats, ++seed).run(body);
   };
@@ -31,8 +38,10 @@ void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
     const LoopSetting setting = setting_of(args, first);
     launch(1, [&] { take_setting(plan, setting); });
   }
-  const LoopRequest request = request_of(args);
+  LoopRequest request = request_of(args);
   if (way.persistent) {
+    request.tag = memory.tag;
+    memory.tag += static_cast<uint32_t>(2 * args.steps * args.layers);
     return launch(way.blocks, [&] {
       LoopRun<T, kRows, kVector, true>(plan, request).run({LoopPhase::between, 0, true});
     });
@@ -50,14 +59,14 @@ void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
   }
 }
 
-void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
+void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed, Memory& memory) {
   const bool vector = device::reads_vectors(args);
   const auto with = [&](auto scalar) {
     using T = decltype(scalar);
-    if (!vector) return run_on<T, 8, false>(args, way, seed);
-    if (way.rows == 1) return run_on<T, 1, true>(args, way, seed);
-    if (way.rows == 4) return run_on<T, 4, true>(args, way, seed);
-    run_on<T, 8, true>(args, way, seed);
+    if (!vector) return run_on<T, 8, false>(args, way, seed, memory);
+    if (way.rows == 1) return run_on<T, 1, true>(args, way, seed, memory);
+    if (way.rows == 4) return run_on<T, 4, true>(args, way, seed, memory);
+    run_on<T, 8, true>(args, way, seed, memory);
   };
   args.scalar == Scalar::fp32 ? with(float{}) : with(device::Bf16{});
 }
@@ -65,7 +74,8 @@ void run_on(const LatentLoopArgs& args, const Way& way, uint64_t seed) {
 LatentLoopTensors ran(const LatentLoopTensors& start, const LatentLoopCase& entry, const Way& way, uint64_t seed) {
   LatentLoopTensors t = on_device(start, entry);
   RowMajorCall call(t);
-  run_on(call.args, way, seed);
+  Memory memory;
+  run_on(call.args, way, seed, memory);
   t.steps_B = call.steps();
   return t;
 }
@@ -97,6 +107,23 @@ TEST_CASE("the GPU's latent loop, run on an emulated device, is its twin in fp64
       }
     }
   }
+}
+
+TEST_CASE("the GPU's latent loop, emulated: calls that share their memory, and groups without an active row") {
+  if (!device::emulates()) return;
+  const LatentLoopCase entry{at::kCPU, at::kBFloat16, 0};
+  const LatentLoopTensors start = random_loop({.name = "calls"}, entry.dtype, 23);
+  const LatentLoopTensors want = ran(start, entry, {true, 4, 3}, 1);
+  Memory memory;
+  for (const bool persistent : {true, false, true, true}) {
+    LatentLoopTensors t = on_device(start, entry);
+    RowMajorCall call(t);
+    run_on(call.args, {persistent, 4, 3}, 2, memory);
+    t.steps_B = call.steps();
+    check_same_bits(t, want);
+  }
+  const LatentLoopTensors idle = random_loop({.name = "idle", .rows = 3, .idle = 1}, entry.dtype, 29);
+  check_same_bits(ran(idle, entry, {false, 1, 3}, 3), ran(idle, entry, {true, 4, 3}, 4));
 }
 
 // The norm that a caller takes of the hidden state between two calls.
@@ -137,7 +164,8 @@ TEST_CASE("the GPU's latent loop, emulated: one step a call gives the bits of al
           CHECK(at::equal(single.x_BD, once.trace_BND.select(1, step)));
         }
         RowMajorCall call(single);
-        run_on(call.args, {true, 4, 3}, step);
+        Memory memory;
+        run_on(call.args, {true, 4, 3}, step, memory);
         for (int64_t& stored : single.stored_B) ++stored;
       }
       CHECK(at::equal(single.hidden_BD, once.hidden_BD));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <random>
 #include <string>
@@ -25,7 +26,8 @@ struct LatentLoopShape {
   bool layer_norm = false, parallel = false, gated = true, bias = true;
   bool sandwich = false, stream_norm = false, head_norms = false, positions = false, smeared = false, halt = false;
   bool feed_normed = true, inactive = false, interleaved = false;
-  int64_t rotary_size = 8;
+  int64_t rotary_size = 8, columns = 24, idle = 0;  // idle: rows, the first, that take no part
+  std::vector<int64_t> stored;                      // of the first rows; else drawn
   LoopActivation activation = LoopActivation::silu;
 };
 
@@ -62,6 +64,12 @@ inline std::vector<LatentLoopShape> latent_loop_shapes() {
        .kv_heads = 4,
        .head_size = 64,
        .mlp_size = 1000},
+      {.name = "one wide row", .rows = 1, .steps = 2, .size = 512, .heads = 8, .kv_heads = 4, .mlp_size = 1000},
+      {.name = "first rows idle", .rows = 19, .idle = 9},
+      // The device looks at columns in parts: steps that begin another, or wider ones.
+      {.name = "several parts", .rows = 3, .steps = 4, .columns = 400, .stored = {396, 126, 382}},
+      {.name = "one row of several parts", .rows = 1, .steps = 4, .columns = 400, .stored = {254}},
+      {.name = "wide parts", .rows = 2, .steps = 3, .columns = 1100, .stored = {1022, 895}},
   };
 }
 
@@ -72,7 +80,7 @@ inline LatentLoopTensors random_loop(const LatentLoopShape& s, at::ScalarType st
     const at::Tensor x = at::randn(shape, generator, at::kDouble) * deviation + mean;
     return x.to(stored_as).to(at::kDouble);
   };
-  constexpr int64_t columns = 24, positions = 24;
+  const int64_t columns = s.columns, positions = s.columns;
   const int64_t D = s.size, H = s.heads, G = s.kv_heads, E = s.head_size, F = s.mlp_size, B = s.rows;
   const auto linear = [&](int64_t outputs, int64_t inputs) {
     return LoopLinearTensors{random({outputs, inputs}, 1 / std::sqrt(static_cast<double>(inputs))),
@@ -126,9 +134,10 @@ inline LatentLoopTensors random_loop(const LatentLoopShape& s, at::ScalarType st
   std::mt19937_64 draw(seed);
   for (int64_t b = 0; b < B; ++b) {
     t.stored_B.push_back(static_cast<int64_t>(draw() % static_cast<uint64_t>(columns - s.steps + 1)));
-    if (s.inactive) t.active_B.push_back(b % 3 != 1);
+    if (s.inactive || s.idle > 0) t.active_B.push_back(b >= s.idle && !(s.inactive && b % 3 == 1));
   }
   t.stored_B[0] = columns - s.steps;
+  std::ranges::copy(s.stored, t.stored_B.begin());
   t.x_BD = random({B, D});
   t.hidden_BD = random({B, D});
   t.trace_BND = at::zeros({B, s.steps, D}, at::kDouble);

@@ -17,8 +17,9 @@
 
 // A GPU to run device code on without one: what lib/kernels/device/intrinsics.cuh offers, over fibers. Every thread of
 // every block is a fiber, all blocks are resident, and who goes on at a barrier, a shuffle or a tag is drawn by
-// chance, so that what leans on an order that nobody guarantees shows itself. Stricter than a GPU: a barrier or shuffle
-// that some thread of the block or warp never reaches is an error, also if that thread has ended.
+// chance: now thread by thread, now a warp for as long as it can, so that what leans on an order that nobody guarantees
+// shows itself, a warp that runs ahead of its block as well. Stricter than a GPU: a barrier or shuffle that some thread
+// of the block or warp never reaches is an error, also if that thread has ended.
 #define TACIT_DEVICE inline
 #define TACIT_BOTH inline
 #define TACIT_UNROLL
@@ -42,7 +43,12 @@ inline bool emulates() {
 class EmulatedGrid {
  public:
   EmulatedGrid(int blocks, int threads, int64_t shared_floats, uint64_t seed)
-      : blocks_(blocks), threads_(threads), random_(seed), group_(blocks), warp_(blocks * threads / kLanes) {
+      : blocks_(blocks),
+        threads_(threads),
+        random_(seed),
+        group_(blocks),
+        warp_(blocks * threads / kLanes),
+        ready_(warp_.size()) {
     for (Group& group : group_) group.shared.assign(shared_floats + 4, NAN);  // what nobody wrote must not matter
   }
 
@@ -59,9 +65,9 @@ class EmulatedGrid {
       fiber.context.uc_stack.ss_sp = fiber.stack.get();
       fiber.context.uc_stack.ss_size = kStack;
       makecontext(&fiber.context, &EmulatedGrid::enter, 0);
-      ready_.push_back(static_cast<int>(i));
+      make_ready(static_cast<int>(i));
     }
-    while (!ready_.empty()) go_on();
+    while (!ready_warps_.empty()) go_on();
     current_ = outer;
     size_t ended = 0;
     for (const Fiber& fiber : fiber_) ended += fiber.ended;
@@ -97,7 +103,7 @@ class EmulatedGrid {
   void tell(const void* address) {
     const auto found = waiting_at_.find(address);
     if (found == waiting_at_.end()) return;
-    ready_.insert(ready_.end(), found->second.begin(), found->second.end());
+    for (const int fiber : found->second) make_ready(fiber);
     waiting_at_.erase(found);
   }
 
@@ -125,12 +131,28 @@ class EmulatedGrid {
     grid.fiber_[grid.running_].ended = true;
     _longjmp(grid.scheduler_, 1);
   }
+  void make_ready(int fiber) {
+    std::vector<int>& fibers = ready_[fiber / kLanes];
+    if (fibers.empty()) ready_warps_.push_back(fiber / kLanes);
+    fibers.push_back(fiber);
+  }
+  // A fiber that can go on, of the favoured warp while its turn lasts.
+  int draw() {
+    if (turn_ == 0 || ready_[favoured_].empty()) {
+      favoured_ = ready_warps_[random_() % ready_warps_.size()];
+      turn_ = random_() % 2 == 0 ? 1 : 1 + random_() % 4096;
+    }
+    --turn_;
+    std::vector<int>& fibers = ready_[favoured_];
+    std::swap(fibers[random_() % fibers.size()], fibers.back());
+    const int fiber = fibers.back();
+    fibers.pop_back();
+    if (fibers.empty()) std::erase(ready_warps_, favoured_);
+    return fiber;
+  }
   // Lets a fiber that can go on do so, until it waits or ends.
   void go_on() {
-    const size_t drawn = random_() % ready_.size();
-    std::swap(ready_[drawn], ready_.back());
-    running_ = ready_.back();
-    ready_.pop_back();
+    running_ = draw();
     if (_setjmp(scheduler_) != 0) return;
     Fiber& fiber = fiber_[running_];
     if (fiber.begun) _longjmp(fiber.paused, 1);
@@ -143,7 +165,7 @@ class EmulatedGrid {
   void meet(std::vector<int>& waiting, int all) {
     waiting.push_back(running_);
     if (static_cast<int>(waiting.size()) == all) {
-      ready_.insert(ready_.end(), waiting.begin(), waiting.end());
+      for (const int fiber : waiting) make_ready(fiber);
       waiting.clear();
     }
     yield();
@@ -156,7 +178,10 @@ class EmulatedGrid {
   std::vector<Warp> warp_;
   std::vector<Fiber> fiber_;
   std::map<const void*, std::vector<int>> waiting_at_;
-  std::vector<int> ready_;
+  std::vector<std::vector<int>> ready_;  // fibers, by warp
+  std::vector<int> ready_warps_;
+  int favoured_ = 0;
+  uint64_t turn_ = 0;  // draws that it still has
   jmp_buf scheduler_;
   const std::function<void()>* body_ = nullptr;
   int running_ = 0;

@@ -93,7 +93,8 @@ TACIT_DEVICE void store_tagged(TaggedPair* address, float first, float second, u
 }
 // Until something may have this tag; the caller looks again.
 TACIT_DEVICE void wait_for(const void*, uint32_t) {}
-// What this thread wrote is seen by whoever sees what its block writes behind the next sync_block().
+// What this block wrote before its last sync_block() is seen by the block of a thread that sees what this thread writes
+// behind the call and makes it, too.
 TACIT_DEVICE void flush_stores() { __threadfence(); }
 
 }  // namespace tacit::device

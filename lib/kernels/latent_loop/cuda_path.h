@@ -8,8 +8,8 @@ namespace tacit {
 //
 // graph:      a kernel a phase, captured once for a shape and replayed every step.
 // persistent: one cooperative launch for all steps, whose blocks wait for each other's numbers 5 times a layer (3 where
-//             attention and MLP are parallel) and not between steps. At most 8 rows, whose inputs to a product must fit
-//             the shared memory of one multiprocessor.
+//             attention and MLP are parallel) and not between steps. At most 8 rows, whose stream and inputs to a
+//             product must fit the shared memory of one multiprocessor.
 // automatic:  persistent where it can be, else graph. Not yet measured.
 //
 // Neither waits for the device. Workspaces are kept by shape, at most 16 of them, and used by one call after the other,

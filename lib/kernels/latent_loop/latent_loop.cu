@@ -40,12 +40,13 @@ struct Device {
   }
 };
 
-int64_t shared_bytes(const LoopPlan& plan) { return plan.shared.floats * static_cast<int64_t>(sizeof(float)); }
+int64_t bytes_of(const SharedPlan& shared) { return shared.floats * static_cast<int64_t>(sizeof(float)); }
 
 // The kernel for these arguments: the one of the smallest groups that hold all rows, else of the largest that fit.
 struct Choice {
   LoopKernel kernel;
-  LoopPlan plan;  // without a workspace
+  LoopPlan plan;             // of the graph's kernels, without a workspace
+  SharedPlan shared_by_all;  // of the persistent one
   int blocks;
   bool can_persist;
 };
@@ -58,9 +59,11 @@ Choice choose(const LatentLoopArgs& args, const Device& device) {
   fitting.reserve(kernels.size());
   for (const LoopKernel& kernel : kernels) {
     if (kernel.vector != vector) continue;
-    const LoopPlan plan = plan_of(args, kernel.rows, blocks);
-    if (shared_bytes(plan) > device.shared_bytes) continue;
-    fitting.push_back({kernel, plan, blocks, device.cooperative && args.rows <= kernel.rows});
+    const LoopPlan plan = plan_of(args, kernel.rows, blocks, /*all=*/false);
+    if (bytes_of(plan.shared) > device.shared_bytes) continue;
+    const SharedPlan all = plan_of(args, kernel.rows, blocks, /*all=*/true).shared;
+    const bool can_persist = device.cooperative && args.rows <= kernel.rows && bytes_of(all) <= device.shared_bytes;
+    fitting.push_back({kernel, plan, all, blocks, can_persist});
     if (!chosen || chosen->kernel.rows < args.rows) chosen = &fitting.back();
   }
   require(chosen != nullptr, kName, "expected sizes that fit the ", device.shared_bytes,
@@ -76,15 +79,19 @@ class Workspace {
  public:
   Workspace(const Choice& choice, const Device& device)
       : device_(device.number), kernel_(choice.kernel), key_(choice.plan), plan_(choice.plan), blocks_(choice.blocks) {
-    for (const void* kernel : {kernel_.part, kernel_.all}) {
-      cuda_require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                        static_cast<int>(shared_bytes(plan_))),
-                   kName, "give a block its shared memory");
-    }
+    const auto give = [](const void* kernel, const SharedPlan& shared) {
+      cuda_require(
+          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes_of(shared))),
+          kName, "give a block its shared memory");
+    };
+    give(kernel_.part, plan_.shared);
+    if (choice.can_persist) give(kernel_.all, choice.shared_by_all);
     LoopPlan sizes = plan_;
     bytes_ = static_cast<size_t>(place_workspace(sizes, nullptr));
     cuda_require(cudaMalloc(&memory_, bytes_), kName, "allocate a workspace");
     place_workspace(plan_, static_cast<char*>(memory_));
+    plan_of_all_ = plan_;
+    plan_of_all_.shared = choice.shared_by_all;
     cuda_require(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), kName, "make an event");
   }
   Workspace(const Workspace&) = delete;
@@ -124,12 +131,13 @@ class Workspace {
   int groups() const { return static_cast<int>(divide_up(plan_.rows, kernel_.rows)); }
 
   void launch_part(int blocks, const LoopPart& part, cudaStream_t stream) const {
-    launch(kernel_.part, blocks, shared_bytes(plan_), stream, plan_, LoopRequest{}, part);
+    launch(kernel_.part, blocks, bytes_of(plan_.shared), stream, plan_, LoopRequest{}, part);
   }
 
   // Tags that no call has used: those up to last_tag_. With none left, and at first, they begin anew in clean memory.
   void take_tags(const LatentLoopArgs& args, cudaStream_t stream) {
-    const uint64_t tags = 2 * static_cast<uint64_t>(args.steps) * static_cast<uint64_t>(args.layers);
+    const int64_t steps = std::min(args.steps, args.columns);  // a row takes no more
+    const uint64_t tags = 2 * static_cast<uint64_t>(steps) * static_cast<uint64_t>(args.layers);
     require(tags < UINT32_MAX, kName, "expected fewer steps in a call than ", args.steps);
     if (last_tag_ + tags > UINT32_MAX) {
       cuda_require(cudaMemsetAsync(memory_, 0, bytes_, stream), kName, "clear a workspace");
@@ -143,9 +151,9 @@ class Workspace {
     LoopRequest request = request_of(args);
     request.tag = first_tag_;
     LoopPart part = {LoopPhase::between, 0, true};
-    void* pointers[] = {&plan_, &request, &part};
+    void* pointers[] = {&plan_of_all_, &request, &part};
     cuda_require(cudaLaunchCooperativeKernel(kernel_.all, dim3(blocks_), dim3(kThreads), pointers,
-                                             static_cast<size_t>(shared_bytes(plan_)), stream),
+                                             static_cast<size_t>(bytes_of(plan_of_all_.shared)), stream),
                  kName, "start the persistent kernel");
   }
 
@@ -176,7 +184,7 @@ class Workspace {
 
   int device_;
   LoopKernel kernel_;
-  LoopPlan key_, plan_;
+  LoopPlan key_, plan_, plan_of_all_;
   int blocks_;
   void* memory_ = nullptr;
   size_t bytes_ = 0;

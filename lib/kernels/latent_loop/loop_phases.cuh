@@ -158,16 +158,15 @@ struct Loop {
     }
   }
 
-  // Of x's rows, behind a barrier. A single row is every warp's work, so that none need wait for another.
+  // Of x's rows, between two barriers: x may be written over behind them. Of a single row every warp takes them for
+  // itself.
   TACIT_DEVICE Moments take_moments(int rows) const {
     sync_block();
-    if constexpr (kRows == 1) return row_moments(x(0), plan.size, plan.layer_norm, plan.eps);
-    if (warp() < rows) {
-      const Moments of = row_moments(x(warp()), plan.size, plan.layer_norm, plan.eps);
-      if (lane() == 0) moments()[warp()] = of;
-    }
+    Moments of = {};
+    if (kRows == 1 || warp() < rows) of = row_moments(x(kRows == 1 ? 0 : warp()), plan.size, plan.layer_norm, plan.eps);
+    if (kRows > 1 && warp() < rows && lane() == 0) moments()[warp()] = of;
     sync_block();
-    return {};
+    return of;
   }
   TACIT_DEVICE Moments moments_of(int m, const Moments& single) const { return kRows == 1 ? single : moments()[m]; }
 
@@ -406,8 +405,11 @@ struct Loop {
     if (o >= of.rows.count) return {0, 0};
     return {bias(of.bias_O, of.rows.first + o), of.rows.second < 0 ? 0 : bias(of.bias_O, of.rows.second + o)};
   }
-  TACIT_DEVICE void store(const Product& of, int first, uint32_t tag, const Biases& biases) const {
+  TACIT_DEVICE void store(const Product& of, int first, uint32_t tag, const Biases& biases, bool ends_step) const {
     const float* const results = shared + plan.shared.results;
+    // Keys and values of this step, which other blocks may read in the next: whoever sees the step's last numbers, and
+    // flushes in turn, sees them.
+    if (kAll && ends_step) flush_stores();
     TACIT_LOOP
     for (int i = thread(); i < of.rows.count * rows_from(first); i += kThreads) {
       const int m = row_of(i, of.rows.count), o = i - m * of.rows.count;
@@ -451,7 +453,7 @@ struct Loop {
         if (first == 0 && number == 0) bring();
         if (loads) {
           if (number == 0) {
-            if (first == 0) stage_norms(phase, now);
+            stage_norms(phase, now);
             if (!entered) enter_stream(phase, layer, first, tags.in, phase == LoopPhase::mlp_in ? now : before);
             norm_inputs(rows);
           }
@@ -464,7 +466,8 @@ struct Loop {
         multiply<T, kRows, kVector, kHoldsWeights>(ahead, weight, product.inputs, product.rows, product.x,
                                                    shared + plan.shared.results);
         sync_block();
-        store(product, first, tags.out, biases);
+        const bool ends_layer = product.into == Into::rest_of_delta || phase == LoopPhase::mlp_out;
+        store(product, first, tags.out, biases, ends_layer && layer == plan.layers - 1);
       }
     }
   }
@@ -527,7 +530,6 @@ struct Loop {
         [&](float largest, float sum) {
           store_tagged(plan.found_pairs + place * kMostSplits + split, largest, sum, tags.out);
         });
-    if (kAll && stores && thread() < padded) flush_stores();  // the next step's readers may be other blocks
   }
 
   // A warp each: query and key of a head, normed where there is such a norm, to raw; the value, rounded, to value_E.
@@ -572,6 +574,7 @@ struct Loop {
     const int rows = rows_from(first);
     if (!how.first_step) {
       enter_stream(LoopPhase::between, plan.layers, first, how.tag, last);
+      if (kAll) flush_stores();
       sync_block();
       finish(first, rows, request, how.writes);
     } else if (plan.halt_D) {
@@ -612,7 +615,6 @@ struct Loop {
       ++state.position;
       if (writes && request.steps_B) request.steps_B[first + thread()] = state.steps;
     }
-    sync_block();
   }
 
   // x, a hidden state, becomes the next step's input, unless the row halts or has no column left.

@@ -41,8 +41,8 @@ struct RowState {
 
 // Floats of shared memory. The rows that attention works with lie where the products keep x.
 struct SharedPlan {
-  int x = 0, second_x = 0, stream = 0, norms = 0, pairs = 0, results = 0, moments = 0, rows = 0, layers = 0, shares = 0,
-      floats = 0;
+  int x = 0, second_x = 0, stream = 0, norms = 0, pairs = 0, results = 0, moments = 0, rows = 0, layers = 0, shares = 0;
+  int64_t floats = 0;
 };
 
 struct LoopPlan {
@@ -60,9 +60,11 @@ struct LoopPlan {
   SharedPlan shared;
   int64_t prefetch_bytes;  // of a block's share of a phase's weights
 
-  // The workspace. What blocks tell each other is tagged: a phase begins with what it needs, not with a barrier. Every
-  // block has a share of qkv, acts and delta and reads all of delta, so whoever has what a phase needs knows that
-  // everyone is done with what was read a layer ago: each array can be written again.
+  // The workspace. What blocks tell each other is tagged: a phase begins with what it needs, not with a barrier. An
+  // array is written again when everyone is done with it, which the writer knows by what it has read: every block has a
+  // share of qkv, acts and delta, tells it when it is done with what it read before, and reads all of delta. All of
+  // acts (before delta of mlp_out) says that all have read delta of attention_out; a head's part of found (before that)
+  // that all have told qkv, hence read the layer before's delta; all of delta that all have read qkv, found and acts.
   Tagged *delta, *qkv, *acts, *found;
   TaggedPair* found_pairs;
   float* base[3];  // of the graph's kernels: the stream without delta, and a step's input (kInputBase)
@@ -127,7 +129,8 @@ TACIT_BOTH WeightRows up_rows_of(const LoopPlan& plan, int block, int blocks) {
 }
 
 inline constexpr int64_t kShareFloats = 9;  // LoopShares
-TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks, int chunks_at_once) {
+// `all`: of the persistent kernel, which keeps the stream there.
+TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks, int chunks_at_once, bool all) {
   const auto larger = [](int64_t a, int64_t b) { return a > b ? a : b; };
   const int64_t widest = larger(larger(plan.stride(), x_stride(plan.query_size())), x_stride(plan.mlp_size));
   const int64_t head = round_up(plan.head_size, kEight);
@@ -143,7 +146,7 @@ TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks, in
   };
   out.x = take(larger(widest * rows, 5 * head + attention_floats(head)));
   if (plan.parallel) out.second_x = take(plan.stride() * rows);
-  out.stream = take(plan.stride() * rows);
+  if (all) out.stream = take(plan.stride() * rows);
   out.norms = take((plan.parallel ? 4 : 2) * plan.stride());
   out.pairs = take(int64_t{2} * rows * plan.heads * kMostSplits);
   out.results =
@@ -153,7 +156,7 @@ TACIT_BOTH SharedPlan shared_plan(const LoopPlan& plan, int rows, int blocks, in
   out.rows = take(divide_up(rows * static_cast<int64_t>(sizeof(RowState)), sizeof(float)));
   out.layers = take(kLayersAtHand * static_cast<int64_t>(sizeof(LayerPointers) / sizeof(float)));
   out.shares = take(kShareFloats);
-  out.floats = static_cast<int>(at);
+  out.floats = at;
   return out;
 }
 

@@ -45,7 +45,7 @@ struct LoopRun {
              *reinterpret_cast<LoopShares*>(shared_memory() + p.shared.shares)},
         at_hand(reinterpret_cast<LayerPointers*>(shared_memory() + p.shared.layers)) {
     if (thread() == 0) *reinterpret_cast<LoopShares*>(shared_memory() + p.shared.shares) = shares_of(p);
-    sync_block();
+    if (!kAll) sync_block();  // else run() has one
   }
 
   // The layer that is number `run` of all that have run in this launch.

@@ -43,7 +43,6 @@ void packed_linear_cuda(const PackedLinearArgs& args, void* stream) {
   const bool vector = args.inputs % kEight == 0 && reinterpret_cast<uintptr_t>(args.weight_OI) % 16 == 0;
   const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount, kName);
   const int64_t most_bytes = device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, kName);
-  // By the outputs alone: how the work is cut must not depend on the rows.
   const int blocks = static_cast<int>(std::min<int64_t>(multiprocessors, divide_up(args.outputs, kTile)));
   Kernel chosen = {};
   int64_t bytes = 0;
