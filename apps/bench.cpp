@@ -130,7 +130,7 @@ class Scratch {
 
 BenchSetting make_setting(const Options& options, const BenchFlags& flags, const Kind& kind) {
   const at::ScalarType dtype = parse_dtype(flags.common.dtype);
-  const at::Device device = parse_device(flags.common.device);
+  const at::Device device = use_device(flags.common.device);
   BenchSetting setting{.model = {},
                        .config = flags.config,
                        .shape = {.rows = flags.batch > 0 ? flags.batch : kind.batch,
@@ -162,7 +162,7 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
 
 Benchmark make_benchmark(const Options& options, const BenchFlags& flags, const Kind& kind,
                          const std::filesystem::path& scratch) {
-  if (kind.name == "kernels") return kernels_benchmark(parse_device(flags.common.device), flags.match);
+  if (kind.name == "kernels") return kernels_benchmark(use_device(flags.common.device), flags.match);
   if (kind.name == "train-step" || kind.name == "eval") keep_freed_memory();  // as `tacit train` and `eval` do
   const BenchSetting setting = make_setting(options, flags, kind);
   if (kind.name == "latent-step") return latent_step_benchmark(setting);

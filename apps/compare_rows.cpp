@@ -72,7 +72,7 @@ Json options_of(const Method& how, const Json& given) {
 std::vector<RowModels> load_models(const CompareFlags& flags) {
   const std::vector<std::string> names = row_names(flags);
   const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
-  const at::Device device = parse_device(flags.eval.common.device);
+  const at::Device device = use_device(flags.eval.common.device);
   std::vector<RowModels> out;
   for (size_t i = 0; i < names.size(); ++i) {
     RowModels row{.name = names[i], .checkpoints = {}};

@@ -34,7 +34,7 @@ int run_eval(const std::vector<std::string>& args) {
   options.require_option("model");
   const CommonOptions& common = flags.common;
   const at::ScalarType dtype = parse_dtype(common.dtype);
-  const at::Device device = parse_device(common.device);
+  const at::Device device = use_device(common.device);
   check_method(options, common.method);
   std::optional<Intervention> intervention;
   std::optional<HaltRule> rule;

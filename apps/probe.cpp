@@ -47,7 +47,7 @@ struct Setting {
 ProbeReport dimension_report(const Setting& s) {
   if (s.flags.against.empty()) return probe::probe_dimension(s.model, s.run);
   const LoadedModel other =
-      open_model(s.flags.against, parse_dtype(s.eval.common.dtype), parse_device(s.eval.common.device));
+      open_model(s.flags.against, parse_dtype(s.eval.common.dtype), use_device(s.eval.common.device));
   RunOptions run = s.eval.run_options(s.options, other.settings);
   // The same problems: also where the first one's graphs were found in its recipe. Labels and style are each one's own,
   // as it was trained; where they differ, so do the questions, and the probe says so.
@@ -213,7 +213,7 @@ int run_probe(const std::vector<std::string>& args) {
   if (!own.sizes.empty()) parse_sizes(own.sizes);
   const CommonOptions& common = flags.common;
   const at::ScalarType dtype = parse_dtype(common.dtype);
-  const at::Device device = parse_device(common.device);
+  const at::Device device = use_device(common.device);
   check_method(options, common.method);
   flags.check(options);
   use_threads(common.threads);

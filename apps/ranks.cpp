@@ -42,7 +42,7 @@ void join_ranks(DataParallelOptions& options, double timeout_s) {
 
 std::string device_of_rank(const std::string& name) {
   if (name != "cuda" || number("WORLD_SIZE", "1", 1, 65536) == 1) return name;
-  return "cuda:" + std::to_string(number("LOCAL_RANK", "0", 0, 65535));
+  return "cuda:" + std::to_string(number("LOCAL_RANK", "", 0, 65535));
 }
 
 Ranks read_ranks() {

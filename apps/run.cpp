@@ -208,7 +208,7 @@ int run_run(const std::vector<std::string>& args) {
   if (!verbalise) options.reject_useless({"bank"}, "--verbalise");
   use_threads(common.threads);
 
-  LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
+  LoadedModel model = open_model(common.model, parse_dtype(common.dtype), use_device(common.device));
   check_model_options(options, common, model);
   Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences,
                                  parse_method_options(common.method_options));

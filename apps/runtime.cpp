@@ -21,7 +21,7 @@ at::ScalarType parse_dtype(const std::string& name) {
   throw UsageError("expected fp32, bf16 or fp16 for '--dtype' but got '" + name + "'");
 }
 
-at::Device parse_device(const std::string& name) {
+at::Device use_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   int64_t index = 0;
   const bool numbered = name.starts_with("cuda:");

@@ -12,7 +12,9 @@ namespace tacit {
 
 // Where and how a model runs, from its options. Both throw UsageError on a name they do not know.
 at::ScalarType parse_dtype(const std::string& name);  // fp32, bf16, fp16
-at::Device parse_device(const std::string& name);     // cpu, cuda, cuda:N; fails when this build or machine has none
+// cpu, cuda, cuda:N; fails when this build or machine has none. A CUDA device becomes the process's current one, and
+// LibTorch's attention leaves out cuDNN.
+at::Device use_device(const std::string& name);
 
 // Sets the number of threads of the process; 0 leaves it.
 void use_threads(int64_t threads);

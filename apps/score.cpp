@@ -84,7 +84,7 @@ void require_causal(const CommonOptions& common, const Transformer& model) {
 }
 
 Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
-  const auto model = load_model(common.model, {parse_dtype(common.dtype), parse_device(common.device)});
+  const auto model = load_model(common.model, {parse_dtype(common.dtype), use_device(common.device)});
   require_causal(common, *model);
   if (common.recurrences > 0 && !model->config().depth.recurrent) {
     throw UsageError("expected no '--recurrences' for a model without recurrent depth but got " +

@@ -140,7 +140,7 @@ int run(const std::vector<std::string>& args) {
   use_threads(a.common.threads);
   keep_freed_memory();
   TrainConfig config = resolve(options, a);
-  config.device = parse_device(device_of_rank(a.common.device));
+  config.device = use_device(device_of_rank(a.common.device));
   config.graphs = a.graphs;
   if (a.graphs && config.device.is_cpu()) options.reject("expected '--device cuda' beside '--graphs'");
   join_ranks(config.trainer.parallel, a.timeout);

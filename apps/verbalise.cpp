@@ -87,7 +87,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   if (!data.empty()) ReachFlags::reject_generator(options, "data");
   use_threads(common.threads);
 
-  const LoadedModel model = open_model(common.model, parse_dtype(common.dtype), parse_device(common.device));
+  const LoadedModel model = open_model(common.model, parse_dtype(common.dtype), use_device(common.device));
   require_tokenizer(model);
   check_model_options(options, common, model);
   const MethodSettings& settings = model.settings;

@@ -217,4 +217,8 @@ TEST_CASE("processes that would not train together are told so") {
   const Finished outside = run_program(command_of(2, 2, 1, scratch / "recipe.json", scratch / "one"));
   CHECK(outside.code == 2);
   CHECK(holds(outside.err, "expected RANK in the environment from 0 to 1 but got '2'"));
+  const Finished no_device =
+      run_program(command_of(0, 2, 1, scratch / "recipe.json", scratch / "one", {"--device", "cuda"}));
+  CHECK(no_device.code == 2);
+  CHECK(holds(no_device.err, "expected LOCAL_RANK in the environment from 0 to 65535 but got ''"));
 }
