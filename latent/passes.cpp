@@ -82,8 +82,7 @@ class FastPasses : public Passes {
     const BatchShape& shape = batch.shape;
     const int64_t columns = shape.prompt_width + shape.latents + std::max<int64_t>(shape.rest_width - 1, 0);
     const auto options = at::TensorOptions().dtype(model.dtype()).device(model.device());
-    memory_ = known ? std::make_shared<StaticTrainingMemory>(layout, batch.begins, columns, options)
-                    : std::make_shared<StaticTrainingMemory>(layout, batch.begin_B, columns, options);
+    memory_ = std::make_shared<StaticTrainingMemory>(layout, Padding{batch.begins, batch.begin_B}, columns, options);
   }
 
   // What is carried leads to nodes that hold the memory: a circle, where no backward pass opens it.

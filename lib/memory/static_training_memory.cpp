@@ -7,19 +7,6 @@
 
 namespace tacit {
 
-static Padding padding_of(std::span<const int64_t> begins, at::TensorOptions options) {
-  return {{begins.begin(), begins.end()},
-          at::tensor(at::ArrayRef<int64_t>(begins.data(), begins.size()), at::kLong).to(options.device())};
-}
-
-StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, std::span<const int64_t> begins, int64_t capacity,
-                                           at::TensorOptions options)
-    : StaticTrainingMemory(std::move(layout), padding_of(begins, options), capacity, options) {}
-
-StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, const at::Tensor& begin_B, int64_t capacity,
-                                           at::TensorOptions options)
-    : StaticTrainingMemory(std::move(layout), Padding{{}, begin_B}, capacity, options) {}
-
 StaticTrainingMemory::StaticTrainingMemory(MemoryLayout layout, Padding padding, int64_t capacity,
                                            at::TensorOptions options)
     : layout_(std::move(layout)),

@@ -23,13 +23,11 @@ namespace tacit {
 // without a state may.
 class StaticTrainingMemory : public Memory {
  public:
-  // begins[b]: columns of padding at the left of row b. `capacity`: columns a row, the padding included. `options`:
-  // dtype and device of what is stored.
-  StaticTrainingMemory(MemoryLayout layout, std::span<const int64_t> begins, int64_t capacity,
-                       at::TensorOptions options);
-  // The same of begins that the device alone knows, int64 [B], all within the first segment: what is computed depends
-  // on no number of theirs, so that it can be recorded once and repeated with others. Padded segments only.
-  StaticTrainingMemory(MemoryLayout layout, const at::Tensor& begin_B, int64_t capacity, at::TensorOptions options);
+  // `padding`: columns at the left of each row. Where the device alone knows them, all must lie within the first
+  // segment, and segments are padded: what is computed depends on no number of theirs, so that it can be recorded once
+  // and repeated with others. `capacity`: columns a row, the padding included. `options`: dtype and device of what is
+  // stored.
+  StaticTrainingMemory(MemoryLayout layout, Padding padding, int64_t capacity, at::TensorOptions options);
   StaticTrainingMemory(const StaticTrainingMemory&) = delete;
   StaticTrainingMemory& operator=(const StaticTrainingMemory&) = delete;
 
@@ -72,7 +70,6 @@ class StaticTrainingMemory : public Memory {
     std::vector<at::Tensor> states;  // undefined before the first segment
   };
 
-  StaticTrainingMemory(MemoryLayout layout, Padding padding, int64_t capacity, at::TensorOptions options);
   int64_t rows() const { return padding_.begin_B.size(0); }
   Segment& current() const { return *segments_.at(current_); }
   void open_segment(Segment segment);

@@ -26,6 +26,8 @@ MemoryLayer layer_of(MemoryLayer::Kind kind, bool values_in_keys = false) {
   return out;
 }
 
+Padding known(const std::vector<int64_t>& begins) { return {begins, at::tensor(begins, at::kLong)}; }
+
 struct Asked {
   at::Tensor q, k, v;
 };
@@ -52,7 +54,7 @@ TEST_CASE("a packed static memory finds what the padded, concatenating one finds
     for (const auto kind : {MemoryLayer::Kind::full, MemoryLayer::Kind::window}) {
       const MemoryLayer layer = layer_of(kind, values_in_keys);
       TrainingMemory plain({layer}, begins, at::kCPU);
-      StaticTrainingMemory memory({layer}, begins, 8, at::TensorOptions(at::kDouble));
+      StaticTrainingMemory memory({layer}, known(begins), 8, at::TensorOptions(at::kDouble));
       std::vector<Asked> asked;
       at::Tensor plain_sum = at::zeros({}, at::kDouble), sum = plain_sum;
       for (const auto& counts : {full, ones, ones}) {
@@ -83,9 +85,41 @@ TEST_CASE("a packed static memory finds what the padded, concatenating one finds
   }
 }
 
+TEST_CASE("queries of a padded segment's last column alone find what all find there, with the same gradients") {
+  const std::vector<int64_t> equal = {2, 2, 2}, ragged = {0, 4, 2};
+  for (const auto& begins : {equal, ragged}) {
+    for (const auto kind : {MemoryLayer::Kind::full, MemoryLayer::Kind::window}) {
+      StaticTrainingMemory whole({layer_of(kind)}, known(begins), 7, at::TensorOptions(at::kDouble));
+      StaticTrainingMemory narrow({layer_of(kind)}, known(begins), 7, at::TensorOptions(at::kDouble));
+      const Asked prompt = random_segment(6), next = random_segment(1);
+      CHECK(at::equal(whole.open(6), narrow.open(6)));
+      const at::Tensor of_all = whole.attend(0, prompt.q, prompt.k, prompt.v, {.scale = 0.5}).narrow(2, 5, 1);
+      const auto ask_narrow = [&] {
+        return narrow.attend(0, prompt.q.index_select(2, narrow.last_N()), prompt.k, prompt.v, {.scale = 0.5});
+      };
+      const at::Tensor of_last = ask_narrow();
+      CHECK(at::allclose(of_last, of_all, 1e-10, 1e-12));
+      const at::Tensor weight = at::randn_like(of_all);
+      at::Tensor all_sum = (of_all * weight).sum(), last_sum = (of_last * weight).sum();
+      const int64_t segment = narrow.segment();
+      for (auto [memory, sum] : {std::pair{&whole, &all_sum}, std::pair{&narrow, &last_sum}}) {
+        memory->close();
+        memory->open(1);  // sees the keys of all of the prompt
+        *sum = *sum + memory->attend(0, next.q, next.k, next.v, {.scale = 0.5}).square().sum();
+        memory->close();
+      }
+      const std::vector<at::Tensor> inputs = {prompt.q, prompt.k, prompt.v, next.q, next.k, next.v};
+      const auto expected = torch::autograd::grad({all_sum}, inputs), got = torch::autograd::grad({last_sum}, inputs);
+      for (size_t i = 0; i < inputs.size(); ++i) CHECK(at::allclose(got[i], expected[i], 1e-10, 1e-12));
+      narrow.reopen(segment);
+      CHECK(at::equal(ask_narrow(), of_last));
+    }
+  }
+}
+
 TEST_CASE("a copy without gradient goes on by itself and leaves the memory alone") {
   const std::vector<int64_t> begins = {0, 1, 2}, full = {4, 3, 2}, ones = {1, 1, 1};
-  StaticTrainingMemory memory({layer_of(MemoryLayer::Kind::full)}, begins, 6, at::TensorOptions(at::kDouble));
+  StaticTrainingMemory memory({layer_of(MemoryLayer::Kind::full)}, known(begins), 6, at::TensorOptions(at::kDouble));
   const Asked prompt = random_segment(4), own = random_segment(1), other = random_segment(1);
   const auto ask = [&](StaticTrainingMemory& of, const Asked& s, const std::vector<int64_t>& counts) {
     of.open_packed(counts);
@@ -110,7 +144,7 @@ TEST_CASE("a copy without gradient goes on by itself and leaves the memory alone
 
 TEST_CASE("segments that do not fit are refused") {
   const std::vector<int64_t> begins = {0, 1, 0}, uneven = {2, 2, 2}, even = {2, 1, 2}, ragged = {1, 0, 1};
-  StaticTrainingMemory a({layer_of(MemoryLayer::Kind::full)}, begins, 4, at::TensorOptions(at::kDouble));
+  StaticTrainingMemory a({layer_of(MemoryLayer::Kind::full)}, known(begins), 4, at::TensorOptions(at::kDouble));
   CHECK_THROWS_WITH_AS(a.open_packed(uneven),
                        doctest::Contains("expected prompts that end in one column but row 0 ends in 2, not 3"), Error);
   CHECK_THROWS_WITH_AS(a.open(5), doctest::Contains("expected at most 4 more columns but got 5"), Error);
@@ -123,6 +157,6 @@ TEST_CASE("segments that do not fit are refused") {
   MemoryLayer state;
   state.kind = MemoryLayer::Kind::state;
   state.states = {{2}};
-  StaticTrainingMemory with_state({state}, begins, 4, at::TensorOptions(at::kFloat));
+  StaticTrainingMemory with_state({state}, known(begins), 4, at::TensorOptions(at::kFloat));
   CHECK_THROWS_WITH_AS(with_state.open_packed(even), doctest::Contains("expected a padded segment"), Error);
 }
