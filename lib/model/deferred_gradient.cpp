@@ -1,5 +1,6 @@
 #include "lib/model/deferred_gradient.h"
 
+#include <ATen/OpMathType.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
@@ -54,10 +55,7 @@ class DeferredGradient : public Node {
     flush();
     at::Tensor sum = std::move(sum_);
     sum_ = at::Tensor();
-    for (size_t i = 0; i < ids_.size(); ++i) {
-      if (!sum.defined()) sum = input_metadata(0).zeros_like();
-      sum.index_add_(0, ids_[i], row_gradients_[i]);
-    }
+    if (!ids_.empty()) add_rows_to(sum);
     ids_.clear();
     row_gradients_.clear();
     const at::Tensor& direct = gradients[0];  // from uses that know nothing of this
@@ -66,6 +64,15 @@ class DeferredGradient : public Node {
   }
 
  private:
+  // In fp32 for weights of fewer bits, where a row that occurs often would stop growing.
+  void add_rows_to(at::Tensor& sum) const {
+    if (!sum.defined()) sum = input_metadata(0).zeros_like();
+    const at::ScalarType type = sum.scalar_type();
+    at::Tensor rows = sum.to(at::toOpMathType(type));
+    for (size_t i = 0; i < ids_.size(); ++i) rows.index_add_(0, ids_[i], row_gradients_[i].to(rows.scalar_type()));
+    sum = rows.to(type);
+  }
+
   void flush() {
     if (rows_ == 0) return;
     const bool one = outputs_.size() == 1;
