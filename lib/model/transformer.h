@@ -47,7 +47,8 @@ class Transformer {
   // (slots::kept_in_fp32), one dtype. Fails naming the first that is missing or of another shape, or the numbers where
   // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
-  // The same model with other weights. Costs nothing on the weights' device, which need not wait for the host.
+  // The same model with other weights. Takes the tables of positions from `like` where they lie on the same device,
+  // rounded if need be.
   Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights);
 
   const ModelConfig& config() const { return config_; }

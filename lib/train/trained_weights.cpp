@@ -34,7 +34,7 @@ TrainedWeights::TrainedWeights(std::shared_ptr<const Transformer> model, const T
 
 std::shared_ptr<const Transformer> TrainedWeights::model() const {
   if (factors_.empty()) return base_;
-  return std::make_shared<const Transformer>(base_->config(), lora_merged(base_->weights(), factors_, part_.lora));
+  return std::make_shared<const Transformer>(*base_, lora_merged(base_->weights(), factors_, part_.lora));
 }
 
 std::string TrainedWeights::fixed_hash() const {
