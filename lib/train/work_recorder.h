@@ -17,8 +17,8 @@ class RecordedWork {
 
 // Records work. What it computes must depend on the host in nothing: it reads tensors that live on, at whose addresses
 // the next numbers are put, and writes to such; it neither waits for the device nor copies from the host's memory.
-// Tensors that it makes itself are its own and gone when it returns. Of all that one recorder recorded they share their
-// memory: one work is replayed after the other, on one stream.
+// Tensors that it makes itself are its own and gone when it returns. All works of one recorder share that memory, so
+// one is replayed after the other, on one stream.
 class WorkRecorder {
  public:
   virtual ~WorkRecorder() = default;

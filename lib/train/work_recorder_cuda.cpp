@@ -101,9 +101,9 @@ class CudaRecorder : public WorkRecorder {
   std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
     const c10::StreamGuard on_own(stream_);
     auto graph = std::make_unique<CudaGraph>();
-    graph->begin(pool_.lock());
     std::string refused;
     try {
+      graph->begin(pool_.lock());
       work();
     } catch (const std::exception& error) {
       refused = error.what();
@@ -114,7 +114,10 @@ class CudaRecorder : public WorkRecorder {
       if (refused.empty()) refused = error.what();
     }
     if (!refused.empty()) {
-      graph.release();  // LibTorch's allocator was not told that this is over and goes on asking the object
+      // LibTorch's allocator was not told that this is over: it goes on asking the object, and lets nobody else record
+      // into its memory.
+      graph.release();
+      pool_.reset();
       fail("record", "expected work that a CUDA graph can hold but got ", refused);
     }
     pool_ = graph->pool();
