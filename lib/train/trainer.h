@@ -43,7 +43,7 @@ struct MicroBatch {
   int64_t tokens = 0;  // positions processed, for the speed shown
 };
 
-// What is differentiated of a micro-batch's loss.
+// How a micro-batch's gradient is taken.
 struct GradientOptions {
   bool bf16 = false;  // TrainerOptions::bf16
   double share = 1;   // factor on the loss

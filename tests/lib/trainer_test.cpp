@@ -291,6 +291,29 @@ TEST_CASE("whatever a training keeps, one that is interrupted and resumed ends w
   check_resumes(options, {1, 4, 5, 7}, {9, 9, 9, 4, 4, 5, 5, 6, 6, 7}, true);
 }
 
+TEST_CASE("micro-batches that come with their gradient are counted as those that are differentiated here") {
+  const ScratchFolder scratch;
+  TrainerOptions options = options_of(5);
+  options.accumulate = 3;
+  Regression plain, mixed;
+  run(plain, options, scratch / "plain");
+  TrainingProblem problem = mixed.problem();
+  int64_t given = 0;
+  problem.loss_and_gradient = [&](const Transformer& model, int64_t step, int64_t micro,
+                                  const GradientOptions& how) -> std::optional<MicroBatch> {
+    if (micro % 2 == 1) return {};
+    MicroBatch out = problem.loss(model, step, micro);
+    (out.loss * how.share).backward();
+    out.loss = out.loss.detach();
+    ++given;
+    return out;
+  };
+  train(mixed.model, problem, options, trained_config(), "{}", scratch / "mixed", /*resume=*/false, {});
+  CHECK(given == 10);
+  CHECK(lines_with(scratch / "mixed", "step") == lines_with(scratch / "plain", "step"));
+  CHECK(at::equal(saved(scratch / "mixed"), saved(scratch / "plain")));
+}
+
 TEST_CASE("more steps continue a training, fewer than are done are refused") {
   const ScratchFolder scratch;
   Regression whole, first, rest;
