@@ -31,10 +31,10 @@ class Passes {
 // concatenation, gradients summed by autograd.
 std::unique_ptr<Passes> plain_passes(const Transformer& model, const Batch& batch);
 
-// The same function of the weights: rows one behind the other without padding, on a CPU that knows them and where no
-// layer keeps a state, a static
-// memory, gradients of the weights summed once, and nothing computed of the prompts' last block but for the last
-// tokens. With `recompute` the backward pass runs every pass again instead of keeping what it computed.
+// The same function of the weights at less cost: a static memory, gradients of the weights summed once, and of the
+// prompts' last block nothing but the last tokens. On the CPU, where the host knows the rows and no layer keeps a
+// state, they lie one behind the other without padding; else they are padded. With `recompute` the backward pass runs
+// every pass again instead of keeping what it computed.
 std::unique_ptr<Passes> fast_passes(const Transformer& model, const Batch& batch, bool recompute);
 
 }  // namespace tacit
