@@ -103,6 +103,7 @@ void check(const Options& options, const Kind& kind, const BenchFlags& flags) {
   }
   if (kind.name != "kernels") options.reject_useless({"match"}, "kernels");
   if (kind.name != "train-step") options.reject_useless({"graphs"}, "train-step");
+  if (flags.graphs && flags.common.device == "cpu") options.reject("expected '--device cuda' beside '--graphs'");
   if (kind.name == "kernels") options.reject_useless({"model", "config", "dtype", "seed"}, "benchmarks of a model");
   if (kind.name == "latent-step" && flags.latents == 0)
     options.reject("expected at least 1 for '--latents' but got '0'");

@@ -120,8 +120,9 @@ int run(const std::vector<std::string>& args) {
   options.flag(
       "resume", &a.resume,
       "continue the training in --out by its own recipe; where there is none, begin the one that other options say");
-  options.flag("graphs", &a.graphs,
-               "on CUDA: record an update's kernels and replay them, where the method allows (not yet run on a GPU)");
+  options.flag(
+      "graphs", &a.graphs,
+      "on CUDA: record an update's kernels and replay them; refused where that cannot be (not yet run on a GPU)");
   options.add("timeout", "SECONDS", &a.timeout,
               "of several processes (WORLD_SIZE): how long one waits for the others before it gives up", 0.001);
   if (!options.parse(args)) return kDone;

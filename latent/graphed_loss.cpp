@@ -42,9 +42,8 @@ struct GraphedLoss::Recording {
 GraphedLoss::GraphedLoss(std::unique_ptr<WorkRecorder> recorder) : recorder_(std::move(recorder)) {}
 GraphedLoss::~GraphedLoss() = default;
 
-bool GraphedLoss::takes(const Transformer& model, const std::vector<TrainingRow>& rows,
-                        const LatentLossOptions& loss) const {
-  if (!recorder_ || !at::GradMode::is_enabled() || rows.empty() || !can_be_recorded(model.config())) return false;
+bool GraphedLoss::takes(const Transformer& model, const std::vector<TrainingRow>& rows, const LatentLossOptions& loss) {
+  if (!at::GradMode::is_enabled() || rows.empty() || !can_be_recorded(model.config())) return false;
   if (loss.path != TrainingPath::fast || loss.recompute || loss.teacher_forcing > 0) return false;
   if (!loss.through_thoughts && rows[0].latents > 0) return false;
   for (const TrainingRow& row : rows) {
@@ -60,7 +59,7 @@ bool GraphedLoss::takes(const Transformer& model, const std::vector<TrainingRow>
 
 std::optional<LatentLoss> GraphedLoss::run(const Transformer& model, const std::vector<TrainingRow>& rows,
                                            const LatentLossOptions& loss, const GradientOptions& options) {
-  if (!takes(model, rows, loss)) return {};
+  if (!recorder_ || !takes(model, rows, loss)) return {};
   const BatchShape exact = batch_shape(model.config(), rows);
   if (exact.trained == 0) return {};
   const BatchShape shape = rounded_shape(exact);
@@ -92,7 +91,9 @@ std::optional<LatentLoss> GraphedLoss::run(const Transformer& model, const std::
 }
 
 void GraphedLoss::aim_at(const Transformer& model, const GradientOptions& options) {
-  bool same = target_.model == &model && target_.options == options && target_.weights.size() == model.weights().size();
+  bool same = target_.model == &model && target_.options == options &&
+              target_.weights.size() == model.weights().size() && target_.cos_PE.is_same(model.cos_PE()) &&
+              target_.sin_PE.is_same(model.sin_PE());
   size_t i = 0;
   for (const auto& [name, weight] : model.weights()) {
     same = same && weight.is_same(target_.weights[i]) && weight.const_data_ptr() == target_.addresses[i];
@@ -100,7 +101,7 @@ void GraphedLoss::aim_at(const Transformer& model, const GradientOptions& option
   }
   if (same) return;
   recordings_.clear();
-  target_ = {.model = &model, .options = options};
+  target_ = {.model = &model, .options = options, .cos_PE = model.cos_PE(), .sin_PE = model.sin_PE()};
   for (const auto& [name, weight] : model.weights()) {
     target_.weights.push_back(weight);
     target_.addresses.push_back(weight.const_data_ptr());

@@ -18,18 +18,24 @@ namespace tacit {
 // leaves, is recorded for a shape of batch and replayed for later batches of that shape; batches are widened to one of
 // a few shapes. The first batch of a shape is computed without recording.
 //
+// What it costs: a second copy of all gradients (a third where micro-batches are accumulated), and device memory of its
+// own for what the passes keep, which stays with the recordings.
+//
 // Takes losses of tokens alone, with the gradient through thoughts, of decoders with attention and a plain MLP, whose
 // weights are leaves. Recomputation is not for it: of what a pass computes, it keeps everything.
 class GraphedLoss {
  public:
-  // null = takes nothing
+  // null = run() computes nothing
   explicit GraphedLoss(std::unique_ptr<WorkRecorder> recorder);
   ~GraphedLoss();
 
+  // Whether such a loss can be recorded.
+  static bool takes(const Transformer& model, const std::vector<TrainingRow>& rows, const LatentLossOptions& loss);
+
   // The loss, its gradient, times options.share, added to that of the model's leaves already. A leaf without one is
   // given a tensor of this object; the next call writes over it, unless it is still the leaf's and thus to be added to.
-  // Nothing = take latent_loss(). Where model or options are others than in the last call, all recordings are
-  // forgotten.
+  // Nothing = take latent_loss(): it is not taken, or trains no token. Where model or options are others than in the
+  // last call, all recordings are forgotten.
   std::optional<LatentLoss> run(const Transformer& model, const std::vector<TrainingRow>& rows,
                                 const LatentLossOptions& loss, const GradientOptions& options);
 
@@ -44,11 +50,11 @@ class GraphedLoss {
     GradientOptions options;
     std::vector<at::Tensor> weights;            // all of the model's
     std::vector<const void*> addresses;         // of their numbers
+    at::Tensor cos_PE, sin_PE;                  // the model's; held, for recordings read them where they lie
     std::vector<at::Tensor> leaves, gradients;  // those that take a gradient
     at::Tensor figures_2;                       // loss and accuracy
   };
 
-  bool takes(const Transformer& model, const std::vector<TrainingRow>& rows, const LatentLossOptions& loss) const;
   void aim_at(const Transformer& model, const GradientOptions& options);
   Recording& recording_of(const BatchShape& shape);
   void compute(Recording& recording) const;

@@ -79,6 +79,16 @@ void begin_folder(const std::filesystem::path& directory, const std::string& rec
   for (const auto& [name, content] : data.tokenizer_files) write_file_atomic(directory / name, content, "train");
 }
 
+// Replayed updates that were asked for are never left out unseen.
+void check_graphs(const TrainConfig& config, const Method& how, const Json& options, const Transformer& model,
+                  const std::vector<TrainingRow>& rows, const LatentLossOptions& loss) {
+  const TrainedPart& trained = config.trainer.trained;
+  const bool trains_all = trained.lora.rank == 0 && !trained.freeze_model;
+  require(loss_is_of_rows(how, options) && trains_all && GraphedLoss::takes(model, rows, loss), "train",
+          "expected a loss and a model that can be recorded (latent/graphed_loss.h) but got those of method '",
+          how.name, "' with this recipe; leave out '--graphs'");
+}
+
 // What a batch's loss is made from.
 struct TrainingBatch {
   std::vector<Example> examples;
@@ -189,15 +199,16 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
     return micro_batch(loss_of(model, training_batch(step, first), training_options(step, first), /*training=*/true),
                        step);
   };
-  const bool of_rows = loss_is_of_rows(how, settings.options);
-  GraphedLoss graphed(config.graphs && of_rows ? make_work_recorder(start.model->device()) : nullptr);
-  if (graphed.records()) {
+  GraphedLoss graphed(config.graphs ? make_work_recorder(start.model->device()) : nullptr);
+  if (config.graphs) {
     problem.loss_and_gradient = [&](const Transformer& model, int64_t step, int64_t micro,
                                     const GradientOptions& options) -> std::optional<MicroBatch> {
-      const int64_t first = first_of(step, micro);
+      const int64_t first = first_of(step, micro), replayed = graphed.replayed();
       const auto loss = graphed.run(model, training_batch(step, first).rows, training_options(step, first), options);
       if (!loss) return {};
-      return micro_batch(*loss, step);
+      MicroBatch out = micro_batch(*loss, step);
+      out.figures.emplace_back("replayed", static_cast<double>(graphed.replayed() - replayed));
+      return out;
     };
   }
   if (!data.validation.empty()) {
@@ -219,11 +230,17 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   const std::string recipe = kept.dump();
   const bool writes = config.trainer.parallel.rank == 0;
   if (writes) check_folder(directory, recipe_file, data);
-  check_rows(*start.model, training_batch(0, 0).rows);
+  const auto check_trained = [&](const std::vector<TrainingRow>& rows) {
+    check_rows(*start.model, rows);
+    if (config.graphs) check_graphs(config, how, settings.options, *start.model, rows, training_options(0, 0));
+  };
+  check_trained(training_batch(0, 0).rows);
   for (const int64_t stage : {stage_at(0), stages - 1}) {
-    check_rows(*start.model, validation_batch(data.largest, stage).rows);
+    check_trained(validation_batch(data.largest, stage).rows);
     if (!data.validation.empty()) check_rows(*start.model, validation_batch(data.validation, stage).rows);
   }
+  require(!config.graphs || graphed.records(), "train",
+          "expected a CUDA device and a LibTorch that record work there but got none; leave out '--graphs'");
   if (writes) begin_folder(directory, recipe, recipe_file, data, resume);
   train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
 }

@@ -53,8 +53,8 @@ struct TrainConfig {
   std::vector<std::string> add_tokens;
   Json markers = Json::object();  // such a task: MethodSettings::markers that differ from those found
   TrainerOptions trainer;
-  // No part of the recipe, like the number of threads: where it computes, and whether on CUDA it records and replays
-  // what can be (latent/graphed_loss.h; not yet run on a GPU).
+  // No part of the recipe, like the number of threads: where it computes, and whether it records and replays updates
+  // there, refused where it cannot (latent/graphed_loss.h; not yet run on a GPU).
   at::Device device = at::kCPU;
   bool graphs = false;
 };

@@ -5,6 +5,7 @@
 #include "eval/bench/peak_memory.h"
 #include "eval/bench/setting.h"
 #include "latent/graphed_loss.h"
+#include "lib/core/error.h"
 #include "lib/train/adamw.h"
 
 namespace tacit {
@@ -28,6 +29,12 @@ class Update {
       row.prompt = std::move(question);
       rows_.push_back(std::move(row));
     }
+    if (!setting.graphs) return;
+    require(GraphedLoss::takes(*model_, rows_, {}), "bench",
+            "expected a model whose updates can be recorded (latent/graphed_loss.h) but got ", setting.config,
+            "; leave out '--graphs'");
+    require(graphed_.records(), "bench",
+            "expected a CUDA device and a LibTorch that record work there but got none; leave out '--graphs'");
   }
 
   void run() {
@@ -44,6 +51,7 @@ class Update {
 
   // Of the first updates, for a program that does the same.
   const std::vector<double>& losses() const { return losses_; }
+  int64_t replayed() const { return graphed_.replayed(); }  // updates
 
  private:
   bool bf16_;
@@ -81,6 +89,7 @@ Benchmark train_step_benchmark(const BenchSetting& setting) {
     json["peak_memory_bytes"] = *peak > 0 ? OrderedJson(*peak) : OrderedJson();
     json["memory_before_bytes"] = *peak > 0 ? OrderedJson(before) : OrderedJson();
     json["losses"] = update->losses();
+    if (setting.graphs) json["replayed"] = update->replayed();
     return json;
   };
   return out;

@@ -221,6 +221,8 @@ TEST_CASE("bench refuses what it cannot measure, saying what it expected") {
       {{"latent-step", "--rest", "3"}, "'--rest' only with train-step", 2},
       {{"train-step", "--answer", "3"}, "'--answer' only with token-step, eval", 2},
       {{"load", "--batch", "3"}, "'--batch' only with latent-step, token-step, train-step, eval", 2},
+      {{"train-step", "--config", tiny, "--graphs"}, "expected '--device cuda' beside '--graphs'", 2},
+      {{"eval", "--config", tiny, "--graphs"}, "'--graphs' only with train-step", 2},
       {{"kernels", "--config", "gpt2"}, "'--config' only with benchmarks of a model", 2},
       {{"eval", "--match", "x"}, "'--match' only with kernels", 2},
       {{"kernels", "--match", "no such kernel"}, "expected a part of a kernel's name but got 'no such kernel'", 1},

@@ -252,6 +252,7 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
       {{"--config", scratch / "nowhere.json", "--out", scratch / "o"}, 1, "nowhere.json"},
       {{"--method", "direct", "--steps", "0", "--out", scratch / "o"}, 2, "'--steps'"},
       {{"--method", "direct", "--init", scratch / "nowhere", "--out", scratch / "o"}, 1, "nowhere"},
+      {{"--method", "direct", "--graphs", "--out", scratch / "o"}, 2, "'--device cuda' beside '--graphs'"},
   };
   for (const Case& c : cases) {
     std::vector<std::string> args = {"train"};

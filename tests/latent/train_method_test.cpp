@@ -214,6 +214,29 @@ TEST_CASE("a training that is refused leaves no folder") {
   }
 }
 
+TEST_CASE("a training that is asked to replay what cannot be recorded is refused and leaves no folder") {
+  const std::string loss = "expected a loss and a model that can be recorded (latent/graphed_loss.h) but got those of ",
+                    device = "expected a CUDA device and a LibTorch that record work there but got none";
+  const std::vector<std::tuple<std::string, Json, std::string>> cases = {
+      {"frontier", Json::object(), loss + "method 'frontier'"},  // targets for thoughts
+      {"codi", Json::object(), loss + "method 'codi'"},          // a loss of its own
+      {"coconut", {{"recompute", true}}, loss},
+      {"coconut", {{"lora", {{"rank", 2}}}}, loss},
+      {"coconut", Json::object(), device},
+  };
+  for (const auto& [method, fields, message] : cases) {
+    CAPTURE(method);
+    CAPTURE(fields.dump());
+    Json recipe = test::small_recipe(method);
+    recipe.update(fields);
+    Folder folder("refused");
+    TrainConfig config = train_config_from_json(recipe, "test");
+    config.graphs = true;
+    CHECK_THROWS_WITH_AS(train_method(config, folder.path, false, {}), doctest::Contains(message.c_str()), Error);
+    CHECK_FALSE(exists(folder.path));
+  }
+}
+
 TEST_CASE("a folder that holds somebody's files is left as it is") {
   for (const char* name :
        {"tokenizer.json", "tokenizer.model", "config.json", "a.safetensors", "train.json", "metrics.jsonl"}) {
