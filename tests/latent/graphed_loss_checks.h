@@ -14,6 +14,7 @@
 
 #include "latent/graphed_loss.h"
 #include "lib/core/rng.h"
+#include "lib/model/slots.h"
 
 // Updates that are recorded and replayed, held to latent_loss() and backward().
 namespace tacit::test {
@@ -65,6 +66,15 @@ inline LatentLoss launched(const Transformer& model, const std::vector<TrainingR
   return loss;
 }
 
+// Of weights rounded to bf16: each gradient is a number of bf16.
+inline void check_rounded_gradients(const Transformer& model) {
+  for (const auto& [name, leaf] : model.weights()) {
+    if (!leaf.grad().defined() || slots::kept_in_fp32(name)) continue;
+    CAPTURE(name);
+    CHECK(at::equal(leaf.grad(), leaf.grad().to(at::kBFloat16).to(leaf.scalar_type())));
+  }
+}
+
 inline void check_same_gradients(const Transformer& got, const Transformer& want, double tolerance) {
   double off = 0, length = 0;
   for (const auto& [name, leaf] : want.weights()) {
@@ -108,6 +118,7 @@ inline void check_graphed(const Transformer& start, int64_t latents, const Graph
       CHECK(got->total.item<double>() == doctest::Approx(want.tokens).epsilon(check.loss_tolerance));
       if (!check.options.bf16) CHECK(got->accuracy == doctest::Approx(want.accuracy).epsilon(1e-6));
       CHECK(got->positions == want.positions);
+      if (check.options.bf16 && check.options.share == 1 && micro == 0) check_rounded_gradients(*replaying);
     }
     check_same_gradients(*replaying, *launching, check.gradient_tolerance);
     const at::NoGradGuard no_grad;  // the next update's weights are others, in the same place
