@@ -233,20 +233,17 @@ void check(const LatentLoopArgs& args) {
 
 }  // namespace
 
-LoopPath latent_loop_path(const LatentLoopArgs& args) {
-  return choose(args, Device()).can_persist ? LoopPath::persistent : LoopPath::graph;
-}
-
 void latent_loop_cuda(const LatentLoopArgs& args, void* stream, LoopPath path) {
   static Workspaces& workspaces = *new Workspaces();
   check(args);
   const Device device;
   const Choice choice = choose(args, device);
-  require(path != LoopPath::persistent || choice.can_persist, kName, "expected at most ", choice.kernel.rows,
-          " rows, and cooperative launches, for the persistent kernel but got ", args.rows, " rows");
+  require(
+      path != LoopPath::persistent || choice.can_persist, kName, "expected at most ", choice.kernel.rows,
+      " rows, whose stream fits a block's shared memory, and cooperative launches for the persistent kernel but got ",
+      args.rows, " rows");
   const std::lock_guard lock(workspaces.mutex);
-  workspaces.of(choice, device)
-      .run(args, static_cast<cudaStream_t>(stream), path != LoopPath::graph && choice.can_persist);
+  workspaces.of(choice, device).run(args, static_cast<cudaStream_t>(stream), path == LoopPath::persistent);
 }
 
 void latent_loop_cuda(const LatentLoopArgs& args, void* stream) { latent_loop_cuda(args, stream, LoopPath::automatic); }

@@ -6,7 +6,6 @@ namespace tacit {
 
 void latent_loop_cuda(const LatentLoopArgs&, void*) { fail("latent_loop", "this build has no CUDA"); }
 void latent_loop_cuda(const LatentLoopArgs&, void*, LoopPath) { fail("latent_loop", "this build has no CUDA"); }
-LoopPath latent_loop_path(const LatentLoopArgs&) { fail("latent_loop", "this build has no CUDA"); }
 void loop_norm_cuda(const LoopNormArgs&, void*) { fail("loop_norm", "this build has no CUDA"); }
 
 }  // namespace tacit
