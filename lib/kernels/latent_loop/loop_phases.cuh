@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/kernels/device/tagged_numbers.cuh"
 #include "lib/kernels/latent_loop/loop_plan.cuh"
 
 // The phases of a step, as the persistent kernel and the graph's kernels run them, over the same shares: their answers
@@ -17,68 +18,6 @@ TACIT_DEVICE float activate(float x, LoopActivation activation) {
     case LoopActivation::relu_squared: return fmaxf(x, 0.0f) * fmaxf(x, 0.0f);
   }
   return x;
-}
-
-// Neighbours in a row, read and written together.
-template <int kWide>
-struct alignas(sizeof(float) * kWide) Few {
-  float value[kWide];
-};
-
-// Tagged numbers from - kWide of them - as soon as they are there; tag 0 takes what is there.
-template <int kWide>
-struct TaggedFew {
-  TaggedPair pair[kWide / 2];
-  TACIT_DEVICE void load(const Tagged* from) {
-    TACIT_UNROLL
-    for (int j = 0; j < kWide / 2; ++j) pair[j] = load_tagged(reinterpret_cast<const TaggedPair*>(from) + j);
-  }
-  TACIT_DEVICE const Tagged& operator[](int j) const { return j % 2 == 0 ? pair[j / 2].first : pair[j / 2].second; }
-};
-template <>
-struct TaggedFew<1> {
-  Tagged one;
-  TACIT_DEVICE void load(const Tagged* from) { one = load_tagged(from); }
-  TACIT_DEVICE const Tagged& operator[](int) const { return one; }
-};
-
-// use(i, few) for i = start, start + step .. of `count` tagged numbers, i and step being multiples of kWide, as soon as
-// they are there; at most kMany are asked for at once. Tag 0 takes what is there.
-template <int kWide, int kMany, class Use>
-TACIT_DEVICE void receive_every(int start, int step, const Tagged* from, int count, uint32_t tag, const Use& use) {
-  TACIT_LOOP
-  for (int first = start; first < count; first += step * kMany) {
-    TaggedFew<kWide> got[kMany];
-    for (;;) {
-      TACIT_UNROLL
-      for (int n = 0; n < kMany; ++n) {
-        if (first + n * step < count) got[n].load(from + first + n * step);
-      }
-      const Tagged* missing = nullptr;
-      TACIT_UNROLL
-      for (int n = 0; n < kMany; ++n) {
-        TACIT_UNROLL
-        for (int j = 0; j < kWide; ++j) {
-          if (first + n * step < count && got[n][j].tag != tag) missing = from + first + n * step + j;
-        }
-      }
-      if (!missing || tag == 0) break;
-      wait_for(missing, tag);
-    }
-    TACIT_UNROLL
-    for (int n = 0; n < kMany; ++n) {
-      if (first + n * step >= count) continue;
-      Few<kWide> few;
-      TACIT_UNROLL
-      for (int j = 0; j < kWide; ++j) few.value[j] = got[n][j].value;
-      use(first + n * step, few);
-    }
-  }
-}
-// By the whole block.
-template <int kWide, int kMany, class Use>
-TACIT_DEVICE void receive(const Tagged* from, int count, uint32_t tag, const Use& use) {
-  receive_every<kWide, kMany / kWide>(thread() * kWide, kThreads * kWide, from, count, tag, use);
 }
 
 // What a phase receives and what it tells; 0 in the graph's kernels.
