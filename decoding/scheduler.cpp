@@ -2,7 +2,9 @@
 
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -57,7 +59,10 @@ class Scheduler {
     // What reads its input at once takes no pieces.
     if (procedure.reads_at_once(model->config()) || prefix_ < std::max<int64_t>(options_.shortest_prefix, 1))
       prefix_ = 0;
-    feed_in_chunks(start_, {prompts_[0].data(), static_cast<size_t>(prefix_)});
+    feed_in_chunks(start_, {std::span<const int64_t>(prompts_[0]).first(prefix_)});
+    order_.resize(prompts_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    std::ranges::stable_sort(order_, std::greater(), [&](int64_t i) { return prompts_[i].size(); });
   }
 
   bool run(const OnSolved& on_solved) {
@@ -81,32 +86,77 @@ class Scheduler {
  private:
   int64_t max_answer_tokens() const { return answer_tokens(procedure_, options_.solve); }
 
-  void feed_in_chunks(Session& session, std::span<const int64_t> tokens) const {
+  // Row b of the session reads tokens[b]; the first are the most.
+  void feed_in_chunks(Session& session, const std::vector<std::span<const int64_t>>& tokens) const {
     const bool at_once = procedure_.reads_at_once(model_->config());
-    const size_t chunk = at_once ? tokens.size() : static_cast<size_t>(options_.prefill_chunk);
-    for (size_t begin = 0; begin < tokens.size(); begin += chunk)
-      session.feed(tokens.subspan(begin, std::min(chunk, tokens.size() - begin)));
+    const size_t longest = tokens[0].size(), chunk = at_once ? longest : static_cast<size_t>(options_.prefill_chunk);
+    for (size_t begin = 0; begin < longest; begin += chunk) {
+      TokenRows next;
+      for (const auto& row : tokens) {
+        const auto rest = row.subspan(std::min(begin, row.size()));
+        next.emplace_back(rest.begin(), rest.begin() + std::min(chunk, rest.size()));
+      }
+      session.feed(next);
+    }
+  }
+
+  // What a row has still to read.
+  std::span<const int64_t> rest_of(int64_t problem) const {
+    return std::span<const int64_t>(prompts_[problem]).subspan(prefix_);
+  }
+
+  // How many of the next prompts, `most` at the most, are read together.
+  int64_t together(int64_t most) const {
+    constexpr int64_t kPadding = 8;  // an eighth of what they are without it
+    const int64_t longest = std::ssize(rest_of(order_[next_]));
+    int64_t count = 0, tokens = 0;
+    while (count < std::min(most, options_.prefill_rows)) {
+      const int64_t with_one_more = tokens + std::ssize(rest_of(order_[next_ + count]));
+      if (longest * (count + 1) - with_one_more > with_one_more / kPadding) break;
+      tokens = with_one_more;
+      ++count;
+    }
+    return count;
   }
 
   // Gives every idle row the next prompt.
   void admit() {
-    for (int64_t b = 0; b < std::ssize(rows_) && next_ < std::ssize(prompts_); ++b) {
-      Row& row = rows_[b];
-      if (row.phase != Phase::idle) continue;
-      Stopwatch watch;
-      Session one = start_.fork({0});
-      feed_in_chunks(one, std::span<const int64_t>(prompts_[next_]).subspan(prefix_));
-      one.name_rows(std::vector{options_.solve.ids.empty() ? next_ : options_.solve.ids.at(next_)});
-      row = {.phase = Phase::think, .problem = next_++};
-      row.solution.ms.prefill = watch.lap(one);
-      row.solution.thoughts = {{0}, {{}}, {0}, {}};
-      row.solution.answers.resize(1);
-      if (procedure_.parallel) {
-        row.solution.thoughts = think_of(one, procedure_, options_.solve.keep_trace);
-        row.solution.ms.think = watch.lap(one);
-        row.phase = Phase::marker;
-      }
-      batch_.adopt(b, one, 0);
+    std::vector<int64_t> idle;
+    for (int64_t b = 0; b < std::ssize(rows_); ++b) {
+      if (!busy(rows_[b])) idle.push_back(b);
+    }
+    idle.resize(std::min(std::ssize(idle), std::ssize(prompts_) - next_));
+    for (std::span<const int64_t> open = idle; !open.empty();) {
+      const int64_t count = together(std::ssize(open));
+      admit(open.first(count));
+      open = open.subspan(count);
+    }
+  }
+
+  void admit(std::span<const int64_t> rows) {
+    Stopwatch watch;
+    std::vector<std::span<const int64_t>> tokens;
+    std::vector<int64_t> ids;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const int64_t problem = order_[next_++];
+      tokens.push_back(rest_of(problem));
+      ids.push_back(options_.solve.ids.empty() ? problem : options_.solve.ids.at(problem));
+      rows_[rows[i]] = {.phase = procedure_.parallel ? Phase::marker : Phase::think, .problem = problem};
+    }
+    Session read = start_.fork(std::vector<int64_t>(rows.size(), 0));
+    feed_in_chunks(read, tokens);
+    read.name_rows(ids);
+    const auto count = static_cast<double>(rows.size());
+    const double prefill_ms = watch.lap(read) / count;
+    Thoughts parallel;
+    if (procedure_.parallel) parallel = think_of(read, procedure_, options_.solve.keep_trace);
+    const double think_ms = procedure_.parallel ? watch.lap(read) / count : 0;
+    for (int64_t i = 0; i < std::ssize(rows); ++i) {
+      Solution& solution = rows_[rows[i]].solution;
+      solution.ms = {.prefill = prefill_ms, .think = think_ms};
+      solution.thoughts = procedure_.parallel ? row_of(parallel, i) : Thoughts{{0}, {{}}, {0}, {}};
+      solution.answers.resize(1);
+      batch_.adopt(rows[i], read, i);
     }
   }
 
@@ -253,7 +303,8 @@ class Scheduler {
   const ScheduleOptions& options_;
   TokenRows prompts_;
   int64_t prefix_ = 0, next_ = 0;
-  Session start_;  // has been fed the shared prefix
+  std::vector<int64_t> order_;  // in which problems are begun; next_ of them have been
+  Session start_;               // has been fed the shared prefix
   Session batch_;
   std::vector<Row> rows_;
 };
@@ -274,6 +325,8 @@ bool solve_all(const std::shared_ptr<const Transformer>& model, const Procedure&
                const ScheduleOptions& options, const OnSolved& on_solved) {
   require(options.rows >= 1, "solve", "expected at least one row but got ", options.rows);
   require(options.prefill_chunk >= 1, "solve", "expected chunks of at least one token but got ", options.prefill_chunk);
+  require(options.prefill_rows >= 1, "solve", "expected at least one prompt to read at a time but got ",
+          options.prefill_rows);
   if (prompts.empty()) return true;
   const int64_t capacity = capacity_needed(*model, procedure, prompts, options.solve);
   require_strategy(options.solve.strategy, model->config(), procedure);

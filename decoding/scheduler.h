@@ -9,8 +9,10 @@
 namespace tacit {
 
 struct ScheduleOptions {
-  int64_t rows = 16;             // of the running batch
-  int64_t prefill_chunk = 512;   // most tokens of a prompt that go through the model at once: bounds activations
+  int64_t rows = 16;  // of the running batch
+  // Prompts are read together, longest first, where that takes little padding: so many tokens of each at once, and at
+  // most so many prompts, which bounds activations.
+  int64_t prefill_chunk = 512, prefill_rows = 16;
   int64_t shortest_prefix = 32;  // tokens; a beginning that all prompts share is computed once if it is as long as this
   SolveOptions solve;
 };
@@ -19,11 +21,11 @@ struct ScheduleOptions {
 using OnSolved = std::function<bool(int64_t problem, Solution solution)>;
 
 // Solves many problems with a running batch: a row leaves when its answer is complete and the next prompt takes its
-// place. Prompts are prefilled one at a time, without padding; all rows then take their thoughts, words and answer
-// tokens together, one a step, whichever phase each is in [continuous batching, Yu et al., OSDI 2022]. Every solution
-// is that of solve() for the prompt alone, but for the rounding of sums that a device adds up in another order for
-// another number of rows. Strategies that do not go by rows are solved problem by problem. The same call gives the same
-// bits. Of a step's time each row counts an equal share.
+// place. Once a prompt is prefilled, all rows take their thoughts, words and answer tokens together, one a step,
+// whichever phase each is in [continuous batching, Yu et al., OSDI 2022]. Every solution is that of solve() for the
+// prompt alone, but for the rounding of sums that a device adds up in another order for another number of rows.
+// Strategies that do not go by rows are solved problem by problem. The same call gives the same bits. Of a step's time,
+// and of a prefill's, each row counts an equal share.
 //
 // -> whether all were solved: false when on_solved stopped it. Fails where solve() would.
 bool solve_all(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,

@@ -18,12 +18,13 @@ std::shared_ptr<const Transformer> model_of(const Json& json) {
 }
 
 std::vector<Solution> scheduled(const std::shared_ptr<const Transformer>& model, const Procedure& procedure,
-                                const TokenRows& prompts, const SolveOptions& options) {
+                                const TokenRows& prompts, int64_t read_together, const SolveOptions& options) {
   std::vector<Solution> out(prompts.size());
-  CHECK(solve_all(model, procedure, prompts, {.rows = 3, .solve = options}, [&](int64_t problem, Solution solution) {
-    out[problem] = std::move(solution);
-    return true;
-  }));
+  CHECK(solve_all(model, procedure, prompts, {.rows = 3, .prefill_rows = read_together, .solve = options},
+                  [&](int64_t problem, Solution solution) {
+                    out[problem] = std::move(solution);
+                    return true;
+                  }));
   return out;
 }
 
@@ -37,12 +38,15 @@ TEST_CASE("a scheduled problem's positions leave as they do alone, and the mean 
   for (const Json& json : {universal_json(), huginn_json(), ouro_json()}) {
     INFO(json.dump());
     const auto model = model_of(json);
-    const auto got = scheduled(model, procedure, prompts, options);
+    const auto got = scheduled(model, procedure, prompts, /*read_together=*/1, options);
+    const auto got_together = scheduled(model, procedure, prompts, /*read_together=*/3, options);
     bool early = false;
     for (size_t i = 0; i < prompts.size(); ++i) {
       const Solution alone = solve(model, procedure, {prompts[i]}, options);
       CHECK(got[i].answers[0].tokens == alone.answers[0].tokens);
+      CHECK(got_together[i].answers[0].tokens == alone.answers[0].tokens);
       REQUIRE(got[i].mean_exits.size() == 1);
+      CHECK(got_together[i].mean_exits == got[i].mean_exits);
       // The last token of an answer is fed where it is alone, and not in a running batch.
       const auto positions = static_cast<double>(prompts[i].size() + 2 + 2 + 3);
       CHECK(std::abs(got[i].mean_exits[0] - alone.mean_exits[0]) <= 6 / positions);
@@ -60,7 +64,8 @@ TEST_CASE("a grid gives one token, at its last position, alone and in a running 
   const TokenRows prompts = random_prompts(7);
   for (const int64_t recurrences : {0, 1, 5}) {
     const SolveOptions options{.recurrences = recurrences};
-    const auto got = scheduled(model, procedure, prompts, options);
+    const auto got = scheduled(model, procedure, prompts, /*read_together=*/1, options);
+    const auto got_together = scheduled(model, procedure, prompts, /*read_together=*/3, options);
     for (size_t i = 0; i < prompts.size(); ++i) {
       std::vector<int64_t> grid = prompts[i];
       grid.push_back(17);
@@ -69,6 +74,7 @@ TEST_CASE("a grid gives one token, at its last position, alone and in a running 
       const std::vector<int64_t> expected = {last_V.argmax().item<int64_t>()};
       CHECK(solve(model, procedure, {prompts[i]}, options).answers[0].tokens == expected);
       CHECK(got[i].answers[0].tokens == expected);
+      CHECK(got_together[i].answers[0].tokens == expected);
     }
   }
 }

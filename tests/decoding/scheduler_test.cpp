@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "lib/core/error.h"
@@ -60,7 +61,7 @@ Model unrotated() {
   return make_model(model_config_from_json(config, "config.json"), /*seed=*/4);
 }
 
-TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows and the chunks") {
+TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows, the chunks and who is read together") {
   const SolveOptions solve_options{.max_answer_tokens = 6, .keep_trace = true};
   const TokenRows prompts = random_prompts(11);
   for (const Model& model :
@@ -69,10 +70,16 @@ TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows 
       CAPTURE(name);
       std::vector<Solution> alone;
       for (const auto& prompt : prompts) alone.push_back(solve(model, procedure, {prompt}, solve_options));
-      for (const auto& [rows, chunk] : {std::pair{1, 512}, {3, 512}, {4, 7}, {64, 1}}) {
+      struct Setting {
+        int64_t rows, chunk, prefill_rows;
+      };
+      for (const auto& [rows, chunk, together] :
+           {Setting{1, 512, 16}, {3, 512, 1}, {4, 7, 1}, {64, 1, 1}, {4, 512, 4}, {4, 7, 3}, {64, 16, 64}}) {
         CAPTURE(rows);
+        CAPTURE(together);
         const auto got =
-            all_of(model, procedure, prompts, {.rows = rows, .prefill_chunk = chunk, .solve = solve_options});
+            all_of(model, procedure, prompts,
+                   {.rows = rows, .prefill_chunk = chunk, .prefill_rows = together, .solve = solve_options});
         for (size_t i = 0; i < prompts.size(); ++i) check_same(got[i], alone[i]);
       }
     }
@@ -88,9 +95,10 @@ TEST_CASE("a beginning that all prompts share is computed once and changes nothi
   for (const Model& model : {test::tiny_model(), hybrid({"rwkv7", "sliding_attention"})}) {
     for (const auto& [name, procedure] : procedures()) {
       CAPTURE(name);
-      for (const int64_t shortest : {1, 39, 1000}) {
+      for (const auto& [shortest, together] : {std::pair{1, 1}, {1, 2}, {39, 1}, {1000, 1}}) {
         const auto got =
-            all_of(model, procedure, prompts, {.rows = 3, .shortest_prefix = shortest, .solve = solve_options});
+            all_of(model, procedure, prompts,
+                   {.rows = 3, .prefill_rows = together, .shortest_prefix = shortest, .solve = solve_options});
         for (size_t i = 0; i < prompts.size(); ++i)
           check_same(got[i], solve(model, procedure, {prompts[i]}, solve_options));
       }
@@ -103,11 +111,12 @@ TEST_CASE("a row that is done makes room for the next prompt") {
   Procedure words = procedures().at("words");
   words.think.max_steps = 30;
   const TokenRows prompts = random_prompts(24);
-  std::vector<int64_t> order, sorted(24);
+  std::vector<int64_t> order, begun(24);
   const auto got = all_of(test::tiny_model(), words, prompts, {.rows = 4, .solve = {.max_answer_tokens = 3}}, &order);
-  std::iota(sorted.begin(), sorted.end(), 0);
-  CHECK(order != sorted);
-  CHECK(std::ranges::is_permutation(order, sorted));
+  std::iota(begun.begin(), begun.end(), 0);
+  std::ranges::stable_sort(begun, std::greater(), [&](int64_t i) { return prompts[i].size(); });
+  CHECK(order != begun);
+  CHECK(std::ranges::is_permutation(order, begun));
   for (const Solution& solution : got) {
     CHECK(solution.ms.prefill > 0);
     CHECK(solution.ms.answer > 0);
@@ -165,6 +174,8 @@ TEST_CASE("scheduling stops when told to, and refuses what solve refuses") {
   const auto nothing = [](int64_t, const Solution&) { return true; };
   CHECK(holds(error_of([&] { solve_all(model, latent, {{1}}, {.rows = 0}, nothing); }),
               "[solve] expected at least one row but got 0"));
+  CHECK(holds(error_of([&] { solve_all(model, latent, {{1}}, {.prefill_rows = 0}, nothing); }),
+              "at least one prompt to read at a time but got 0"));
   CHECK(holds(error_of([&] { solve_all(model, latent, {{1}}, {.prefill_chunk = 0}, nothing); }),
               "[solve] expected chunks of at least one token but got 0"));
   const std::string large = error_of([&] {

@@ -171,15 +171,16 @@ TEST_CASE("answers are read through the mask that was trained, alone and in batc
     CHECK(nested.loss(*model, examples, tree).tokens == doctest::Approx(loss / 9).epsilon(1e-5));
 
     const Solution together = solve(model, procedure, prompts);
-    std::vector<std::vector<int64_t>> scheduled(prompts.size());
-    const auto keep = [&](int64_t i, const Solution& one) {
-      scheduled[i] = one.answers[0].tokens;
-      return true;
-    };
-    CHECK(solve_all(model, procedure, prompts, {.rows = 4, .prefill_chunk = 3, .shortest_prefix = 1}, keep));
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      CHECK(together.answers[i].tokens == answers[tree][i]);
-      CHECK(scheduled[i] == answers[tree][i]);
+    for (size_t i = 0; i < prompts.size(); ++i) CHECK(together.answers[i].tokens == answers[tree][i]);
+    for (const int64_t read_together : {1, 4}) {
+      std::vector<std::vector<int64_t>> scheduled(prompts.size());
+      const auto keep = [&](int64_t i, const Solution& one) {
+        scheduled[i] = one.answers[0].tokens;
+        return true;
+      };
+      CHECK(solve_all(model, procedure, prompts,
+                      {.rows = 4, .prefill_chunk = 3, .prefill_rows = read_together, .shortest_prefix = 1}, keep));
+      CHECK(scheduled == answers[tree]);
     }
   }
   CHECK(answers[0] != answers[1]);
