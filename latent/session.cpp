@@ -61,7 +61,7 @@ void Session::require_may_follow(std::string_view operation) const {
 }
 
 at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation,
-                            const at::Tensor& seen_B1TT) {
+                            Columns columns, const at::Tensor& seen_B1TT) {
   const at::NoGradGuard no_grad;
   const int64_t width = x_BTD.size(1);
   require_may_follow(operation);
@@ -73,37 +73,31 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
     hidden_BD_ = hidden_BD;
     return hidden_BD_.unsqueeze(1);
   }
-  const at::Tensor position_BT = memory_.open(counts, width, operation);
+  const at::Tensor position_BT = memory_.open(counts, width, operation), last = memory_.last();
   std::optional<MaskedMemory> masked;
   if (seen_B1TT.defined()) masked.emplace(seen_B1TT);
   Memory& memory = masked ? static_cast<Memory&>(*masked) : memory_;
   DepthTrace trace{.keep_layers = options_.keep_layers};
   const bool early = leaves_early(model_->config(), options_.exit);
+  const bool narrowed = columns == Columns::last && !masked;
   const at::Tensor hidden_BTD =
       model_->forward(x_BTD, position_BT, memory, {.recurrences = options_.recurrences, .exit = options_.exit},
-                      options_.keep_layers || early ? &trace : nullptr);
+                      options_.keep_layers || early ? &trace : nullptr, narrowed ? last : at::Tensor());
   memory_.close();
   if (early) record_exits(trace.exit_BT, counts);
   for (size_t b = 0; b < counts.size(); ++b) current_[b] = current_[b] || counts[b] > 0;
-  const bool uniform = std::all_of(counts.begin(), counts.end(), [&](int64_t n) { return n == width; });
-  layers_BD_.resize(trace.layer_BTD.size());
-  if (uniform) {
-    hidden_BD_ = hidden_BTD.select(1, width - 1);
-    for (size_t l = 0; l < layers_BD_.size(); ++l) layers_BD_[l] = trace.layer_BTD[l].select(1, width - 1);
-    return hidden_BTD;
-  }
-  std::vector<int64_t> last(counts.size());
-  for (size_t b = 0; b < counts.size(); ++b) last[b] = std::max<int64_t>(counts[b] - 1, 0);
-  const at::Tensor index_B = at::tensor(last, at::kLong).to(model_->device());
-  const at::Tensor index_B1D = index_B.view({-1, 1, 1}).expand({-1, 1, hidden_BTD.size(2)});
-  const at::Tensor count_B =
-      at::tensor(at::ArrayRef<int64_t>(counts.data(), counts.size()), at::kLong).to(model_->device());
-  const auto replace = [&](at::Tensor& old_BD, const at::Tensor& x_BTD) {
-    const at::Tensor found_BD = x_BTD.gather(1, index_B1D).squeeze(1);
-    old_BD = old_BD.defined() ? at::where((count_B > 0).unsqueeze(1), found_BD, old_BD) : found_BD;
+  const bool every_row = std::ranges::all_of(counts, [](int64_t n) { return n > 0; });
+  const at::Tensor fed_B1 = every_row ? at::Tensor()
+                                      : (at::tensor(at::ArrayRef<int64_t>(counts.data(), counts.size()), at::kLong) > 0)
+                                            .unsqueeze(1)
+                                            .to(model_->device());
+  const auto replace = [&](at::Tensor& old_BD, const at::Tensor& last_B1D) {
+    const at::Tensor found_BD = last_B1D.squeeze(1);
+    old_BD = old_BD.defined() && fed_B1.defined() ? at::where(fed_B1, found_BD, old_BD) : found_BD;
   };
-  replace(hidden_BD_, hidden_BTD);
-  for (size_t l = 0; l < layers_BD_.size(); ++l) replace(layers_BD_[l], trace.layer_BTD[l]);
+  replace(hidden_BD_, narrowed ? hidden_BTD : of_columns(hidden_BTD, 1, last));
+  layers_BD_.resize(trace.layer_BTD.size());
+  for (size_t l = 0; l < layers_BD_.size(); ++l) replace(layers_BD_[l], of_columns(trace.layer_BTD[l], 1, last));
   return hidden_BTD;
 }
 
@@ -126,7 +120,7 @@ at::Tensor Session::seen_among(const TokenRows& tokens, int64_t width, std::stri
   return seen_B1TT.to(model_->device());
 }
 
-at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation) {
+at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation, Columns columns) {
   require(static_cast<int64_t>(tokens.size()) == rows(), operation, "expected one list of tokens for each of ", rows(),
           " rows but got ", tokens.size());
   std::vector<int64_t> counts;
@@ -147,7 +141,7 @@ at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operatio
   }
   const at::NoGradGuard no_grad;
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({rows(), width}).to(model_->device());
-  return advance(model_->embed(ids_BT), counts, operation, seen_among(tokens, width, operation));
+  return advance(model_->embed(ids_BT), counts, operation, columns, seen_among(tokens, width, operation));
 }
 
 void Session::prefill(const TokenRows& prompts) {
@@ -157,12 +151,12 @@ void Session::prefill(const TokenRows& prompts) {
   }
   const bool fresh = std::all_of(lengths().begin(), lengths().end(), [](int64_t n) { return n == 0; });
   require(fresh, "prefill", "expected a session that has consumed nothing; use feed() to go on");
-  feed_rows(prompts, "prefill");
+  feed_rows(prompts, "prefill", Columns::last);
 }
 
 void Session::feed(std::span<const int64_t> tokens) { feed(TokenRows(rows(), {tokens.begin(), tokens.end()})); }
 
-void Session::feed(const TokenRows& tokens) { feed_rows(tokens, "feed"); }
+void Session::feed(const TokenRows& tokens) { feed_rows(tokens, "feed", Columns::last); }
 
 void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts) {
   require(x_BTD.dim() == 3 && x_BTD.size(0) == rows() && x_BTD.size(2) == model_->config().hidden_size, "feed_vectors",
@@ -175,12 +169,12 @@ void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> cou
   for (int64_t n : counts) {
     require(n >= 0 && n <= x_BTD.size(1), "feed_vectors", "expected counts of 0 to ", x_BTD.size(1), " but got ", n);
   }
-  advance(x_BTD.to(model_->dtype()), counts, "feed_vectors");
+  advance(x_BTD.to(model_->dtype()), counts, "feed_vectors", Columns::last);
 }
 
 at::Tensor Session::feed_for_logits(const TokenRows& tokens) {
   const at::NoGradGuard no_grad;
-  const at::Tensor hidden_BTD = feed_rows(tokens, "feed_for_logits");
+  const at::Tensor hidden_BTD = feed_rows(tokens, "feed_for_logits", Columns::all);
   require(hidden_BTD.defined(), "feed_for_logits", "expected at least one token");
   return model_->logits(model_->final_norm(hidden_BTD));
 }
@@ -197,7 +191,7 @@ Thoughts Session::think(const ThinkOptions& options) {
   const std::shared_ptr<const FusedModel> fused = this->fused();
   if (fused && options.feedback.hidden_at && options.halt.after) return think_fused(options, *fused);
   const auto consume = [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
-    advance(input_BD.unsqueeze(1), active, "think");
+    advance(input_BD.unsqueeze(1), active, "think", Columns::last);
   };
   return think_loop({.model = *model_,
                      .fused = fused,
@@ -229,7 +223,7 @@ Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
             options.positions, " positions but got ", shape_text(input_BKD.sizes()));
     if (state.iteration > 0) *this = start->fork(all);
     const std::vector<int64_t> counts(rows(), options.positions);
-    state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel"));
+    state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel", Columns::all));
     state.input_BKD = input_BKD;
   }
   for (RowNotes& notes : notes_) notes.thoughts += options.positions;

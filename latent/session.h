@@ -110,10 +110,12 @@ class Session {
   Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory);
 
   // Runs one segment; row b uses the first counts[b] of its columns. With a mask nothing is stored but the lengths.
-  // -> hidden state before the final norm [B, T, D]
+  // -> hidden state before the final norm [B, T, D]; where only the rows' last columns are asked for, perhaps these
+  // [B, 1, D]
+  enum class Columns { all, last };
   at::Tensor advance(const at::Tensor& x_BTD, std::span<const int64_t> counts, std::string_view operation,
-                     const at::Tensor& seen_B1TT = {});
-  at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation);
+                     Columns columns, const at::Tensor& seen_B1TT = {});
+  at::Tensor feed_rows(const TokenRows& tokens, std::string_view operation, Columns columns);
   at::Tensor seen_among(const TokenRows& tokens, int64_t width, std::string_view operation) const;  // of the mask
   void require_may_follow(std::string_view operation) const;                                        // another segment
   void record_exits(const at::Tensor& exit_BT, std::span<const int64_t> counts);

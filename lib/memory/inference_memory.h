@@ -33,6 +33,9 @@ class InferenceMemory : public Memory {
   void set_state(int64_t layer, int64_t which, const at::Tensor& value) override;
   at::Tensor state_in_place(int64_t layer, int64_t which) override { return state(layer, which); }
   at::Tensor real_BT() const override { return segment_.real_BT; }
+  // The last column of the open segment that each row uses, the first of rows that use none: for Transformer::forward,
+  // whose last block then looks for these columns alone.  -> int64 [1] where it is one of all rows, else [B, 1]
+  at::Tensor last() const;
   // Ends the segment: the rows have grown by their counts.
   void close();
 

@@ -97,9 +97,11 @@ class FullLayer : public StoredLayer {
       scatter(kept_.k_BGCE, slot_BT, k_BGTE);
       if (v_BGTE.defined()) scatter(kept_.v_BGCE, slot_BT, v_BGTE);
     }
-    const int64_t stored = segment.most_stored;
-    return attention(q_BHTE, kept_.k_BGCE.narrow(2, 0, stored), kept_.v_BGCE.narrow(2, 0, stored), segment.causal_B1TS,
-                     options.scale);
+    const int64_t stored = segment.most_stored, queries = q_BHTE.size(2);
+    const at::Tensor k_BGSE = kept_.k_BGCE.narrow(2, 0, stored), v_BGSE = kept_.v_BGCE.narrow(2, 0, stored);
+    if (segment.causal && queries == segment.width) return causal_attention(q_BHTE, k_BGSE, v_BGSE, options.scale);
+    const at::Tensor& seen = segment.seen_B1TS;
+    return attention(q_BHTE, k_BGSE, v_BGSE, seen.narrow(2, seen.size(2) - queries, queries), options.scale);
   }
 
   StoredKeys stored_keys() const override {
@@ -164,7 +166,8 @@ class WindowLayer : public StoredLayer {
     const at::Tensor column_1C = at::arange(window, position_BT.options()).unsqueeze(0);
     const at::Tensor held_BC = begin_B1 - 1 - (begin_B1 - 1 - column_1C).remainder(window);
     const at::Tensor own_BT = segment.real_BT.defined() ? at::where(segment.real_BT, position_BT, -1) : position_BT;
-    const at::Tensor at_B1S = at::cat({held_BC, own_BT}, 1).unsqueeze(1), query_BT1 = position_BT.unsqueeze(2);
+    const at::Tensor at_B1S = at::cat({held_BC, own_BT}, 1).unsqueeze(1),
+                     query_BT1 = segment.query_BT(q_BHTE.size(2)).unsqueeze(2);
     at::Tensor mask_BTS = (at_B1S >= 0) & (at_B1S <= query_BT1) & (at_B1S > query_BT1 - window);
     const at::Tensor found = attention(q_BHTE, k_BGSE, v_BGSE, mask_BTS.unsqueeze(1), options.scale);
     // Only the last `window` positions of a row are written, lest two of them meet in one column.

@@ -2,6 +2,15 @@
 
 namespace tacit {
 
+at::Tensor of_columns(const at::Tensor& x, int64_t dim, const at::Tensor& columns) {
+  if (!columns.defined()) return x;
+  if (columns.dim() == 1) return x.index_select(dim, columns);
+  std::vector<int64_t> shape(x.dim(), 1);
+  shape[0] = columns.size(0);
+  shape[dim] = columns.size(1);
+  return at::take_along_dim(x, columns.view(shape), dim);
+}
+
 Block::Block(const ModelConfig& c, int64_t number, const TakeWeight& take) : residual_(c.residual) {
   const bool bare = residual_ == Residual::post;
   const bool sandwiched = residual_ == Residual::sandwich || residual_ == Residual::outer_sandwich;
@@ -19,14 +28,11 @@ Block::Block(const ModelConfig& c, int64_t number, const TakeWeight& take) : res
 }
 
 at::Tensor Block::operator()(const at::Tensor& all, int64_t layer, Pass& pass) const {
-  const auto wanted_of = [&](const at::Tensor& in) {
-    return pass.wanted_N.defined() ? in.index_select(1, pass.wanted_N) : in;
-  };
-  const at::Tensor x = wanted_of(all);
+  const at::Tensor x = of_columns(all, /*dim=*/1, pass.wanted);
   // The mixer stores every column whatever is wanted of it.
   const auto mix = [&] {
     const at::Tensor mixed = (*mixer_)(mixer_norm_(all), layer, pass);
-    return mixed.size(1) == x.size(1) ? mixed : wanted_of(mixed);
+    return mixed.size(1) == x.size(1) ? mixed : of_columns(mixed, /*dim=*/1, pass.wanted);
   };
   const auto feed = [&](const at::Tensor& in) { return (*feed_forward_)(feed_forward_norm_(in), layer, pass); };
   switch (residual_) {

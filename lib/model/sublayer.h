@@ -16,8 +16,12 @@ struct Pass {
   at::Tensor cos_B1TE, sin_B1TE;  // model dtype; undefined without rotary positions
   at::Tensor cos_PE, sin_PE;      // the tables that these are of: fp32, rounded to the model's dtype
   at::Tensor first_value_BTD;     // the first RWKV-7 layer's values, which later ones mix in
-  at::Tensor wanted_N;            // the only columns whose output is wanted of this block; undefined = all
+  at::Tensor wanted;              // the only columns whose output is wanted of this block, as of_columns() takes them
 };
+
+// Columns of x along a dimension: those that `columns` (int64) names for every row [N] or for each [B, N], where rows
+// are x's first dimension. Undefined = all.
+at::Tensor of_columns(const at::Tensor& x, int64_t dim, const at::Tensor& columns);
 
 // Half of a block: attention or what stands in its place, or the feed-forward part. Holds weights only.
 class Sublayer {

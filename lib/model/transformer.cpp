@@ -124,17 +124,17 @@ Pass Transformer::make_pass(Memory& memory, const at::Tensor& position_BT, at::S
 }
 
 at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory,
-                                const DepthRun& how, DepthTrace* trace, const at::Tensor& wanted_N) const {
+                                const DepthRun& how, DepthTrace* trace, const at::Tensor& wanted) const {
   const DepthConfig& depth = config_.depth;
   const int64_t coda = config_.layers - depth.coda, times = how.recurrences > 0 ? how.recurrences : depth.recurrences;
   const bool early = leaves_early(config_, how.exit);
   DepthTrace own;
   if (!trace && early) trace = &own;
   if (trace) *trace = {.keep_layers = trace->keep_layers};
-  const auto wanted_of = [&](const at::Tensor& x) { return wanted_N.defined() ? x.index_select(1, wanted_N) : x; };
+  const auto wanted_of = [&](const at::Tensor& x) { return of_columns(x, /*dim=*/1, wanted); };
   if (config_.nested.high_cycles > 0) return wanted_of(forward_grid(x_BTD, position_BT, memory, times, trace));
   // Where a trace, an early exit or a state looks at what the last block leaves, it must leave everything.
-  const bool narrows = wanted_N.defined() && !trace && config_.layers > 0 &&
+  const bool narrows = wanted.defined() && !trace && config_.layers > 0 &&
                        config_.layer(config_.layers - 1).feed_forward != FeedForwardKind::rwkv7;
   const int64_t places = depth.prelude + times * (coda - depth.prelude) + depth.coda;
   at::Tensor x = x_BTD;
@@ -144,7 +144,7 @@ at::Tensor Transformer::forward(const at::Tensor& x_BTD, const at::Tensor& posit
   int64_t place = 0;  // in the memory
   const auto run = [&](at::Tensor x, int64_t from, int64_t to) {
     for (int64_t layer = from; layer < to; ++layer) {
-      if (narrows && place == places - 1) pass.wanted_N = wanted_N;
+      if (narrows && place == places - 1) pass.wanted = wanted;
       x = parts_.blocks[layer](x, place++, pass);
       if (trace && trace->keep_layers) trace->layer_BTD.push_back(x);
     }

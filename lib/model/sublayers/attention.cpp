@@ -25,9 +25,7 @@ class Attention : public Sublayer {
 
   at::Tensor operator()(const at::Tensor& x_BTD, int64_t layer, Pass& pass) const override {
     const auto heads = [&](const at::Tensor& x) { return x.unflatten(2, {-1, head_size_}); };
-    const auto wanted_of = [&](const at::Tensor& x, int64_t dim) {
-      return pass.wanted_N.defined() ? x.index_select(dim, pass.wanted_N) : x;
-    };
+    const auto wanted_of = [&](const at::Tensor& x, int64_t dim) { return of_columns(x, dim, pass.wanted); };
     at::Tensor q_BTHE = heads(query_(wanted_of(x_BTD, 1))), k_BTGE = heads(key_(x_BTD));
     if (query_norm_.weight_D.defined()) {
       q_BTHE = query_norm_(q_BTHE);
