@@ -89,8 +89,9 @@ InferenceMemory InferenceMemory::fork(std::span<const int64_t> rows) const {
   InferenceMemory copy(shape);
   copy.shape_.layout = shape_.layout;
   const at::Tensor row_N = at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(shape_.device);
-  for (const auto& layer : layers_) copy.layers_.push_back(layer->select(row_N));
   for (int64_t b = 0; b < shape.rows; ++b) copy.lengths_[b] = lengths_[rows[b]];
+  const int64_t longest = *std::ranges::max_element(copy.lengths_);
+  for (const auto& layer : layers_) copy.layers_.push_back(layer->select(row_N, longest));
   return copy;
 }
 

@@ -59,9 +59,12 @@ struct KeysAndValues {
     v_BGCE = layout.values_in_keys ? k_BGCE.narrow(3, 0, layout.value_size)
                                    : at::zeros({rows, layout.kv_heads, columns, layout.value_size}, options);
   }
-  void copy_rows(const KeysAndValues& from, const at::Tensor& row_N, bool values_in_keys) {
-    k_BGCE.copy_(from.k_BGCE.index_select(0, row_N));
-    if (!values_in_keys) v_BGCE.copy_(from.v_BGCE.index_select(0, row_N));
+  void copy_rows(const KeysAndValues& from, const at::Tensor& row_N, int64_t columns, bool values_in_keys) {
+    const auto copy = [&](const at::Tensor& to_BGCE, const at::Tensor& from_BGCE) {
+      to_BGCE.narrow(2, 0, columns).copy_(from_BGCE.narrow(2, 0, columns).index_select(0, row_N));
+    };
+    copy(k_BGCE, from.k_BGCE);
+    if (!values_in_keys) copy(v_BGCE, from.v_BGCE);
   }
   void adopt(int64_t row, const KeysAndValues& from, int64_t from_row, int64_t columns, bool values_in_keys) {
     const auto copy = [&](const at::Tensor& to_BGCE, const at::Tensor& from_BGCE) {
@@ -108,9 +111,9 @@ class FullLayer : public StoredLayer {
     if (layout_.values_in_keys) return {};
     return {kept_.k_BGCE, kept_.v_BGCE, layout_.smeared ? smearing_.last_BG1E() : at::Tensor()};
   }
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const override {
     auto copy = std::make_unique<FullLayer>(layout_, row_N.size(0), capacity_, options_);
-    copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);
+    copy->kept_.copy_rows(kept_, row_N, length, layout_.values_in_keys);
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
   }
@@ -179,9 +182,9 @@ class WindowLayer : public StoredLayer {
     return found;
   }
 
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const override {
     auto copy = std::make_unique<WindowLayer>(layout_, row_N.size(0), options_);
-    copy->kept_.copy_rows(kept_, row_N, layout_.values_in_keys);
+    copy->kept_.copy_rows(kept_, row_N, std::min(length, layout_.window), layout_.values_in_keys);
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
   }
@@ -217,7 +220,7 @@ class StateLayer : public StoredLayer {
 
   at::Tensor state(int64_t which) const override { return states_.at(which); }
   void set_state(int64_t which, const at::Tensor& value) override { states_.at(which).copy_(value); }
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const override {
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t) const override {
     std::vector<at::Tensor> copies;
     for (const at::Tensor& s : states_) copies.push_back(s.index_select(0, row_N));
     return std::make_unique<StateLayer>(std::move(copies));

@@ -47,7 +47,8 @@ class StoredLayer {
     return {};
   }  // undefined unless every key and value is kept, in tensors of
      // their own
-  virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N) const = 0;  // a copy holding these rows
+  // A copy holding these rows, of which none has more than `length` tokens.
+  virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const = 0;
   // Row `row` becomes a copy of row `from_row` of a layer of the same layout and number of columns, which has `length`
   // tokens.
   virtual void adopt(int64_t row, const StoredLayer& from, int64_t from_row, int64_t length) = 0;
