@@ -6,15 +6,17 @@
 namespace tacit {
 namespace {
 
-constexpr int64_t kInputsTogether = 128;  // of a panel, for several rows: they stay in the first cache
+// Inputs of a panel for several rows. They stay in the first cache, with AVX-512 also beside those that come next.
+template <int kWidth>
+constexpr int64_t kInputsTogether = kWidth == 16 ? 64 : 128;
 // How far a single row prefetches. With AVX2, bf16 takes three instructions where fp32 takes one, so that its loads
 // alone do not run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the
 // bandwidth (docs/log.md). With AVX-512, which reads several panels at once, both gain. Several rows prefetch the
 // inputs that come next, in the first pass over these.
 template <int kWidth, bool kBf16>
 constexpr int kAheadOfOne = kBf16 || kWidth == 16 ? 1024 : 0;
-template <bool kBf16>
-constexpr int kAheadOfMany = kInputsTogether* kPanel*(kBf16 ? 2 : 4);
+template <int kWidth, bool kBf16>
+constexpr int kAheadOfMany = kInputsTogether<kWidth>* kPanel*(kBf16 ? 2 : 4);
 
 constexpr int64_t bytes_of(int64_t inputs, bool bf16) {
   return bf16 ? (inputs + 1) / 2 * kPanel * 4 : inputs * kPanel * 4;
@@ -104,13 +106,20 @@ template <int kWidth, bool kBf16, int kRows, int kAhead>
   }
 }
 
-// The next 4, 2 or 1 of the rows.  -> how many
+// The next 6, 4, 2 or 1 of the rows.  -> how many
 template <int kWidth, bool kBf16, int kAhead>
 [[gnu::always_inline]] inline int64_t some_rows(const char* weight, int64_t inputs, const PanelCall& call, int64_t r,
                                                 int64_t k) {
   const float* x = call.x + r * call.x_stride + k;
   float* y = call.y + r * kPanel;
   const int64_t left = call.rows - r;
+  if constexpr (kWidth == 16) {
+    // 24 registers of sums, as for a single row's panels. 8 rows are 4 and 4, not 6 and 2.
+    if (left >= 6 && left != 8) {
+      rows<kWidth, kBf16, 6, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
+      return 6;
+    }
+  }
   if (left >= 4) {
     rows<kWidth, kBf16, 4, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
     return 4;
@@ -157,10 +166,10 @@ template <int kWidth, bool kBf16>
   PanelCall one = call;
   for (int64_t p = 0; p < call.panels; ++p, one.y += call.rows * kPanel) {
     const char* weight = static_cast<const char*>(call.weight) + p * stride;
-    for (int64_t k = 0; k < call.inputs; k += kInputsTogether) {
-      const int64_t count = std::min(kInputsTogether, call.inputs - k);
+    for (int64_t k = 0; k < call.inputs; k += kInputsTogether<kWidth>) {
+      const int64_t count = std::min(kInputsTogether<kWidth>, call.inputs - k);
       const char* at = weight + k * kPanel * (kBf16 ? 2 : 4);
-      int64_t r = some_rows<kWidth, kBf16, kAheadOfMany<kBf16>>(at, count, one, 0, k);
+      int64_t r = some_rows<kWidth, kBf16, kAheadOfMany<kWidth, kBf16>>(at, count, one, 0, k);
       while (r < call.rows) r += some_rows<kWidth, kBf16, 0>(at, count, one, r, k);
     }
   }
