@@ -32,17 +32,21 @@ std::vector<Example> load_reach(const TaskOptions& options) {
   return generate(options.count, [&](int64_t i) { return reach_example(options.reach, options.seed, i); });
 }
 
-void require_data(const TaskOptions& options, const char* name, const char* file) {
-  require(!options.data.empty(), "load_task", "expected the data file of task '", name, "' (", file, ") but got none");
+constexpr auto kProsqaPublished = "https://github.com/facebookresearch/coconut data/prosqa_valid.json",
+               kGsm8kAugPublished = "https://github.com/da03/Internalize_CoT_Step_by_Step data/gsm8k/test.txt";
+
+void require_data(const TaskOptions& options, const char* name, const char* file, const char* published) {
+  require(!options.data.empty(), "load_task", "expected the data file of task '", name, "' (--data: ", file,
+          ") but got none; it is published at ", published);
 }
 
 std::vector<Example> load_prosqa(const TaskOptions& options) {
-  require_data(options, "prosqa", "prosqa_valid.json");
+  require_data(options, "prosqa", "prosqa_valid.json", kProsqaPublished);
   return read_prosqa(options.data, options.reach.style, options.reach.labels, options.seed);
 }
 
 std::vector<Example> load_gsm8k_aug(const TaskOptions& options) {
-  require_data(options, "gsm8k_aug", "lines 'question||<<..>> #### answer', or Coconut's JSON");
+  require_data(options, "gsm8k_aug", "lines 'question||<<..>> #### answer', or Coconut's JSON", kGsm8kAugPublished);
   return read_coconut(options.data);
 }
 
@@ -116,14 +120,14 @@ std::vector<Task> all_tasks() {
        .heuristics = reach_heuristics,
        .renders_data = true,
        .formats = {"json"},
-       .published = "https://github.com/facebookresearch/coconut data/prosqa_valid.json",
+       .published = kProsqaPublished,
        .licence = "MIT"},
       {.name = "gsm8k_aug",
        .summary = "GSM8K-Aug: word problems with their equations as steps [arXiv:2311.01460]; from a file",
        .load = load_gsm8k_aug,
        .scorers = {scorer("first_word", {{"behind", "###"}, {"ignore_commas", true}})},
        .formats = {"lines", "json"},
-       .published = "https://github.com/da03/Internalize_CoT_Step_by_Step data/gsm8k/test.txt",
+       .published = kGsm8kAugPublished,
        .licence = "MIT"},
   };
   for (const GeneratedTask& made : generated_tasks()) {
