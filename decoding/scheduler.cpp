@@ -105,12 +105,14 @@ class Scheduler {
     return std::span<const int64_t>(prompts_[problem]).subspan(prefix_);
   }
 
-  // How many of the next prompts, `most` at the most, are read together.
-  int64_t together(int64_t most) const {
+  // How many of the next prompts, `open` at the most, are read together.
+  int64_t together(int64_t open) const {
+    // To leave early every position is read out, over the whole vocabulary.
+    const int64_t most = leaves_early(model_->config(), procedure_.exit) ? 1 : std::min(open, options_.prefill_rows);
     constexpr int64_t kPadding = 8;  // an eighth of what they are without it
     const int64_t longest = std::ssize(rest_of(order_[next_]));
     int64_t count = 0, tokens = 0;
-    while (count < std::min(most, options_.prefill_rows)) {
+    while (count < most) {
       const int64_t with_one_more = tokens + std::ssize(rest_of(order_[next_ + count]));
       if (longest * (count + 1) - with_one_more > with_one_more / kPadding) break;
       tokens = with_one_more;

@@ -10,9 +10,11 @@ namespace tacit {
 
 struct ScheduleOptions {
   int64_t rows = 16;  // of the running batch
-  // Prompts are read together, longest first, where that takes little padding: so many tokens of each at once, and at
-  // most so many prompts, which bounds activations.
-  int64_t prefill_chunk = 512, prefill_rows = 16;
+  // Most tokens of a prompt that go through the model at once (>= 1; whatever reads its input at once takes all).
+  int64_t prefill_chunk = 512;
+  // Most prompts that do so together (>= 1): longest first, where that takes little padding. Activations are of as many
+  // rows, and while they are read so is the memory. Positions that leave early are read one prompt at a time.
+  int64_t prefill_rows = 16;
   int64_t shortest_prefix = 32;  // tokens; a beginning that all prompts share is computed once if it is as long as this
   SolveOptions solve;
 };

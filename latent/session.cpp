@@ -7,6 +7,7 @@
 #include "lib/core/error.h"
 #include "lib/memory/masked_memory.h"
 #include "lib/model/memory_layout.h"
+#include "lib/model/of_columns.h"
 
 namespace tacit {
 
@@ -73,13 +74,14 @@ at::Tensor Session::advance(const at::Tensor& x_BTD, std::span<const int64_t> co
     hidden_BD_ = hidden_BD;
     return hidden_BD_.unsqueeze(1);
   }
-  const at::Tensor position_BT = memory_.open(counts, width, operation), last = memory_.last();
+  const at::Tensor position_BT = memory_.open(counts, width, operation),
+                   last = width > 1 ? memory_.last() : at::Tensor();
   std::optional<MaskedMemory> masked;
   if (seen_B1TT.defined()) masked.emplace(seen_B1TT);
   Memory& memory = masked ? static_cast<Memory&>(*masked) : memory_;
   DepthTrace trace{.keep_layers = options_.keep_layers};
   const bool early = leaves_early(model_->config(), options_.exit);
-  const bool narrowed = columns == Columns::last && !masked;
+  const bool narrowed = columns == Columns::last && !masked && last.defined();
   const at::Tensor hidden_BTD =
       model_->forward(x_BTD, position_BT, memory, {.recurrences = options_.recurrences, .exit = options_.exit},
                       options_.keep_layers || early ? &trace : nullptr, narrowed ? last : at::Tensor());

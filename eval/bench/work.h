@@ -8,7 +8,8 @@ namespace tacit {
 
 // What a piece of work cannot do without: bytes that must be read (in training also written) and operations, a
 // multiply-add counting two. No cache holds a model, so every pass over the blocks reads all their weights, once for
-// all rows. Experts are counted for one row; more rows may choose more of them.
+// all rows. Experts are counted for one row; more rows may choose more of them. A prompt's last block counts whole,
+// although all but its last token need only its keys and values.
 struct Work {
   double bytes = 0, flops = 0;
 };

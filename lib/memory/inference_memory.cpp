@@ -70,7 +70,7 @@ void InferenceMemory::set_state(int64_t layer, int64_t which, const at::Tensor& 
 }
 
 at::Tensor InferenceMemory::last() const {
-  if (!segment_.real_BT.defined()) return at::tensor({segment_.width - 1}, segment_.count_B.options());
+  if (!segment_.real_BT.defined()) return at::full({1}, segment_.width - 1, segment_.count_B.options());
   return (segment_.count_B - 1).clamp_min(0).unsqueeze(1);
 }
 

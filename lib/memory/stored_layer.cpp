@@ -6,6 +6,12 @@
 
 namespace tacit {
 
+at::Tensor Segment::query_BT(int64_t queries) const {
+  require(queries == width || queries == 1, "attend", "expected queries of all ", width, " columns or of one but got ",
+          queries);
+  return position_BT.narrow(1, width - queries, queries);
+}
+
 at::Tensor StoredLayer::attend(const Segment&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
                                const AttentionOptions&) {
   fail("attend", "expected a layer that stores keys and values but got one with a state");
@@ -103,8 +109,11 @@ class FullLayer : public StoredLayer {
     const int64_t stored = segment.most_stored, queries = q_BHTE.size(2);
     const at::Tensor k_BGSE = kept_.k_BGCE.narrow(2, 0, stored), v_BGSE = kept_.v_BGCE.narrow(2, 0, stored);
     if (segment.causal && queries == segment.width) return causal_attention(q_BHTE, k_BGSE, v_BGSE, options.scale);
-    const at::Tensor& seen = segment.seen_B1TS;
-    return attention(q_BHTE, k_BGSE, v_BGSE, seen.narrow(2, seen.size(2) - queries, queries), options.scale);
+    const bool all = queries == segment.seen_B1TS.size(2);
+    require(all || queries == 1, "attend", "expected queries of all ", segment.width, " columns or of one but got ",
+            queries);
+    const at::Tensor seen_B1TS = all ? segment.seen_B1TS : segment.seen_B1TS.narrow(2, segment.width - 1, 1);
+    return attention(q_BHTE, k_BGSE, v_BGSE, seen_B1TS, options.scale);
   }
 
   StoredKeys stored_keys() const override {

@@ -21,12 +21,12 @@ struct Segment {
   at::Tensor real_BT;       // bool, undefined when every column is used
   int64_t most_stored = 1;  // of any row, the segment included
   // Of full attention, bool [B, 1, T or 1, most_stored]: column s is not after the query. Of the last query alone where
-  // `causal`: nothing was stored before, so that the others see what stands left of them.
+  // `causal`: nothing was stored before, so that the others see what stands left of them, padding too.
   at::Tensor seen_B1TS;
   bool causal = false;
 
-  // Of `queries` columns, all or the last that each row uses: padding stands where that one does.
-  at::Tensor query_BT(int64_t queries) const { return position_BT.narrow(1, width - queries, queries); }
+  // Of `queries` columns, all or one, the last that each row uses: padding stands where that one does.
+  at::Tensor query_BT(int64_t queries) const;
 };
 
 // Where a layer has its keys and values, for kernels that read and write them in place.

@@ -19,10 +19,6 @@ struct Pass {
   at::Tensor wanted;              // the only columns whose output is wanted of this block, as of_columns() takes them
 };
 
-// Columns of x along a dimension: those that `columns` (int64) names for every row [N] or for each [B, N], where rows
-// are x's first dimension. Undefined = all.
-at::Tensor of_columns(const at::Tensor& x, int64_t dim, const at::Tensor& columns);
-
 // Half of a block: attention or what stands in its place, or the feed-forward part. Holds weights only.
 class Sublayer {
  public:

@@ -8,6 +8,7 @@
 #include "lib/model/deferred_gradient.h"
 #include "lib/model/fused_model.h"
 #include "lib/model/initial_state.h"
+#include "lib/model/of_columns.h"
 #include "lib/model/rotary.h"
 #include "lib/model/slots.h"
 

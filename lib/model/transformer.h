@@ -63,8 +63,8 @@ class Transformer {
   // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), depth.recurrences, depth.exit). x
   // [B, T, D], position [B, T] -> hidden state before the final norm. What each recurrence left is written to `trace`,
   // if given. With `wanted` (of_columns() takes it), only those columns' hidden states are given [B, N, D]: the last
-  // block runs for them alone, but for what it stores. `memory` must know them: last_N() of StaticTrainingMemory,
-  // last() of InferenceMemory.
+  // block runs for them alone, but for what it stores. They must be what `memory` takes for the rows' last: last_N() of
+  // StaticTrainingMemory, last() of InferenceMemory.
   at::Tensor forward(const at::Tensor& x_BTD, const at::Tensor& position_BT, Memory& memory, const DepthRun& depth = {},
                      DepthTrace* trace = nullptr, const at::Tensor& wanted = {}) const;
   at::Tensor final_norm(const at::Tensor& hidden) const { return parts_.final_norm(hidden); }

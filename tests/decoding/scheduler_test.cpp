@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <set>
 
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
@@ -63,7 +64,11 @@ Model unrotated() {
 
 TEST_CASE("a scheduled problem is solved as if it were alone, whatever the rows, the chunks and who is read together") {
   const SolveOptions solve_options{.max_answer_tokens = 6, .keep_trace = true};
-  const TokenRows prompts = random_prompts(11);
+  TokenRows prompts = random_prompts(11);
+  for (const int64_t length : {22, 25, 23, 24, 25, 22}) {  // enough alike to be read together
+    prompts.push_back({});
+    for (int64_t i = 0; i < length; ++i) prompts.back().push_back((i * i + length + std::ssize(prompts)) % 20);
+  }
   for (const Model& model :
        {test::tiny_model(), unrotated(), hybrid({"sliding_attention", "rwkv7"}), hybrid({"log_linear"})}) {
     for (const auto& [name, procedure] : procedures()) {
@@ -104,6 +109,24 @@ TEST_CASE("a beginning that all prompts share is computed once and changes nothi
       }
     }
   }
+}
+
+TEST_CASE("prompts of like length are read together, as many as may be, and each has an equal share of the time") {
+  const Procedure latent = procedures().at("latent");
+  const auto model = test::tiny_model();
+  const auto times = [&](const TokenRows& prompts, int64_t together) {
+    std::set<double> out;
+    for (const Solution& one : all_of(model, latent, prompts, {.rows = 8, .prefill_rows = together}))
+      out.insert(one.ms.prefill);
+    return std::ssize(out);
+  };
+  const TokenRows alike(6, std::vector<int64_t>(30, 4));
+  CHECK(times(alike, 8) == 1);
+  CHECK(times(alike, 3) == 2);
+  CHECK(times(alike, 1) == 6);
+  TokenRows unlike = alike;
+  unlike[2].resize(3);  // would be padding for the most part
+  CHECK(times(unlike, 8) == 2);
 }
 
 TEST_CASE("a row that is done makes room for the next prompt") {

@@ -83,7 +83,7 @@ TEST_CASE("one loop is one plain pass over the latents, whatever else is asked o
   plain.prefill({{1, 2, 3}});
   looped.think_in_parallel(*problem.procedure(weights).parallel);
   plain.feed_vectors(weights.at("latents").flatten(0, 1).unsqueeze(0));
-  CHECK(relative_error(looped.hidden_BD(), plain.hidden_BD()) < 1e-6);
+  CHECK(relative_error(looped.hidden_BD(), plain.hidden_BD()) < 1e-5);
 }
 
 TEST_CASE("block k holds step k, the last what is left, a block without a step the end; what has no room is cut") {

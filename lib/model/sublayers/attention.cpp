@@ -2,6 +2,7 @@
 
 #include "lib/kernels/rotary/rotary_reference.h"
 #include "lib/kernels/tensors.h"
+#include "lib/model/of_columns.h"
 #include "lib/model/sublayer.h"
 
 namespace tacit {
