@@ -19,13 +19,6 @@ at::Tensor attention(const at::Tensor& q_BHTE, const at::Tensor& k_BGSE, const a
                                           scale, grouped);
 }
 
-at::Tensor causal_attention(const at::Tensor& q_BHTE, const at::Tensor& k_BGTE, const at::Tensor& v_BGTE,
-                            double scale) {
-  const bool grouped = q_BHTE.size(1) != k_BGTE.size(1);
-  return at::scaled_dot_product_attention(q_BHTE, k_BGTE, v_BGTE, /*attn_mask=*/{}, /*dropout_p=*/0.0,
-                                          /*is_causal=*/true, scale, grouped);
-}
-
 at::Tensor attention_for_training(const at::Tensor& q_BHTE, const at::Tensor& k_BGSE, const at::Tensor& v_BGSE,
                                   const at::Tensor& mask_B1TS, double scale) {
   constexpr int64_t most_scores = int64_t{1} << 24;

@@ -21,11 +21,8 @@ at::Tensor left_neighbours(const at::Tensor& k_BGTE, const at::Tensor& before_BG
 at::Tensor attention(const at::Tensor& q_BHTE, const at::Tensor& k_BGSE, const at::Tensor& v_BGSE,
                      const at::Tensor& mask_B1TS, double scale);
 
-// The same where query t sees keys 0 .. t, of which there are as many as queries: half of the products.
-at::Tensor causal_attention(const at::Tensor& q_BHTE, const at::Tensor& k_BGTE, const at::Tensor& v_BGTE, double scale);
-
-// attention() for training: written out as two products where the scores are small enough to keep for the backward
-// pass, which on the CPU takes a third of the fused kernel's time at a hundred tokens (docs/log.md).
+// The same for training: written out as two products where the scores are small enough to keep for the backward pass,
+// which on the CPU takes a third of the fused kernel's time at a hundred tokens (docs/log.md).
 at::Tensor attention_for_training(const at::Tensor& q_BHTE, const at::Tensor& k_BGSE, const at::Tensor& v_BGSE,
                                   const at::Tensor& mask_B1TS, double scale);
 

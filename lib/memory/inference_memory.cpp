@@ -47,10 +47,7 @@ at::Tensor InferenceMemory::open(std::span<const int64_t> counts, int64_t width,
   segment_.position_BT = at::tensor(position, at::kLong).view({rows, width}).to(shape_.device);
   segment_.count_B = at::tensor(segment_.counts, at::kLong).to(shape_.device);
   const at::Tensor column_S = at::arange(segment_.most_stored, segment_.position_BT.options());
-  const bool fresh = std::ranges::all_of(segment_.begins, [](int64_t n) { return n == 0; });
-  segment_.causal = fresh && width > 1 && segment_.most_stored == width;
-  const int64_t queries = segment_.causal ? 1 : width;
-  segment_.seen_B1TS = column_S.view({1, 1, 1, -1}) <= segment_.query_BT(queries).view({rows, 1, queries, 1});
+  segment_.causal_B1TS = column_S.view({1, 1, 1, -1}) <= segment_.position_BT.view({rows, 1, width, 1});
   if (!full) {
     const at::Tensor column_T = at::arange(width, segment_.count_B.options());
     segment_.real_BT = column_T.unsqueeze(0) < segment_.count_B.unsqueeze(1);

@@ -6,10 +6,10 @@
 
 namespace tacit {
 
-at::Tensor Segment::query_BT(int64_t queries) const {
+int64_t Segment::first_query(int64_t queries) const {
   require(queries == width || queries == 1, "attend", "expected queries of all ", width, " columns or of one but got ",
           queries);
-  return position_BT.narrow(1, width - queries, queries);
+  return width - queries;
 }
 
 at::Tensor StoredLayer::attend(const Segment&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
@@ -107,13 +107,8 @@ class FullLayer : public StoredLayer {
       if (v_BGTE.defined()) scatter(kept_.v_BGCE, slot_BT, v_BGTE);
     }
     const int64_t stored = segment.most_stored, queries = q_BHTE.size(2);
-    const at::Tensor k_BGSE = kept_.k_BGCE.narrow(2, 0, stored), v_BGSE = kept_.v_BGCE.narrow(2, 0, stored);
-    if (segment.causal && queries == segment.width) return causal_attention(q_BHTE, k_BGSE, v_BGSE, options.scale);
-    const bool all = queries == segment.seen_B1TS.size(2);
-    require(all || queries == 1, "attend", "expected queries of all ", segment.width, " columns or of one but got ",
-            queries);
-    const at::Tensor seen_B1TS = all ? segment.seen_B1TS : segment.seen_B1TS.narrow(2, segment.width - 1, 1);
-    return attention(q_BHTE, k_BGSE, v_BGSE, seen_B1TS, options.scale);
+    return attention(q_BHTE, kept_.k_BGCE.narrow(2, 0, stored), kept_.v_BGCE.narrow(2, 0, stored),
+                     segment.causal_B1TS.narrow(2, segment.first_query(queries), queries), options.scale);
   }
 
   StoredKeys stored_keys() const override {
@@ -178,8 +173,9 @@ class WindowLayer : public StoredLayer {
     const at::Tensor column_1C = at::arange(window, position_BT.options()).unsqueeze(0);
     const at::Tensor held_BC = begin_B1 - 1 - (begin_B1 - 1 - column_1C).remainder(window);
     const at::Tensor own_BT = segment.real_BT.defined() ? at::where(segment.real_BT, position_BT, -1) : position_BT;
+    const int64_t queries = q_BHTE.size(2);
     const at::Tensor at_B1S = at::cat({held_BC, own_BT}, 1).unsqueeze(1),
-                     query_BT1 = segment.query_BT(q_BHTE.size(2)).unsqueeze(2);
+                     query_BT1 = position_BT.narrow(1, segment.first_query(queries), queries).unsqueeze(2);
     at::Tensor mask_BTS = (at_B1S >= 0) & (at_B1S <= query_BT1) & (at_B1S > query_BT1 - window);
     const at::Tensor found = attention(q_BHTE, k_BGSE, v_BGSE, mask_BTS.unsqueeze(1), options.scale);
     // Only the last `window` positions of a row are written, lest two of them meet in one column.

@@ -20,13 +20,11 @@ struct Segment {
   at::Tensor count_B;       // int64
   at::Tensor real_BT;       // bool, undefined when every column is used
   int64_t most_stored = 1;  // of any row, the segment included
-  // Of full attention, bool [B, 1, T or 1, most_stored]: column s is not after the query. Of the last query alone where
-  // `causal`: nothing was stored before, so that the others see what stands left of them, padding too.
-  at::Tensor seen_B1TS;
-  bool causal = false;
+  at::Tensor causal_B1TS;   // bool [B, 1, T, most_stored]: column s is not after the query
 
-  // Of `queries` columns, all or one, the last that each row uses: padding stands where that one does.
-  at::Tensor query_BT(int64_t queries) const;
+  // The first of `queries` columns that ask: all, or one, the last that each row uses, where padding stands as well.
+  // Fails for another number.
+  int64_t first_query(int64_t queries) const;
 };
 
 // Where a layer has its keys and values, for kernels that read and write them in place.
