@@ -117,7 +117,9 @@ inline void check_packed_linear_everywhere(const PackedLinearCase& entry) {
   }
   check_packed_linear(entry, 1, 2304, 768, true);  // enough for several threads
   check_packed_linear(entry, 16, 513, 1031, true);
-  for (const int64_t I : {1, 2, 3, 127, 128, 129, 255}) check_packed_linear(entry, 3, 65, I, true);
+  for (const int64_t I : {1, 2, 3, 63, 64, 65, 127, 128, 129, 255}) {  // around pieces of a panel
+    for (const int64_t M : {3, 16}) check_packed_linear(entry, M, 65, I, true);
+  }
 }
 
 }  // namespace tacit::test
