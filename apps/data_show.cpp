@@ -187,6 +187,7 @@ int data_show(const std::vector<std::string>& args) {
   flags.apply(asked.reach);
   flags.check(options, source_of_data(name, data), asked.reach.style, /*draws=*/asked.shots > 0);
   const std::vector<Example> examples = read_data(name, data, asked.reach, seed);
+  require(!examples.empty(), "show", "expected examples but got none in ", data.string());
   require(index < std::ssize(examples), "show", "expected an index below ", examples.size(), " but got ", index, " in ",
           data.string());
   const Example& example = examples[index];

@@ -66,6 +66,9 @@ int run_eval(const std::vector<std::string>& args) {
               << out.string() << "\n";
     return kDone;
   }
+  if (result.finished_before) {
+    std::cerr << "tacit: " << out.string() << " was finished before; these are its results\n";
+  }
   if (common.json) {
     std::cout << dump(to_json(result.metrics), 2) << "\n";
   } else {

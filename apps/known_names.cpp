@@ -9,9 +9,9 @@
 #include "lib/core/nearest.h"
 
 namespace tacit {
-namespace {
 
-void check(const Options& options, const char* option, const std::vector<std::string>& known, const std::string& name) {
+void check_name(const Options& options, const char* option, const std::vector<std::string>& known,
+                const std::string& name) {
   if (std::ranges::find(known, name) != known.end()) return;
   std::string listed;
   for (const std::string& each : known) listed += (listed.empty() ? "" : ", ") + each;
@@ -19,14 +19,12 @@ void check(const Options& options, const char* option, const std::vector<std::st
                  did_you_mean(name, known));
 }
 
-}  // namespace
-
 void check_method(const Options& options, const std::string& name) {
-  if (name != "latent") check(options, "method", method_names(), name);
+  if (name != "latent") check_name(options, "method", method_names(), name);
 }
 
 void check_scorers(const Options& options, const std::vector<std::string>& names) {
-  for (const std::string& name : names) check(options, "scorer", scorer_names(), name);
+  for (const std::string& name : names) check_name(options, "scorer", scorer_names(), name);
 }
 
 void check_task(const Options& options, const std::string& name) {
@@ -42,7 +40,7 @@ void check_task(const Options& options, const std::string& name) {
         "folder '" +
         name + "'");
   }
-  check(options, "task", known, name);
+  check_name(options, "task", known, name);
 }
 
 }  // namespace tacit

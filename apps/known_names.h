@@ -7,7 +7,10 @@
 
 namespace tacit {
 
-// UsageError, with the known names and the nearest one, unless a method is called so; 'latent' counts.
+// UsageError, with the known names and the nearest one, unless `name` is among them.
+void check_name(const Options& options, const char* option, const std::vector<std::string>& known,
+                const std::string& name);
+// The same for methods; 'latent' counts.
 void check_method(const Options& options, const std::string& name);
 // The same for scorers.
 void check_scorers(const Options& options, const std::vector<std::string>& names);

@@ -30,8 +30,7 @@ at::Device use_device(const std::string& name) {
   if (name != "cuda" && !(numbered && error == std::errc() && end == name.data() + name.size() && index >= 0)) {
     throw UsageError("expected cpu, cuda or cuda:N for '--device' but got '" + name + "'");
   }
-  require(enable_cuda(), "device", "expected a CUDA device for '--device ", name,
-          "' but this build or machine has none");
+  require(enable_cuda(), "device", "expected a CUDA device for '--device ", name, "' but ", why_no_cuda());
   const int64_t count = static_cast<int64_t>(at::getNumGPUs());
   require(index < count, "device", "expected cuda:0 to cuda:", count - 1, " but got ", name);
   const at::Device device = {at::kCUDA, static_cast<at::DeviceIndex>(index)};

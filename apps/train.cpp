@@ -31,8 +31,13 @@ struct TrainArguments {
 TrainConfig resolve(const Options& options, const TrainArguments& a) {
   // A training that goes on knows its own recipe.
   std::filesystem::path recipe = a.recipe;
-  if (recipe.empty() && a.resume && exists(a.out / "train.json")) recipe = a.out / "train.json";
+  const bool goes_on = recipe.empty() && a.resume && exists(a.out / "train.json");
+  if (goes_on) recipe = a.out / "train.json";
   Json json = recipe.empty() ? Json::object() : read_json(recipe, "train");
+  if (goes_on && options.given("method") && json.is_object() && json["method"] != a.method) {
+    options.reject("expected '--method' of " + json["method"].dump() + ", as " + recipe.string() +
+                   " has it, beside '--resume' but got '" + a.method + "'");
+  }
   const std::string source = recipe.empty() ? "the command line" : recipe.string();
   if (json.is_object()) {
     if (options.given("method")) json["method"] = a.method;
@@ -59,10 +64,10 @@ std::string listed(const std::vector<std::string>& names) {
   return out;
 }
 
-std::string trainable_methods() {
+std::vector<std::string> trainable_methods() {
   std::vector<std::string> names = method_names();
   std::erase_if(names, [](const std::string& name) { return !method(name).row; });
-  return listed(names);
+  return names;
 }
 
 // The last update, the last validation and what was selected, of metrics.jsonl.
@@ -100,7 +105,7 @@ int run(const std::vector<std::string>& args) {
                   "tacit train --method direct --task reach --steps 2 --batch 4 --out trained-direct --resume --json");
   options.common(a.common, {"device", "threads", "json"});
   options.add("method", "NAME", &a.method,
-              "what to train (default " + TrainConfig().method + "): " + trainable_methods());
+              "what to train (default " + TrainConfig().method + "): " + listed(trainable_methods()));
   options.common(a.common, {"option"});
   options.add("task", "NAME", &a.task,
               "what to train on: " + listed(generated_task_names()) + "; a file of prosqa or gsm8k_aug");
@@ -129,7 +134,8 @@ int run(const std::vector<std::string>& args) {
   options.require_option("out");
   if (options.given("method")) {
     if (a.method == "latent") options.reject("expected a method to train for '--method' but got 'latent'");
-    check_method(options, a.method);
+    const std::vector<std::string> known = method_names();  // one that needs no training is told so by train_method()
+    if (std::ranges::find(known, a.method) == known.end()) check_name(options, "method", trainable_methods(), a.method);
   }
   if (options.given("task")) check_task(options, a.task);
   const bool says_what = std::ranges::any_of(std::array{"config", "method", "task", "init"},

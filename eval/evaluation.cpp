@@ -55,7 +55,9 @@ void Evaluation::open() {
     if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
   }
   take_shards();
-  if (exists(run / "metrics.json") && complete()) finished_ = read_run(run);
+  if (!exists(run / "metrics.json") || !complete()) return;
+  finished_ = read_run(run);
+  finished_->finished_before = true;
 }
 
 int64_t Evaluation::place_of(const Sample& sample, const std::string& source) const {

@@ -11,9 +11,11 @@ namespace tacit {
 
 void require_model_folder(const std::filesystem::path& directory, std::string_view operation) {
   std::error_code ignored;
-  const bool other = std::filesystem::exists(directory, ignored) && !std::filesystem::is_directory(directory, ignored);
-  require(!other, operation, "expected a model's folder, with config.json and weights, but got the file ",
+  const bool there = std::filesystem::exists(directory, ignored);
+  require(there, operation, "expected a model's folder, with config.json and weights, but there is none at ",
           directory.string());
+  require(std::filesystem::is_directory(directory, ignored), operation,
+          "expected a model's folder, with config.json and weights, but got the file ", directory.string());
 }
 
 LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype, at::Device device) {

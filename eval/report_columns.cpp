@@ -100,7 +100,8 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
     out.push_back(column("FLOPs", 5, [](const ComparisonRow& r) {
       return with_unit(r.metrics.mean_flops, {"", "k", "M", "G", "T", "P"});
     }));
-    out.push_back(column("front", 1, [](const ComparisonRow& r) { return std::string(r.on_front ? "•" : ""); }));
+    if (comparison.rows.size() > 1)
+      out.push_back(column("front", 1, [](const ComparisonRow& r) { return std::string(r.on_front ? "•" : ""); }));
   }
   if (any([](const ComparisonRow& r) { return r.metrics.mean_memory_bytes > 0; })) {
     out.push_back(column("memory", 3, [](const ComparisonRow& r) {

@@ -19,8 +19,8 @@ struct ReportColumn {
 
 // Model, method (unless it only repeats the model's name), accuracy, interval, p, where rows pool samples of one
 // problem the difference and its p, Holm's p where several are tested, p against the clean row, steps, share of chains
-// cut off (where one is), tokens, FLOPs a problem, who is on the front of accuracy against them, bytes stored, median
-// ms of a problem alone, p95 and phases (where measured), problems/s.
+// cut off (where one is), tokens, FLOPs a problem, of several rows who is on the front of accuracy against them, bytes
+// stored, median ms of a problem alone, p95 and phases (where measured), problems/s.
 std::vector<ReportColumn> report_columns(const Comparison& comparison);
 // Accuracy by depth: a column of names, then one a depth with its number of samples; empty when no run has depths.
 std::vector<ReportColumn> depth_columns(const Comparison& comparison);

@@ -47,6 +47,7 @@ struct Run {
   std::vector<Sample> samples;  // in the task's order
   OrderedJson record;           // run.json: all that is needed to repeat it; null = unknown
   bool complete = true;  // false: of several processes that share it, some are not done; these are the samples so far
+  bool finished_before = false;  // by an earlier call, whose folder this is: nothing was solved for it
 };
 
 // Evaluates. With options.out: writes run.json first, every options.batch finished samples to samples.jsonl,

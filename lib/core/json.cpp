@@ -70,6 +70,7 @@ void check_nesting(std::string_view text, std::string_view operation, std::strin
 template <class Parse>
 Json parse_checked(std::string_view text, std::string_view operation, std::string_view source, int max_depth,
                    Parse parse) {
+  require(text.find_first_not_of(" \t\r\n") != text.npos, operation, "expected JSON but got nothing in ", source);
   check_nesting(text, operation, source, max_depth);
   try {
     return parse();

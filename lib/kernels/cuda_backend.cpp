@@ -5,10 +5,13 @@
 
 namespace tacit {
 
-bool enable_cuda() {
+std::string_view why_no_cuda() {
   // Found through the run path to LibTorch. It registers itself when loaded and stays loaded.
   static const bool loaded = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr;
-  return loaded && at::hasCUDA() && at::getNumGPUs() > 0;
+  if (!loaded || !at::hasCUDA()) return "LibTorch has no CUDA half here (libtorch_cuda.so)";
+  return at::getNumGPUs() > 0 ? "" : "this machine has no CUDA device that LibTorch finds";
 }
+
+bool enable_cuda() { return why_no_cuda().empty(); }
 
 }  // namespace tacit

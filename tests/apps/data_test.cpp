@@ -136,6 +136,14 @@ TEST_CASE("data: what was generated can be audited and shown, in both styles") {
   }
 }
 
+TEST_CASE("data show: a file without an example is said to have none") {
+  const ScratchFolder scratch;
+  put(scratch / "empty.jsonl", "");
+  const Finished empty = run_tacit({"data", "show", (scratch / "empty.jsonl").string()});
+  CHECK(empty.code == 1);
+  CHECK(holds(empty.err, "expected examples but got none in "));
+}
+
 TEST_CASE("data convert prosqa: English kept, symbols drawn from the seed") {
   const ScratchFolder scratch;
   put(scratch / "prosqa.json", kProsqa);

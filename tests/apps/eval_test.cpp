@@ -29,7 +29,10 @@ TEST_CASE("eval --out: the run's files, metrics.json printed, the same command r
     CHECK(std::filesystem::exists(scratch / "run" / file));
   CHECK(Json::parse(first.out) == Json::parse(read_file(scratch / "run/metrics.json", "test")));
   CHECK(Json::parse(first.out).at("examples") == 6);
-  CHECK(run_tacit(command).out == first.out);
+  CHECK_FALSE(holds(first.err, "finished before"));
+  const Finished again = run_tacit(command);
+  CHECK(again.out == first.out);
+  CHECK(holds(again.err, "run was finished before"));
   const Finished other = run_tacit(command + std::vector<std::string>{"--latents", "1"});
   CHECK(other.code == 1);
   CHECK(holds(other.err, "run.json"));
@@ -45,6 +48,7 @@ TEST_CASE("eval: a table without --json, the file of a benchmark with --data") {
   CAPTURE(result.err);
   CHECK(result.code == 0);
   CHECK(holds(result.out, "model"));
+  CHECK_FALSE(holds(result.out, "front"));  // of one row there is none
 }
 
 TEST_CASE("compare: models side by side, their runs again from the folders, reports written") {
@@ -289,7 +293,7 @@ TEST_CASE("eval, compare and run: bad input gives one line, nothing is written")
     int code = 1;
   };
   const std::vector<Case> cases = {
-      {{"eval", "--model", scratch / "nowhere", "--out", out}, "nowhere"},
+      {{"eval", "--model", scratch / "nowhere", "--out", out}, "there is none at " + (scratch / "nowhere").string()},
       {{"eval", "--model", scratch / "lying", "--out", out}, "model.safetensors"},
       {{"eval", "--model", model, "--method", "frontir", "--out", out}, "did you mean 'frontier'?", 2},
       {{"eval", "--model", model, "--task", "prosq", "--out", out}, "did you mean 'prosqa'?", 2},

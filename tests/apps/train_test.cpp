@@ -233,6 +233,8 @@ TEST_CASE("bad trainings end in one clear line, with nothing written over") {
   const std::vector<Case> cases = {
       {{"--method", "direct"}, 2, "'--out'"},
       {{"--method", "diredt", "--out", scratch / "o"}, 2, "did you mean 'direct'?"},
+      {{"--method", "nothing", "--out", scratch / "o"}, 2, "colar, hrpo, halting,"},
+      {{"--method", "swi", "--out", scratch / "o"}, 1, "'swi' is not"},
       {{"--method", "latent", "--out", scratch / "o"}, 2, "a method to train"},
       {{"--task", "prosqua", "--out", scratch / "o"}, 2, "did you mean 'prosqa'?"},
       {{"--method", "direct", "--task", "prosqa", "--out", scratch / "o"}, 1, "'data' to be the file of task prosqa"},
@@ -284,6 +286,9 @@ TEST_CASE(
   const Finished other = run_program({TACIT_BINARY, "train", "--resume", "--batch", "8", "--out", out});
   CHECK(other.code == 1);
   CHECK(other.err.find("'batch' of 4 but got 8") != other.err.npos);
+  const Finished method = run_program({TACIT_BINARY, "train", "--resume", "--method", "direct", "--out", out});
+  CHECK(method.code == 2);
+  CHECK(method.err.find("expected '--method' of \"frontier\", as ") != method.err.npos);
 }
 
 TEST_CASE("a folder to start from that is not there, or one that cannot be made, is named") {

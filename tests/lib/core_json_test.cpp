@@ -33,7 +33,8 @@ TEST_CASE("malformed JSON: error names the operation, the source and the byte") 
     std::string text, part;
   };
   const std::vector<Row> rows = {
-      {"", "at byte 0"},
+      {"", "got nothing in config.json"},
+      {" \n", "got nothing in config.json"},
       {"{\"a\": }", "at byte 6"},
       {"[1, 2", "at byte 5"},
       {"{\"a\": 1} x", "at byte 9"},
