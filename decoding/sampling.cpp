@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "latent/feedback.h"
+#include "latent/token_mixture.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -69,9 +70,10 @@ int64_t draw(std::span<const double> log_probs, Rng& rng) {
 }  // namespace
 
 void require_sampling(const SamplingOptions& o, std::string_view operation) {
-  require(o.temperature >= 0 && std::isfinite(o.temperature) && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1 &&
-              o.min_p >= 0 && o.min_p <= 1,
-          operation, "expected temperature and top_k of at least 0, top_p in (0, 1], min_p in 0..1 but got ",
+  require((o.temperature == 0 || o.temperature >= kLeastTemperature) && std::isfinite(o.temperature) && o.top_k >= 0 &&
+              o.top_p > 0 && o.top_p <= 1 && o.min_p >= 0 && o.min_p <= 1,
+          operation,
+          "expected a temperature of 0 or at least 1e-6, top_k of at least 0, top_p in (0, 1], min_p in 0..1 but got ",
           o.temperature, ", ", o.top_k, ", ", o.top_p, ", ", o.min_p);
 }
 

@@ -14,7 +14,7 @@ namespace tacit {
 // How a token is drawn from the logits. The cuts are made in this order, each on the distribution that the one before
 // left: temperature, top_k, top_p, min_p, as transformers' warpers do in generate().
 struct SamplingOptions {
-  double temperature = 1;  // of the softmax, >= 0; 0 = the likeliest token, nothing is drawn
+  double temperature = 1;  // of the softmax, >= 1e-6, or 0 = the likeliest token, nothing is drawn
   int64_t top_k = 0;       // tokens at least as likely as the k-th likeliest, equals included; 0 = all
   double top_p = 1;        // the fewest, likeliest first, that weigh top_p together; in (0, 1] [arXiv:1904.09751]
   double min_p = 0;        // those that weigh at least min_p times the likeliest; in 0..1 [arXiv:2407.01082]

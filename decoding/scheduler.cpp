@@ -186,8 +186,7 @@ class Scheduler {
     }
     for (const auto& [taken, which] : by_step) {
       const StepState state = batch_.state(which, taken);
-      const NextInput proposal = think.feedback.next(state);
-      const std::vector<char> stop = think.halt.stop(state, proposal);
+      const auto [proposal, stop] = next_step(state, think.feedback, think.halt);
       for (size_t i = 0; i < which.size(); ++i) {
         Row& row = rows_[which[i]];
         if (stop[i]) {

@@ -75,7 +75,7 @@ int64_t capacity_needed(const Transformer& model, const Procedure& procedure, co
 TokenRows with_suffix(const Procedure& procedure, TokenRows prompts);
 
 // Question -> thoughts -> answer for a batch of prompts (token ids, without the procedure's suffix): prefill, think,
-// feed the answer marker, decode by the strategy, one prompt at a time where that does not go by rows. The session is
+// feed the answer marker, decode by the strategy. One that does not go by rows takes one prompt a call. The session is
 // sized to fit; fails when that exceeds the model's positions.
 Solution solve(const std::shared_ptr<const Transformer>& model, const Procedure& procedure, const TokenRows& prompts,
                const SolveOptions& options = {});

@@ -75,8 +75,7 @@ class Search {
     }
     rows.hidden_BD = tree_.hidden_ND(nodes, HiddenAt::before_norm);
     const StepState state(model_, std::move(rows), step);
-    const NextInput proposal = procedure_.think.feedback.next(state);
-    const std::vector<char> stop = procedure_.think.halt.stop(state, proposal);
+    const auto [proposal, stop] = next_step(state, procedure_.think.feedback, procedure_.think.halt);
     std::vector<Branch> out, children;
     for (Branch& branch : kept) {
       if (branch.halted) out.push_back(branch);

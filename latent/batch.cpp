@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <bit>
 
+#include "latent/token_ids.h"
 #include "lib/core/error.h"
 
 namespace tacit {
 namespace {
 
-void check_row(const TrainingRow& row, int64_t vocabulary) {
+void check_row(const TrainingRow& row, const ModelConfig& config, int64_t number) {
+  const int64_t vocabulary = config.vocab_size;
+  require_token_ids(config, row.prompt, number, "latent_loss");
+  require_token_ids(config, row.rest, number, "latent_loss");
   require(row.rest_trained.size() == row.rest.size(), "latent_loss", "expected rest_trained for each of ",
           row.rest.size(), " tokens but got ", row.rest_trained.size());
   require(static_cast<int64_t>(row.thought_targets.size()) <= row.latents, "latent_loss",
@@ -39,7 +43,7 @@ BatchShape batch_shape(const ModelConfig& config, const std::vector<TrainingRow>
     require(!row.prompt.empty(), "latent_loss", "expected a prompt of at least one token");
     require(row.latents == out.latents, "latent_loss", "expected ", out.latents, " thoughts in every row but got ",
             row.latents);
-    check_row(row, config.vocab_size);
+    check_row(row, config, &row - rows.data());
     out.prompt_width = std::max<int64_t>(out.prompt_width, std::ssize(row.prompt));
     out.rest_width = std::max<int64_t>(out.rest_width, std::ssize(row.rest));
     out.trained += std::ranges::count_if(row.rest_trained, [](char trained) { return trained != 0; });

@@ -78,6 +78,8 @@ Feedback embed_argmax() {
 
 Feedback token(int64_t id) {
   return {"token", [id](const StepState& state) {
+            require(id >= 0 && id < state.model().config().vocab_size, "think", "expected a token of 0 to ",
+                    state.model().config().vocab_size - 1, " to feed back but got ", id);
             const at::Tensor ids_B =
                 at::full({state.rows()}, id, at::TensorOptions().dtype(at::kLong)).to(state.model().device());
             return NextInput{state.model().embed(ids_B), std::vector<int64_t>(state.rows(), id)};

@@ -75,6 +75,8 @@ Halt head(at::Tensor weight_D, at::Tensor bias_1, double threshold) {
           shape_text(weight_D.sizes()), " and ", shape_text(bias_1.sizes()));
   const double bias = bias_1.item<double>();
   return by_row("head", [=](const StepState& state, int64_t b) {
+    require(weight_D.size(0) == state.hidden_BD().size(1), "halt", "expected a head of ", state.hidden_BD().size(1),
+            " weights but got ", weight_D.size(0));
     const double logit = (state.hidden_BD()[b].to(at::kFloat) * weight_D).sum().item<double>() + bias;
     return 1 / (1 + std::exp(-logit)) >= threshold;
   });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "latent/token_ids.h"
 #include "lib/core/error.h"
 #include "lib/memory/masked_memory.h"
 #include "lib/model/memory_layout.h"
@@ -131,19 +132,17 @@ at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operatio
   if (width == 0) return {};
   std::vector<int64_t> ids(tokens.size() * width, 0);
   for (size_t b = 0; b < tokens.size(); ++b) {
-    for (size_t t = 0; t < tokens[b].size(); ++t) {
-      const int64_t id = tokens[b][t];
-      require(id >= 0 && id < model_->config().vocab_size, operation, "expected token ids of 0 to ",
-              model_->config().vocab_size - 1, " but got ", id, " in row ", b, ", position ", t);
-      ids[b * width + t] = id;
-    }
-  }
-  for (int64_t b = 0; b < rows(); ++b) {
-    if (counts[b] > 0) notes_[b] = {};
+    require_token_ids(model_->config(), tokens[b], static_cast<int64_t>(b), operation);
+    std::ranges::copy(tokens[b], ids.begin() + b * width);
   }
   const at::NoGradGuard no_grad;
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({rows(), width}).to(model_->device());
-  return advance(model_->embed(ids_BT), counts, operation, columns, seen_among(tokens, width, operation));
+  const at::Tensor hidden_BTD =
+      advance(model_->embed(ids_BT), counts, operation, columns, seen_among(tokens, width, operation));
+  for (int64_t b = 0; b < rows(); ++b) {
+    if (counts[b] > 0) notes_[b] = {};
+  }
+  return hidden_BTD;
 }
 
 void Session::prefill(const TokenRows& prompts) {
@@ -219,14 +218,18 @@ Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
   ParallelState state{.model = *model_, .positions = options.positions, .before_BD = hidden_BD(), .ids = ids_};
   std::optional<Session> start;
   if (options.positions > 0 && options.iterations > 1) start = fork(all);
-  for (; options.positions > 0 && state.iteration < options.iterations; ++state.iteration) {
-    const at::Tensor input_BKD = options.inputs(state);
-    require(input_BKD.dim() == 3 && input_BKD.size(1) == options.positions, "think_in_parallel", "expected inputs of ",
-            options.positions, " positions but got ", shape_text(input_BKD.sizes()));
-    if (state.iteration > 0) *this = start->fork(all);
-    const std::vector<int64_t> counts(rows(), options.positions);
-    state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel", Columns::all));
-    state.input_BKD = input_BKD;
+  try {
+    for (; options.positions > 0 && state.iteration < options.iterations; ++state.iteration) {
+      const at::Tensor input_BKD =
+          require_inputs(options.inputs(state), *model_, rows(), options.positions, "think_in_parallel");
+      if (state.iteration > 0) *this = start->fork(all);
+      const std::vector<int64_t> counts(rows(), options.positions);
+      state.hidden_BKD = model_->final_norm(advance(input_BKD, counts, "think_in_parallel", Columns::all));
+      state.input_BKD = input_BKD;
+    }
+  } catch (...) {  // of an iteration that is not the last nothing stays
+    if (start) *this = start->fork(all);
+    throw;
   }
   for (RowNotes& notes : notes_) notes.thoughts += options.positions;
   if (options.keep_trace) {
@@ -318,6 +321,9 @@ void Session::truncate(std::span<const int64_t> lengths) {
   memory_.truncate(lengths, "truncate");
   for (size_t b = 0; b < before.size(); ++b) {
     current_[b] = current_[b] && lengths[b] == before[b];
+    // What rules kept is of the thought that was the last; how many are left can be told.
+    if (lengths[b] < before[b])
+      notes_[b] = {.thoughts = std::max<int64_t>(notes_[b].thoughts - before[b] + lengths[b], 0)};
     if (!exits_[b].empty()) exits_[b].resize(lengths[b]);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,7 +54,10 @@ class Session {
   void prefill(const TokenRows& prompts);
   // Feeds more tokens: the same to every row, or a list for each (an empty list leaves its row as it is).
   void feed(std::span<const int64_t> tokens);
-  void feed(std::initializer_list<int64_t> tokens) { feed(std::span<const int64_t>(tokens.begin(), tokens.size())); }
+  template <std::integral Token>  // so that {{5}, {6}} is a list for each, and not two tokens
+  void feed(std::initializer_list<Token> tokens) {
+    feed(std::span<const int64_t>(std::vector<int64_t>(tokens.begin(), tokens.end())));
+  }
   void feed(const TokenRows& tokens);
   // Feeds vectors in place of embeddings: x [B, T, D], row b uses the first counts[b] (empty = all T).
   void feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts = {});
@@ -79,9 +83,9 @@ class Session {
   // recurrences, as if it had been fed the same; the other rows stay as they are.
   void adopt(int64_t row, const Session& from, int64_t from_row);
 
-  // Row b forgets all but its first lengths[b] tokens and thoughts, and must be fed before it thinks or answers again.
-  // Fails, changing nothing, where the model's memory cannot: a state of fixed size, a window that has moved on,
-  // smeared keys.
+  // Row b forgets all but its first lengths[b] tokens and thoughts, and what rules noted of it, and must be fed before
+  // it thinks or answers again. Fails, changing nothing, where the model's memory cannot: a state of fixed size, a
+  // window that has moved on, smeared keys.
   void truncate(std::span<const int64_t> lengths);
 
   // Of the last position of every row.

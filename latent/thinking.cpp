@@ -7,6 +7,36 @@
 
 namespace tacit {
 
+at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,
+                          std::string_view operation) {
+  const int64_t size = model.config().hidden_size;
+  require(x_BTD.defined() && x_BTD.sizes() == at::IntArrayRef({rows, positions, size}), operation,
+          "expected vectors of shape [", rows, ", ", positions, ", ", size, "] but got ",
+          x_BTD.defined() ? shape_text(x_BTD.sizes()) : "none");
+  require(at::isFloatingType(x_BTD.scalar_type()) && x_BTD.device() == model.device(), operation,
+          "expected floating-point vectors on ", model.device(), " but got ", x_BTD.scalar_type(), " on ",
+          x_BTD.device());
+  return x_BTD.to(model.dtype());
+}
+
+NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt) {
+  require(feedback.next && halt.stop, "think", "expected a feedback and a halting rule but '",
+          feedback.next ? halt.name : feedback.name, "' has no function");
+  const int64_t rows = state.rows(), size = state.model().config().hidden_size;
+  NextStep out{.input = feedback.next(state), .stop = {}};
+  at::Tensor& x_BD = out.input.input_BD;
+  require(x_BD.defined() && x_BD.dim() == 2, "think", "expected feedback '", feedback.name, "' to propose vectors [",
+          rows, ", ", size, "] but got ", x_BD.defined() ? shape_text(x_BD.sizes()) : "none");
+  x_BD = require_inputs(x_BD.unsqueeze(1), state.model(), rows, 1, "think").squeeze(1);
+  require(out.input.tokens.empty() || std::ssize(out.input.tokens) == rows, "think", "expected feedback '",
+          feedback.name, "' to propose a token for each of ", rows, " rows, or none, but got ",
+          out.input.tokens.size());
+  out.stop = halt.stop(state, out.input);
+  require(std::ssize(out.stop) == rows, "think", "expected halting rule '", halt.name, "' to answer for each of ", rows,
+          " rows but got ", out.stop.size(), " flags");
+  return out;
+}
+
 Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
   const at::NoGradGuard no_grad;
   require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
@@ -24,8 +54,7 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       where.notes.push_back(active[b] ? &rows.notes[b] : &scratch[b]);
     }
     const StepState state(rows.model, std::move(where), step, rows.fused);
-    const NextInput proposal = options.feedback.next(state);
-    const std::vector<char> stop = options.halt.stop(state, proposal);
+    const auto [proposal, stop] = next_step(state, options.feedback, options.halt);
     for (int64_t b = 0; b < count; ++b) {
       if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
     }

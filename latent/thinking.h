@@ -27,6 +27,19 @@ struct Thoughts {
   at::Tensor trace_BKD;  // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
 };
 
+// What the feedback proposes, in the model's dtype, and who stops before consuming it.
+struct NextStep {
+  NextInput input;
+  std::vector<char> stop;  // by row
+};
+// Fails where a rule does not answer for every row: not a vector [rows, D] on the model's device, neither a token a row
+// nor none, not a flag a row.
+NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt);
+
+// The same of vectors in place of embeddings [rows, positions, D]. Fails with `operation`.  -> in the model's dtype
+at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,
+                          std::string_view operation);
+
 // The loop itself, whoever holds the rows.
 struct ThinkingRows {
   const Transformer& model;

@@ -9,10 +9,13 @@
 
 namespace tacit {
 
+// Below it logits divided by a temperature leave fp32's range; 0 means the limit.
+inline constexpr double kLeastTemperature = 1e-6;
+
 // How a distribution over tokens becomes the weights of a mixture of them. The cuts are made in this order, the weights
 // sum to 1 again after each.
 struct MixtureOptions {
-  double temperature = 1;  // of the softmax, >= 0; 0 = all weight on the likeliest token, the lowest id among equals
+  double temperature = 1;  // of the softmax, >= 1e-6; 0 = all weight on the likeliest token, the lowest id among equals
   int64_t top_k = 0;       // the likeliest tokens that are kept; 0 = all
   double top_p = 1;        // of those, the fewest whose weights reach top_p, in (0, 1]
   double min_p = 0;        // of those, the ones that weigh at least min_p times the largest weight, in 0..1
@@ -21,7 +24,7 @@ struct MixtureOptions {
 // logits [B, V] -> weights [B, V], fp32, not negative, each row's sum 1.
 at::Tensor mixture_weights(const at::Tensor& logits_BV, const MixtureOptions& options = {});
 
-// Entropy of softmax(logits / temperature) by row, nats; 0 at temperature 0.
+// Entropy of softmax(logits / temperature) by row, nats; 0 at temperature 0, else it is at least 1e-6.
 std::vector<double> token_entropies(const at::Tensor& logits_BV, double temperature = 1);
 
 // Weights drawn around one row's weights [V], on the host; a token that weighs nothing stays out. Draws are taken in

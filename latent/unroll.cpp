@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "latent/token_ids.h"
 #include "lib/core/error.h"
 #include "lib/model/memory_layout.h"
 
@@ -14,11 +15,12 @@ int64_t widest(const TokenRows& rows) {
   return width;
 }
 
-std::vector<int64_t> padding(const TokenRows& prompts) {
+std::vector<int64_t> padding(const ModelConfig& config, const TokenRows& prompts) {
   require(!prompts.empty(), "unroll", "expected at least one row");
   std::vector<int64_t> begins;
   for (const auto& prompt : prompts) {
     require(!prompt.empty(), "unroll", "expected a prompt of at least one token");
+    require_token_ids(config, prompt, std::ssize(begins), "unroll");
     begins.push_back(widest(prompts) - std::ssize(prompt));
   }
   return begins;
@@ -30,7 +32,9 @@ Unroll::Unroll(const Transformer& model, const TokenRows& prompts, bool keep_lay
     : model_(&model),
       keep_layers_(keep_layers),
       depth_(depth),
-      memory_(memory_layout(model.config(), depth.recurrences, depth.exit), padding(prompts), model.device()) {
+      memory_(memory_layout(model.config(), depth.recurrences, depth.exit), padding(model.config(), prompts),
+              model.device()) {
+  require_recurrences(model.config(), depth.recurrences, "unroll");
   const int64_t width = widest(prompts);
   std::vector<int64_t> ids(prompts.size() * width, 0);
   for (size_t b = 0; b < prompts.size(); ++b)
@@ -50,16 +54,23 @@ at::Tensor Unroll::run(const at::Tensor& x_BTD) {
   return normed_BTD;
 }
 
-at::Tensor Unroll::feed(const at::Tensor& x_BTD) { return run(x_BTD); }
+at::Tensor Unroll::feed(const at::Tensor& x_BTD) {
+  require(x_BTD.dim() == 3 && x_BTD.size(1) > 0, "unroll", "expected vectors [B, T, D] but got ",
+          shape_text(x_BTD.sizes()));
+  return run(require_inputs(x_BTD, *model_, last_BD_.size(0), x_BTD.size(1), "unroll"));
+}
 
 at::Tensor Unroll::feed_rest(const std::vector<TrainingRow>& rows) {
   const at::Tensor first_B1D = last_BD_.unsqueeze(1);
+  require(std::ssize(rows) == last_BD_.size(0), "unroll", "expected a rest for each of ", last_BD_.size(0),
+          " rows but got ", rows.size());
   int64_t width = 0;
   for (const TrainingRow& row : rows) width = std::max<int64_t>(width, std::ssize(row.rest));
   if (width <= 1) return first_B1D;
   std::vector<int64_t> ids(rows.size() * (width - 1), 0);
   for (size_t b = 0; b < rows.size(); ++b) {
     const auto& rest = rows[b].rest;
+    require_token_ids(model_->config(), rest, static_cast<int64_t>(b), "unroll");
     std::copy_n(rest.begin(), std::max<int64_t>(std::ssize(rest) - 1, 0), ids.begin() + b * (width - 1));
   }
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({std::ssize(rows), width - 1}).to(model_->device());
@@ -73,7 +84,8 @@ at::Tensor Unroll::feed_in_parallel(const ParallelThinkOptions& options) {
   const Unroll start = *this;
   for (; state.iteration < options.iterations; ++state.iteration) {
     if (state.iteration > 0) *this = start;
-    const at::Tensor input_BKD = options.inputs(state);
+    const at::Tensor input_BKD =
+        require_inputs(options.inputs(state), *model_, last_BD_.size(0), options.positions, "unroll");
     state.hidden_BKD = run(input_BKD);
     state.input_BKD = input_BKD;
   }
@@ -87,6 +99,8 @@ TokenRows prompts_of(const std::vector<TrainingRow>& rows) {
 }
 
 TokenLoss token_loss(const Transformer& model, const at::Tensor& before_BTD, const std::vector<TrainingRow>& rows) {
+  require(before_BTD.dim() == 3 && before_BTD.size(0) == std::ssize(rows), "token_loss", "expected hidden states [",
+          rows.size(), ", width, D] but got ", shape_text(before_BTD.sizes()));
   const int64_t width = before_BTD.size(1);
   std::vector<int64_t> at_N, label_N;
   for (size_t b = 0; b < rows.size(); ++b) {
@@ -94,6 +108,7 @@ TokenLoss token_loss(const Transformer& model, const at::Tensor& before_BTD, con
     require(row.rest_trained.size() == row.rest.size() && std::ssize(row.rest) <= width, "token_loss",
             "expected rest_trained for each of ", row.rest.size(), " tokens, at most ", width, ", but got ",
             row.rest_trained.size());
+    require_token_ids(model.config(), row.rest, static_cast<int64_t>(b), "token_loss");
     for (size_t t = 0; t < row.rest.size(); ++t) {
       if (!row.rest_trained[t]) continue;
       at_N.push_back(static_cast<int64_t>(b) * width + static_cast<int64_t>(t));

@@ -120,8 +120,9 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   require(S_ISREG(status.st_mode), operation, "expected a regular file but got something else in ", path.string());
   const auto size = static_cast<size_t>(status.st_size);
   void* data = nullptr;
-  if (size > 0) {  // an empty file cannot be mapped
-    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  if (size > 0) {                                          // an empty file cannot be mapped
+    constexpr int kPrivate = MAP_PRIVATE | MAP_NORESERVE;  // pages that are written to become the process's own
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, kPrivate, file.number(), 0);
     if (data == MAP_FAILED) fail_with_errno(operation, "a file that can be mapped", path, errno);
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size));

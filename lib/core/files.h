@@ -44,7 +44,8 @@ class LineAppender {
   int descriptor_;
 };
 
-// A file mapped read-only. Shared by whoever points into it; unmapped with the last owner.
+// A file mapped into memory. The file is never written: a tensor over it that is changed in place gets pages of its
+// own. Shared by whoever points into it; unmapped with the last owner.
 class MappedFile {
  public:
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path, std::string_view operation);

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "lib/core/error.h"
 #include "lib/kernels/rms_norm/rms_norm.h"
 #include "lib/kernels/tensors.h"
 #include "lib/model/deferred_gradient.h"
@@ -42,13 +43,15 @@ static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& st
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   if (kind == NormKind::none) return x;
+  require(!weight_D.defined() || x.size(-1) == weight_D.size(0), "norm", "expected vectors of ", weight_D.size(0),
+          " numbers but got ", shape_text(x.sizes()));
   // LibTorch's is fused; a kernel beside it gained at one row alone (docs/log.md).
   if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
   if (weight_D.defined() && weight_D.scalar_type() == x.scalar_type() && takes_kernel(x)) {
     return rms_norm_by_kernel(*this, x);
   }
-  // In fp32 whatever the model's dtype, as the reference does.
-  const at::Tensor wide = x.to(at::kFloat);
+  // Half precision in fp32, as the reference does.
+  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
   const at::Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps);
   const at::Tensor normed = (wide * scale).to(x.scalar_type());
   return weight_D.defined() ? normed * weight_D : normed;

@@ -79,7 +79,8 @@ class Transformer {
   const at::Tensor& sin_PE() const { return sin_PE_; }
 
   // The same model packed for steps of one position (lib/model/fused_model.h): made when first asked for, made anew
-  // when a weight has changed since. Null where it cannot be.
+  // when a weight has changed since, as its version tells (at::Tensor::_version()). Writing past it, by data() or a
+  // pointer, is not seen until weight.unsafeGetTensorImpl()->bump_version(). Null where it cannot be.
   std::shared_ptr<const FusedModel> fused() const;
 
  private:

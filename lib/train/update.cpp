@@ -92,6 +92,12 @@ Update run_update(const TrainedWeights& weights, const TrainingProblem& problem,
     if (problem.loss_and_gradient) batch = problem.loss_and_gradient(*model, step, number, {options.bf16, share});
     if (!batch) {
       batch = problem.loss(options.bf16 ? *in_bf16(*model) : *model, step, number);
+      const at::Tensor& loss = batch->loss;
+      require(loss.defined() && loss.numel() == 1 && loss.requires_grad(), "train",
+              "expected the loss to be one number with a gradient but got ",
+              !loss.defined()         ? std::string("none")
+              : !loss.requires_grad() ? std::string("one without")
+                                      : shape_text(loss.sizes()));
       (batch->loss * share).backward();
     }
     mine.loss += batch->loss.item<double>() * share;

@@ -229,7 +229,8 @@ TEST_CASE("sampling refuses what is no distribution") {
   const auto error = [&](const SamplingOptions& options) {
     return error_of([&] { sampling_log_probs(logits, options); });
   };
-  CHECK(holds(error({.temperature = -1}), "[sample] expected temperature and top_k of at least 0"));
+  CHECK(holds(error({.temperature = -1}), "[sample] expected a temperature of 0 or at least 1e-6"));
+  CHECK(holds(error({.temperature = 1e-320}), "[sample] expected a temperature of 0 or at least 1e-6"));
   CHECK(holds(error({.temperature = 0}), "a temperature above 0"));
   CHECK(holds(error({.top_k = -1}), "-1"));
   CHECK(holds(error({.top_p = 0}), "top_p in (0, 1]"));

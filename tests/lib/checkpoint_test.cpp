@@ -1,5 +1,6 @@
 #include "lib/model/checkpoint.h"
 
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -7,6 +8,7 @@
 #include "lib/core/error.h"
 #include "lib/model/transformer.h"
 #include "tests/lib/core_support.h"
+#include "tests/support/fixture.h"
 #include "tests/support/tiny_model.h"
 
 using namespace tacit;
@@ -91,4 +93,40 @@ TEST_CASE("weights of the dtype asked for are the mapped file's own bytes, not a
   }
   CHECK(file_at(load_model(scratch.path(), {.dtype = at::kBFloat16})->weights().begin()->second.const_data_ptr()) !=
         file);
+}
+
+TEST_CASE("a mapped weight may be changed in place: the process sees it, its packed form too, the file does not") {
+  const ScratchFolder scratch;
+  const auto model = tiny_model();
+  save_model(scratch.path(), *model, model->config().raw);
+  const std::string before = read_file(scratch / "model.safetensors", "test");
+  const at::NoGradGuard no_grad;
+  const auto loaded = load_model(scratch.path(), {.dtype = at::kFloat});
+  const auto packed = loaded->fused();
+  for (const auto& [name, weight] : loaded->weights()) {
+    const at::Tensor want = weight * 2;
+    at::Tensor(weight).mul_(2);
+    CHECK(at::equal(weight, want));
+  }
+  CHECK(loaded->fused() != packed);
+  CHECK(read_file(scratch / "model.safetensors", "test") == before);
+}
+
+TEST_CASE("the final norm of an RMS model is fp64 in fp64, and refuses vectors of another size") {
+  const auto model = load_model(fixture("llama"));
+  std::map<std::string, at::Tensor> weights;
+  for (const auto& [name, weight] : model->weights()) weights[name] = weight.to(at::kDouble);
+  const Transformer wide(model->config(), weights);
+  const int64_t size = model->config().hidden_size;
+  const at::Tensor x_BD = at::randn({3, size}, at::kDouble);
+  const at::Tensor scale_B1 = (x_BD.square().mean(-1, true) + model->config().norm_eps).rsqrt();
+  const at::Tensor want_BD = x_BD * scale_B1 * weights.at("final_norm.weight");
+  CHECK(relative_error(wide.final_norm(x_BD), want_BD) < 1e-14);
+  const at::NoGradGuard no_grad;
+  for (const int64_t other : {size / 2, 2 * size}) {
+    CHECK(holds(error_of([&] {
+                  model->final_norm(at::ones({1, other}));
+                }),
+                "[norm] expected vectors of " + std::to_string(size) + " numbers but got [1, "));
+  }
 }

@@ -279,6 +279,24 @@ TEST_CASE("a figure that the validation does not have is refused before the firs
   CHECK(holds(error_of([&] { run(r, options, scratch / "out"); }), "a training that is validated"));
 }
 
+TEST_CASE("a loss that is not one number with a gradient is refused") {
+  const ScratchFolder scratch;
+  for (const bool detached : {true, false}) {
+    Regression r;
+    TrainingProblem problem = r.problem();
+    const auto loss = problem.loss;
+    problem.loss = [&](const Transformer& model, int64_t step, int64_t micro) {
+      MicroBatch out = loss(model, step, micro);
+      out.loss = detached ? out.loss.detach() : out.loss.expand({2});
+      return out;
+    };
+    const std::string error = error_of(
+        [&] { train(r.model, problem, options_of(2), trained_config(), "{}", scratch / "out", /*resume=*/false, {}); });
+    CHECK(holds(error, "[train] expected the loss to be one number with a gradient but got "));
+    CHECK(holds(error, detached ? "one without" : "[2]"));
+  }
+}
+
 TEST_CASE("whatever a training keeps, one that is interrupted and resumed ends with the bytes of an undisturbed one") {
   TrainerOptions options = options_of(10);
   SUBCASE("all weights") {}

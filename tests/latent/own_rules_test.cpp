@@ -1,0 +1,189 @@
+// What a user's own rules answer is taken as meant or refused, never read past its end.
+#include <doctest/doctest.h>
+
+#include "decoding/scheduler.h"
+#include "latent/session.h"
+#include "latent/unroll.h"
+#include "lib/model/checkpoint.h"
+#include "tests/lib/core_support.h"
+#include "tests/support/fixture.h"
+#include "tests/support/tiny_model.h"
+
+using namespace tacit;
+using namespace tacit::test;
+
+namespace {
+
+// Feeds back what `change` makes of the hidden state, rows [B, D].
+Feedback changed(std::function<at::Tensor(const at::Tensor&)> change) {
+  return {"changed", [change = std::move(change)](const StepState& state) {
+            return NextInput{change(state.hidden_BD()), {}};
+          }};
+}
+
+Halt answering(std::vector<char> flags) {
+  return {"flags", [flags = std::move(flags)](const StepState&, const NextInput&) { return flags; }};
+}
+
+const TokenRows kPrompts = {{1, 2, 3}, {4}};
+
+Session prompted(const std::shared_ptr<const Transformer>& model, bool fused = true) {
+  Session session(model, {.rows = 2, .capacity = 32, .fused = fused});
+  session.prefill(kPrompts);
+  return session;
+}
+
+}  // namespace
+
+TEST_CASE("a proposal in another dtype is the model's before it is fed back, on the packed form as on the plain path") {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto model = load_model(test::fixture("llama"), {.dtype = dtype});
+    REQUIRE(model->fused() != nullptr);
+    for (const at::ScalarType proposed : {at::kDouble, at::kFloat, at::kBFloat16}) {
+      for (const bool fused : {true, false}) {
+        CAPTURE(dtype);
+        CAPTURE(proposed);
+        CAPTURE(fused);
+        const auto cast = [&](const at::Tensor& x_BD) { return x_BD.to(proposed).to(dtype); };
+        Session got = prompted(model, fused), want = prompted(model, fused);
+        const Thoughts thoughts =
+            got.think({.max_steps = 2,
+                       .feedback = changed([&](const at::Tensor& x_BD) { return x_BD.to(proposed); }),
+                       .keep_trace = true});
+        want.think({.max_steps = 2, .feedback = changed(cast)});
+        CHECK((thoughts.trace_BKD.scalar_type() == dtype));
+        CHECK(at::equal(got.logits_BV(), want.logits_BV()));
+      }
+    }
+  }
+}
+
+TEST_CASE("a proposal that is not a vector a row is refused, by sessions, batches and trees alike") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const int64_t D = model->config().hidden_size;
+  struct Case {
+    std::function<at::Tensor(const at::Tensor&)> change;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {[](const at::Tensor& x) {
+         return x.narrow(0, 0, 1).expand({x.size(0) + 1, -1});
+       },
+       "but got ["},
+      {[](const at::Tensor& x) { return x.narrow(1, 0, 8); }, ", 8]"},
+      {[](const at::Tensor& x) {
+         return at::cat({x, x}, 1);
+       },
+       ", 64]"},
+      {[](const at::Tensor& x) { return x[0]; }, "but got [32]"},
+      {[](const at::Tensor& x) { return x.unsqueeze(1); }, ", 1, 32]"},
+      {[](const at::Tensor& x) { return x.to(at::kLong); }, "expected floating-point vectors"},
+      {[](const at::Tensor&) { return at::Tensor(); }, "but got none"},
+  };
+  REQUIRE(D == 32);
+  for (const Case& c : cases) {
+    for (const bool fused : {true, false}) {
+      Session session = prompted(model, fused);
+      const std::string error = error_of([&] { session.think({.feedback = changed(c.change)}); });
+      CAPTURE(error);
+      CHECK(holds(error, "[think] expected"));
+      CHECK(holds(error, c.message));
+    }
+    const Procedure procedure{.think = {.max_steps = 2, .feedback = changed(c.change)}};
+    CHECK(holds(
+        error_of([&] { solve_all(model, procedure, kPrompts, {}, [](int64_t, const Solution&) { return true; }); }),
+        c.message));
+  }
+}
+
+TEST_CASE("a halting rule that does not answer for every row, or tokens that are not one a row, are refused") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  for (const std::vector<char>& flags : {std::vector<char>{}, {0}, {0, 0, 0}}) {
+    Session session = prompted(model);
+    CHECK(holds(error_of([&] { session.think({.halt = answering(flags)}); }),
+                "expected halting rule 'flags' to answer for each of 2 rows but got " + std::to_string(flags.size())));
+  }
+  const Procedure procedure{.think = {.max_steps = 2, .halt = answering({})}};
+  CHECK(
+      holds(error_of([&] { solve_all(model, procedure, kPrompts, {}, [](int64_t, const Solution&) { return true; }); }),
+            "but got 0 flags"));
+  const Feedback one_token = {"one", [](const StepState& state) { return NextInput{state.hidden_BD(), {5}}; }};
+  Session session = prompted(model);
+  CHECK(holds(error_of([&] { session.think({.feedback = one_token}); }), "a token for each of 2 rows, or none"));
+  CHECK(holds(error_of([&] { session.think({.feedback = {"empty", {}}}); }), "'empty' has no function"));
+  CHECK(holds(error_of([&] { session.think({.feedback = feedback::token(-1)}); }), "to feed back but got -1"));
+  CHECK(holds(error_of([&] { session.think({.halt = halt::head(at::ones({1}), at::zeros({1}))}); }),
+              "expected a head of 32 weights but got 1"));
+}
+
+TEST_CASE("thoughts at many positions: their inputs are checked like one thought's") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  for (const at::Tensor& inputs :
+       {at::zeros({1, 1, 32}), at::zeros({2, 1, 8}), at::zeros({2, 2, 32}), at::zeros({2, 1, 32}, at::kLong)}) {
+    Session session = prompted(model);
+    const auto error = error_of(
+        [&] { session.think_in_parallel({.positions = 1, .inputs = [&](const ParallelState&) { return inputs; }}); });
+    CHECK(holds(error, "[think_in_parallel] expected"));
+    Unroll unroll(*model, kPrompts);
+    const auto unrolled = error_of(
+        [&] { unroll.feed_in_parallel({.positions = 1, .inputs = [&](const ParallelState&) { return inputs; }}); });
+    CHECK(holds(unrolled, "[unroll] expected"));
+  }
+  Session session = prompted(model);
+  const auto halfway = [](const ParallelState& state) {
+    return state.iteration < 2 ? at::zeros({2, 3, 32}) : at::Tensor();
+  };
+  CHECK(error_of([&] { session.think_in_parallel({.positions = 3, .iterations = 3, .inputs = halfway}); }) != "");
+  CHECK(session.lengths() == std::vector<int64_t>{3, 1});
+  CHECK(at::equal(session.logits_BV(), prompted(model).logits_BV()));
+}
+
+TEST_CASE("feed: one list goes to every row, a list of lists is a list for each, whatever their lengths") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  Session braces = prompted(model), spelled = prompted(model), all = prompted(model), both = prompted(model);
+  braces.feed({{5}, {6}});
+  spelled.feed(TokenRows{{5}, {6}});
+  CHECK(braces.lengths() == std::vector<int64_t>{4, 2});
+  CHECK(at::equal(braces.logits_BV(), spelled.logits_BV()));
+  const int64_t token = 5;
+  all.feed({token, token + 1});
+  both.feed({{5, 6}, {5, 6}});
+  CHECK(at::equal(all.logits_BV(), both.logits_BV()));
+  Session one_row_stays = prompted(model);
+  one_row_stays.feed({{}, {5}});
+  CHECK(one_row_stays.lengths() == std::vector<int64_t>{3, 2});
+}
+
+TEST_CASE("notes of rules outlive a feed that is refused, and tell after a truncation how many thoughts are left") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  Session session = prompted(model);
+  session.think({.max_steps = 3});
+  session.notes(0).numbers["own"] = 1;
+  CHECK(holds(error_of([&] { session.feed(TokenRows{std::vector<int64_t>(40, 1), {}}); }), "[feed] expected"));
+  CHECK(session.notes(0).thoughts == 3);
+  CHECK(session.notes(0).number("own", 0) == 1);
+  session.truncate(std::vector<int64_t>{5, 4});  // row 0 keeps two thoughts, row 1 all
+  CHECK(session.notes(0).thoughts == 2);
+  CHECK(session.notes(0).number("own", 0) == 0);
+  CHECK(session.notes(1).thoughts == 3);
+  session.truncate(std::vector<int64_t>{2, 1});
+  CHECK(session.notes(0).thoughts == 0);
+}
+
+TEST_CASE("an unrolled batch names what it cannot take") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const int64_t V = model->config().vocab_size;
+  CHECK(holds(error_of([&] {
+                Unroll(*model, {{1}, {2, V}});
+              }),
+              "[unroll] expected token ids of 0 to " + std::to_string(V - 1) + " but got " + std::to_string(V) +
+                  " in row 1, position 1"));
+  CHECK(holds(error_of([&] { Unroll(*model, kPrompts, false, {.recurrences = 3}); }), "without recurrent depth"));
+  Unroll unroll(*model, kPrompts);
+  CHECK(holds(error_of([&] { unroll.feed(at::zeros({1, 1, 32})); }), "[unroll] expected vectors of shape [2, 1, 32]"));
+  const TrainingRow row{.prompt = {1}, .rest = {3, -100}, .rest_trained = {0, 1}};
+  CHECK(holds(error_of([&] { unroll.feed_rest({row}); }), "expected a rest for each of 2 rows but got 1"));
+  CHECK(holds(error_of([&] { unroll.feed_rest({row, row}); }), "but got -100 in row 0, position 1"));
+  CHECK(holds(error_of([&] { token_loss(*model, at::zeros({1, 2, 32}), {row}); }), "[token_loss] expected token ids"));
+  CHECK(holds(error_of([&] { latent_loss(*model, {row}); }), "[latent_loss] expected token ids"));
+}
