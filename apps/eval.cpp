@@ -9,6 +9,7 @@
 #include "apps/runtime.h"
 #include "apps/terminal.h"
 #include "eval/compare.h"
+#include "eval/comparison_rows.h"
 
 namespace tacit {
 namespace {
@@ -67,7 +68,9 @@ int run_eval(const std::vector<std::string>& args) {
     return kDone;
   }
   if (result.finished_before) {
-    std::cerr << "tacit: " << out.string() << " was finished before; these are its results\n";
+    const std::string by = rescored_by(result.record);
+    std::cerr << "tacit: " << out.string() << " was finished before; these are its results"
+              << (by.empty() ? "" : ", scored again by " + by + " ('tacit rescore')") << "\n";
   }
   if (common.json) {
     std::cout << dump(to_json(result.metrics), 2) << "\n";

@@ -213,6 +213,8 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
   const size_t base = index_of(rows, baseline);
   for (size_t r = 0; r < rows.size(); ++r) {
     ComparisonRow row{.name = rows[r].name, .metrics = pool_metrics(rows[r], samples, r)};
+    row.halts_by_answer = halts_by_answer(rows[r]);
+    row.answered_again = count_answered_again(rows[r], samples, r);
     row.seeds = pool_seeds(rows[r], samples, r);
     row.by_latents = pool_latents(rows[r], row.metrics);
     row.tested = base < rows.size() && r != base && !clean.contains(row.name);

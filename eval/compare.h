@@ -55,8 +55,11 @@ struct ComparisonRow {
   std::vector<SeedScore> seeds;          // where the row pools several
   std::vector<LatentsScore> by_latents;  // where they were run, in rising order
   // No other row is at least as accurate for fewer mean_flops, or more so for as many. Rows with something changed do
-  // not count.
+  // not count, nor do those that halt by the reference answer.
   bool on_front = false;
+  bool halts_by_answer = false;  // the halting rule reads the reference answer (HaltRule::Kind::oracle)
+  // Texts that write the checkpoint's answer marker again and behind it another answer than the one that is scored.
+  int64_t answered_again = 0;
 };
 
 struct Comparison {

@@ -70,6 +70,8 @@ OrderedJson row_json(const ComparisonRow& row) {
   if (!row.seeds.empty()) json["seeds"] = seeds_json(row.seeds);
   if (!row.by_latents.empty()) json["by_latents"] = latents_json(row.by_latents);
   json["on_front"] = row.on_front;
+  if (row.halts_by_answer) json["halts_by_answer"] = true;
+  if (row.answered_again > 0) json["answered_again"] = row.answered_again;
   return json;
 }
 

@@ -1,6 +1,7 @@
 #include "eval/comparison_rows.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -70,24 +71,6 @@ bool repeats_alike(const Run& run) {
   return first.size() < run.samples.size();
 }
 
-// By what a run was scored again, of several scorers the one that decides: "gsm8k_strict, as task other of
-// 1f2e3d4c (its file's hash), on corrected.jsonl"; "" = it was not.
-std::string rescored_by(const OrderedJson& record) {
-  const auto field = [](const OrderedJson& json, const char* name) {
-    return json.is_object() ? json.value(name, OrderedJson()) : OrderedJson();
-  };
-  const OrderedJson again = field(record, "rescored");
-  if (again.is_null()) return "";
-  const auto differs = [&](const char* name) { return field(again, name) != field(record, name); };
-  std::string out = again.at("scorers").at(0).get<std::string>();
-  if (differs("task") || differs("task_sha256")) {
-    out += ", as task " + again.at("task").get<std::string>();
-    if (again.contains("task_sha256")) out += " of " + again.at("task_sha256").get<std::string>().substr(0, 8);
-  }
-  if (again.contains("data") && differs("data_sha256")) out += ", on " + again.at("data").get<std::string>();
-  return out;
-}
-
 // "final #2" of the second of several models that are called alike and faced the same problems.
 void number_namesakes(std::vector<SeedScore>& scores) {
   std::map<std::pair<uint64_t, std::string>, std::vector<SeedScore*>> alike;
@@ -114,6 +97,39 @@ std::string power_text(const ComparisonRow& row, const PairedSamples& samples) {
              fixed_text(100 * *power.smallest_difference, 1) + " points";
   }
   return out + (wants.empty() ? "" : "; " + wants) + ")";
+}
+
+// Words, so that 1 does not stand in 12.
+bool holds_words(const std::string& text, const std::string& words) {
+  const auto in_word = [&](size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at]));
+  };
+  for (size_t at = text.find(words); at != text.npos; at = text.find(words, at + 1)) {
+    if ((at == 0 || !in_word(at - 1)) && !in_word(at + words.size())) return true;
+  }
+  return false;
+}
+
+bool answers_again(const Sample& sample, const std::string& marker) {
+  constexpr const char* kSpace = " \t\r\n";
+  if (!sample.extracted) return false;
+  for (size_t at = sample.text.find(marker); at != std::string::npos;) {
+    const size_t behind = at + marker.size(), next = sample.text.find(marker, behind);
+    std::string answer = sample.text.substr(behind, next == std::string::npos ? next : next - behind);
+    answer.erase(0, std::min(answer.find_first_not_of(kSpace), answer.size()));
+    answer.erase(std::min(answer.find('\n'), answer.size()));
+    if (!answer.empty() && !holds_words(answer, sample.answer)) return true;
+    at = next;
+  }
+  return false;
+}
+
+// What asks the checkpoint for its answer, "" where the run does not say.
+std::string answer_marker(const OrderedJson& record) {
+  static const OrderedJson::json_pointer kMarker("/settings/markers/answer");
+  return record.is_object() && record.contains(kMarker) && record.at(kMarker).is_string()
+             ? record.at(kMarker).get<std::string>()
+             : "";
 }
 
 }  // namespace
@@ -167,6 +183,23 @@ std::vector<LatentsScore> pool_latents(const ComparedRow& row, const Metrics& ow
   return out;
 }
 
+bool halts_by_answer(const ComparedRow& row) {
+  return std::ranges::any_of(
+      row.runs, [](const Run& run) { return run.record.is_object() && run.record.value("halt", "") == "oracle"; });
+}
+
+int64_t count_answered_again(const ComparedRow& row, const PairedSamples& samples, size_t r) {
+  std::set<const Sample*> found;
+  for (size_t k = 0; k < row.runs.size(); ++k) {
+    const std::string marker = answer_marker(row.runs[k].record);
+    if (marker.empty()) continue;
+    for (const Sample* sample : samples.of_run(r, static_cast<int64_t>(k))) {
+      if (answers_again(*sample, marker)) found.insert(sample);
+    }
+  }
+  return std::ssize(found);
+}
+
 void correct_for_many(Comparison& comparison) {
   std::vector<double> against_baseline, against_clean;
   for (const ComparisonRow& row : comparison.rows) {
@@ -187,10 +220,11 @@ void mark_front(std::vector<ComparisonRow>& rows) {
     return a.mean_flops > 0 && a.mean_flops <= b.mean_flops && a.accuracy >= b.accuracy &&
            (a.mean_flops < b.mean_flops || a.accuracy > b.accuracy);
   };
+  const auto counts = [](const ComparisonRow& row) { return !row.clean && !row.halts_by_answer; };
   for (ComparisonRow& row : rows) {
     row.on_front =
-        row.metrics.mean_flops > 0 && !row.clean && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
-          return !other.clean && beats(other.metrics, row.metrics);
+        row.metrics.mean_flops > 0 && counts(row) && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
+          return counts(other) && beats(other.metrics, row.metrics);
         });
   }
 }
@@ -212,6 +246,22 @@ std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& r
       out.push_back(std::move(found));
     }
   }
+  return out;
+}
+
+std::string rescored_by(const OrderedJson& record) {
+  const auto field = [](const OrderedJson& json, const char* name) {
+    return json.is_object() ? json.value(name, OrderedJson()) : OrderedJson();
+  };
+  const OrderedJson again = field(record, "rescored");
+  if (again.is_null()) return "";
+  const auto differs = [&](const char* name) { return field(again, name) != field(record, name); };
+  std::string out = again.at("scorers").at(0).get<std::string>();
+  if (differs("task") || differs("task_sha256")) {
+    out += ", as task " + again.at("task").get<std::string>();
+    if (again.contains("task_sha256")) out += " of " + again.at("task_sha256").get<std::string>().substr(0, 8);
+  }
+  if (again.contains("data") && differs("data_sha256")) out += ", on " + again.at("data").get<std::string>();
   return out;
 }
 
@@ -311,6 +361,24 @@ std::vector<std::string> notes_on_runs(const std::vector<ComparedRow>& rows, con
   }
   if (!more.empty())
     notes.push_back("compared on the " + std::to_string(samples.problems) + " problems that all rows have; " + more);
+  std::map<std::string, std::set<int64_t>> repeats;  // by row
+  for (const ComparedRow& row : rows) {
+    for (const Run& run : row.runs) {
+      for (const Sample& sample : run.samples) repeats[row.name].insert(sample.repeat);
+    }
+  }
+  std::set<int64_t> common;
+  for (const Sample* sample : samples.rows[0]) common.insert(sample->repeat);
+  std::string longer;
+  for (const ComparedRow& row : rows) {
+    const size_t own = repeats[row.name].size();
+    if (own > common.size()) longer += (longer.empty() ? "" : ", ") + row.name + " has " + std::to_string(own);
+  }
+  if (!longer.empty()) {
+    const std::string of_each = common.size() == 1 ? "the one sample of a problem"
+                                                   : "the " + std::to_string(common.size()) + " samples of a problem";
+    notes.push_back("compared on " + of_each + " (repeats) that all rows have; " + longer);
+  }
   return notes;
 }
 

@@ -20,11 +20,35 @@ std::string beaten_by_rule(const Comparison& comparison) {
   if (rule == nullptr) return "";
   std::string rows;
   for (const ComparisonRow* row : plain_rows(comparison)) {
+    if (row->halts_by_answer) continue;
     if (row->metrics.accuracy_ci.low <= rule->accuracy) join(rows, row->name);
   }
   if (rows.empty()) return "";
   return "Not shown to beat a rule that never looks for the answer (“" + rule->name + "”, " +
          percent_text(rule->accuracy) + " %): " + rows + ". The interval holds it or lies below.";
+}
+
+std::string halted_by_answer(const Comparison& comparison) {
+  std::string rows;
+  for (const ComparisonRow& row : comparison.rows) {
+    if (row.halts_by_answer) join(rows, row.name);
+  }
+  return rows.empty() ? ""
+                      : "The halting rule reads the reference answer (oracle), so that the accuracy is a bound and not "
+                        "a result; neither on the front nor held against the rules that never look for the answer: " +
+                            rows + ".";
+}
+
+std::string answered_again(const Comparison& comparison) {
+  std::string rows;
+  for (const ComparisonRow& row : comparison.rows) {
+    if (row.answered_again == 0) continue;
+    join(rows, row.name + " " + std::to_string(row.answered_again) + " of " + std::to_string(row.metrics.examples));
+  }
+  return rows.empty() ? ""
+                      : "Texts that write the answer marker themselves and behind it another answer than the one that "
+                        "is scored: " +
+                            rows + ".";
 }
 
 std::string thoughts_without_effect(const Comparison& comparison) {
@@ -79,8 +103,10 @@ std::string thin_depths(const Comparison& comparison) {
 }  // namespace
 
 std::vector<std::string> negative_findings(const Comparison& comparison) {
-  std::vector<std::string> out = {beaten_by_rule(comparison), thoughts_without_effect(comparison),
-                                  lost_to_holm(comparison), cut_off(comparison), thin_depths(comparison)};
+  std::vector<std::string> out = {
+      beaten_by_rule(comparison), halted_by_answer(comparison), thoughts_without_effect(comparison),
+      lost_to_holm(comparison),   cut_off(comparison),          answered_again(comparison),
+      thin_depths(comparison)};
   std::erase(out, "");
   return out;
 }

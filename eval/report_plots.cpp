@@ -70,7 +70,7 @@ std::vector<XyPlot> cost_plot(const Comparison& comparison, const Cost& cost) {
     PlotPoint p{value / size, 100 * m.accuracy, in_percent(m.accuracy_ci),
                 row->name + ": " + accuracy_text(m.accuracy, m.accuracy_ci) + ", " + significant_text(value / size) +
                     " " + unit + " a problem"};
-    all.push_back(p);
+    if (!row->halts_by_answer) all.push_back(p);
     if (row->on_front) marked.push_back(p);
     plot.series.push_back({row->name, style_of(comparison, row->name), {std::move(p)}});
   }

@@ -30,6 +30,7 @@ TEST_CASE("rescore: --dry says what would change, then it is changed, and the ru
   CHECK(Json::parse(read_file(scratch / "run/metrics.json", "test")).at("not_extracted") == 6);
   eval.pop_back();  // --json
   CHECK(holds(run_tacit(eval).out, "model scored again by boolean"));
+  CHECK(holds(run_tacit(eval).err, "was finished before; these are its results, scored again by boolean"));
   CHECK(run_tacit({"rescore", scratch / "run"}).code == 0);
   CHECK(read_file(scratch / "run/samples.jsonl", "test") == samples);
   CHECK(run_tacit(eval).code == 0);

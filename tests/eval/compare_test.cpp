@@ -123,6 +123,59 @@ TEST_CASE("runs are compared on their common examples, whatever their order") {
   CHECK(c.heuristics.size() == 2);  // of `some`, whose examples are the common ones
 }
 
+TEST_CASE("repeats that not all rows have are left out, and a note says so") {
+  const Run once = hand_made("once", "10");
+  Run thrice = once;
+  for (int64_t repeat = 1; repeat < 3; ++repeat) {
+    for (Sample sample : once.samples) {
+      sample.repeat = repeat;
+      sample.correct = true;
+      thrice.samples.push_back(sample);
+    }
+  }
+  thrice.metrics = score_samples(thrice.samples, thrice.metrics);
+  const Comparison c = compare({{"once", once}, {"thrice", thrice}}, "");
+  CHECK(c.rows[1].metrics.accuracy == .5);
+  CHECK(c.notes.back() == "compared on the one sample of a problem (repeats) that all rows have; thrice has 3");
+  CHECK(holds(markdown_table(c), c.notes.back()));
+  CHECK(to_json(c).at("notes").back() == c.notes.back());
+  for (const std::string& note : compare({{"a", thrice}, {"b", thrice}}, "").notes)
+    CHECK_FALSE(holds(note, "repeats)"));
+}
+
+TEST_CASE("a row that halts by the reference answer is on no front and held against no rule, and a finding says so") {
+  Run told = hand_made("told", "1111111111111111"), own = hand_made("own", "1111111111110000");
+  told.record = {{"halt", "oracle"}};
+  told.metrics.mean_flops = own.metrics.mean_flops = 0;
+  for (Sample& sample : told.samples) sample.flops = 10;
+  for (Sample& sample : own.samples) sample.flops = 20;
+  const Comparison c = compare({{"told", told}, {"own", own}}, "");
+  CHECK_FALSE(c.rows[0].on_front);
+  CHECK(c.rows[1].on_front);
+  const OrderedJson json = to_json(c);
+  CHECK(json.at("rows").at(0).at("halts_by_answer") == true);
+  CHECK_FALSE(json.at("rows").at(1).contains("halts_by_answer"));
+  std::string findings = json.at("findings").dump();
+  CHECK(holds(findings, "reads the reference answer (oracle)"));
+  CHECK(holds(findings, "never look for the answer: told."));
+}
+
+TEST_CASE("texts with the answer marker again and another answer behind it are counted") {
+  Run run = hand_made("cot", "111111");
+  run.record = {{"settings", {{"markers", {{"answer", "[A]"}}}}}};
+  const std::vector<std::string> texts = {"3 7 [A] 7", "3 [A] 3", "3 [A]", "3", "3 [A] 3 [A] 13", "3 [A] 4"};
+  for (size_t i = 0; i < texts.size(); ++i) {
+    run.samples[i].text = texts[i];
+    run.samples[i].answer = "3";
+  }
+  const Comparison c = compare({{"cot", run}}, "");
+  CHECK(c.rows[0].answered_again == 3);
+  CHECK(holds(markdown_table(c), "than the one that is scored: cot 3 of 6."));
+  CHECK(to_json(c).at("rows").at(0).at("answered_again") == 3);
+  run.record = nullptr;
+  CHECK(compare({{"cot", run}}, "").rows[0].answered_again == 0);
+}
+
 TEST_CASE("no baseline, no test") {
   const Comparison c = compare({{"a", hand_made("a", "10")}, {"b", hand_made("b", "01")}}, "");
   CHECK(c.rows[1].only_this == 0);
