@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
 #include "eval/scorers/plain_text.h"
 #include "lib/core/error.h"
@@ -12,7 +13,7 @@ namespace {
 // "B", "(B)", "b.", "B)" as 1; nothing where it is another text or no letter of one of `count` choices.
 std::optional<int64_t> letter_alone(const std::string& text, size_t count) {
   std::string plain = stripped(text);
-  std::erase_if(plain, [](char c) { return c == '(' || c == ')' || c == '.' || c == ':' || c == '*'; });
+  std::erase_if(plain, [](char c) { return std::string_view("().:*{}$").find(c) != std::string_view::npos; });
   if (plain.size() != 1) return std::nullopt;
   const int64_t place = std::toupper(static_cast<unsigned char>(plain[0])) - 'A';
   if (place < 0 || place >= static_cast<int64_t>(count)) return std::nullopt;
@@ -90,8 +91,30 @@ std::optional<int64_t> bracketed(const std::string& text, size_t count, bool las
 std::optional<int64_t> leading(const std::string& text, size_t count) {
   const std::string plain = stripped(text);
   if (plain.empty() || !std::isupper(static_cast<unsigned char>(plain[0]))) return std::nullopt;
-  if (plain.size() > 1 && std::string_view(".):,*\n").find(plain[1]) == std::string_view::npos) return std::nullopt;
+  if (plain.size() > 1 && std::string_view(".):,*}$\n").find(plain[1]) == std::string_view::npos) return std::nullopt;
   return letter_alone(plain.substr(0, 1), count);
+}
+
+// Without "\text{" and its like, in which a box may hold its letter.
+std::string without_font(std::string text) {
+  for (const std::string_view font : {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "\\mbox{"}) {
+    if (text.starts_with(font)) text.erase(0, font.size());
+  }
+  return text;
+}
+
+// What stands behind an announcement: "b", "b) 7", "option B because ..".
+std::optional<int64_t> announced_letter(const std::string& tail, size_t count) {
+  const std::string text = without_font(stripped(tail)), line = text.substr(0, text.find('\n'));
+  if (const auto letter = letter_alone(line, count)) return letter;
+  if (line.size() > 1 && line[1] == ')') return letter_alone(line.substr(0, 1), count);
+  const std::string lower = lower_case(line);
+  for (const std::string_view word : {"option ", "choice ", "letter "}) {
+    const size_t at = word.size() + (lower.starts_with("the ") ? 4 : 0);
+    if (!std::string_view(lower).substr(at - word.size()).starts_with(word)) continue;
+    if (!in_word(line, at + 1)) return letter_alone(line.substr(at, 1), count);
+  }
+  return std::nullopt;
 }
 
 std::optional<int64_t> by_text(const std::string& text, const std::vector<std::string>& choices) {
@@ -160,6 +183,7 @@ std::optional<int64_t> written_choice(const Example& example, const std::string&
   }
   if (const auto letter = bracketed(tail, choices.size(), /*last=*/!is_announced)) return letter;
   if (const auto letter = leading(tail, choices.size())) return letter;
+  if (const auto letter = is_announced ? announced_letter(tail, choices.size()) : std::nullopt) return letter;
   return by_text(whole, choices);
 }
 

@@ -28,10 +28,20 @@ std::string digit_line(std::string_view text, bool last) {
   return out;
 }
 
+// Up to the brace that closes the box, as in \boxed{(1+2)*8}.
+std::string within_box(const std::string& line) {
+  int64_t open = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '{') ++open;
+    if (line[i] == '}' && --open < 0) return line.substr(0, i);
+  }
+  return line;
+}
+
 std::string expression(const Example&, const std::string& text) {
   std::string line = digit_line(announced(text), /*last=*/announcements(text).empty());
   line = line.substr(0, line.find("</answer>"));
-  line = stripped(line.substr(0, line.find('=')));
+  line = stripped(within_box(line.substr(0, line.find('='))));
   while (line.ends_with('.') || line.ends_with('$') || line.ends_with('*')) line.pop_back();
   while (line.starts_with('$') || line.starts_with('*')) line.erase(0, 1);
   return evaluate_arithmetic(line) ? stripped(line) : "";

@@ -54,7 +54,7 @@ class NumberReader {
 
   // With fraction, mixed fraction or exponent. Moves behind what it read, also where that is no number.
   std::optional<Rational> number() {
-    if (at("\\frac{") || at("\\dfrac{") || at("\\tfrac{")) return latex_fraction();
+    if (at("\\frac") || at("\\dfrac") || at("\\tfrac")) return latex_fraction();
     if (!digit(peek()) && !(peek() == '.' && digit(peek(1)))) return std::nullopt;
     const bool whole = digit(peek()) && (at_ == 0 || text_[at_ - 1] != '/');  // 12/05/2020 holds no fraction
     std::optional<Rational> value = decimal();
@@ -66,7 +66,16 @@ class NumberReader {
     return scaled(*value);
   }
 
-  // Digits with commas between groups of three, and decimals; integer_ says whether there were none of either.
+  // Bytes of what stands between groups of three digits, as people write it and in LaTeX; 0 where that is not here.
+  size_t group_mark() const {
+    for (const std::string_view mark : {",\\!", "{,}", "\\,", ","}) {
+      const size_t digits = at_ + mark.size();
+      if (at(mark) && digits_end(digits) == digits + 3) return mark.size();
+    }
+    return 0;
+  }
+
+  // Digits with commas between groups of three, and decimals; integer_ says whether there were none of these.
   std::optional<Rational> decimal() {
     std::string whole;
     const size_t begin = at_;
@@ -74,10 +83,9 @@ class NumberReader {
     whole = text_.substr(begin, at_ - begin);
     integer_ = !whole.empty();
     if (!whole.empty() && whole.size() <= 3) {
-      while (peek() == ',' && digits_end(at_ + 1) == at_ + 4) {
-        whole += text_.substr(at_ + 1, 3);
-        at_ += 4;
-        integer_ = false;
+      while (const size_t mark = group_mark()) {
+        whole += text_.substr(at_ + mark, 3);
+        at_ += mark + 3;
       }
     }
     std::string decimals;
@@ -103,9 +111,15 @@ class NumberReader {
     return Rational(value);
   }
 
-  // " 1/2" behind an integer: 2 1/2 is five halves.
+  // " 1/2", "\frac{1}{2}" or " \frac{1}{2}" behind an integer: 2 1/2 is five halves.
   std::optional<Rational> mixed_part() {
     const size_t begin = at_;
+    if (peek() == ' ') ++at_;
+    if (peek() == '\\') {
+      const std::optional<Rational> part = number();
+      if (part && *part < 1) return part;
+    }
+    at_ = begin;
     if (peek() != ' ' || !digit(peek(1))) return std::nullopt;
     const size_t end = digits_end(at_ + 1);
     if (end - begin > kMostDigits) return std::nullopt;
@@ -152,20 +166,29 @@ class NumberReader {
     return std::pair{minus ? -value : value, end};
   }
 
-  // \frac{a}{b} of plain integers.
+  // What a command takes next: digits in braces, or a single one. Moves behind it.
+  std::string_view argument() {
+    while (peek() == ' ') ++at_;
+    const bool braces = peek() == '{';
+    const size_t begin = at_ + (braces ? 1 : 0);
+    const size_t end = braces ? digits_end(begin) : std::min(digits_end(begin), begin + 1);
+    if (end == begin || end - begin > kMostDigits || (braces && !text_.substr(end).starts_with("}"))) return {};
+    at_ = end + (braces ? 1 : 0);
+    return text_.substr(begin, end - begin);
+  }
+
+  // \frac{a}{b} of plain integers, and \frac12 where no further digit follows.
   std::optional<Rational> latex_fraction() {
-    const size_t begin = at_, open = text_.find('{', at_);
-    const size_t top = digits_end(open + 1), between = top + 2;
-    const size_t bottom = between <= text_.size() ? digits_end(between) : between;
-    const bool well = top > open + 1 && text_.substr(top).starts_with("}{") && bottom > between &&
-                      bottom < text_.size() && text_[bottom] == '}' && bottom - open <= kMostDigits;
-    const Integer over = well ? integer_of(text_.substr(between, bottom - between)) : Integer(0);
+    const size_t begin = at_;
+    at_ = text_.find("frac", at_) + 4;
+    const std::string_view top = argument(), bottom = top.empty() ? top : argument();
+    const bool ends = text_[at_ - 1] == '}' || !digit(peek());
+    const Integer over = bottom.empty() || !ends ? Integer(0) : integer_of(bottom);
     if (over == 0) {
       at_ = begin + 1;  // its digits are numbers of their own
       return std::nullopt;
     }
-    at_ = bottom + 1;
-    return Rational(integer_of(text_.substr(open + 1, top - open - 1)), over);
+    return Rational(integer_of(top), over);
   }
 
   // Where the minus sign stands that belongs to a number at `begin`; `begin` where there is none.
