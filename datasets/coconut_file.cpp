@@ -7,6 +7,7 @@
 #include "lib/core/data_file.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/json_exact.h"
 
 namespace tacit {
 namespace {
@@ -48,7 +49,7 @@ bool is_json(const std::filesystem::path& path) {
 }
 
 std::vector<Example> read_list(const std::filesystem::path& path) {
-  const Json list = read_json(path, kReadCoconut);
+  const Json list = read_json_exact(path, kReadCoconut);
   std::vector<Example> examples;
   for (size_t i = 0; i < list.size(); ++i) {
     const JsonReader item(list[i], kReadCoconut, path.string(), "item " + std::to_string(i));

@@ -5,6 +5,7 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/json_exact.h"
 
 namespace tacit {
 
@@ -52,7 +53,7 @@ Example parse_line(std::string_view text, int64_t number, const std::filesystem:
   const std::string source = path.string() + ", line " + std::to_string(number);
   Json json;
   try {
-    json = parse_json(text, operation, source);
+    json = parse_json_exact(text, operation, source);
   } catch (const Error& error) {
     const std::string cause = error.what();
     reject_line(text, number, path, " (" + cause.substr(std::min(cause.size(), operation.size() + 3)) + ")");

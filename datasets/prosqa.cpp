@@ -5,6 +5,7 @@
 #include "datasets/reach.h"
 #include "datasets/reach_text.h"
 #include "lib/core/error.h"
+#include "lib/core/json_exact.h"
 
 namespace tacit {
 namespace {
@@ -103,7 +104,7 @@ Example english_example(const Item& item, const GraphProblem& problem, const std
 }  // namespace
 
 std::vector<Example> read_prosqa(const std::filesystem::path& path, ReachStyle style, int64_t labels, uint64_t seed) {
-  const Json json = read_json(path, "read_prosqa");
+  const Json json = read_json_exact(path, "read_prosqa");
   const std::string file = path.string();
   const std::string stem = path.stem().string();
   if (!json.is_array()) fail("read_prosqa", "expected a list of items but got ", excerpt(json), " in ", file);

@@ -8,6 +8,7 @@
 #include "lib/core/data_file.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/json_exact.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
@@ -23,7 +24,7 @@ void require_object(const Json& value, const std::string& place, const std::stri
 
 std::vector<FileRecord> read_list(const std::filesystem::path& path, const RecordOptions& options,
                                   const std::string& operation) {
-  const Json file = read_json(path, operation);
+  const Json file = read_json_exact(path, operation);
   const Json* list = options.list.empty() ? &file : find_path(file, options.list);
   const std::string what = options.list.empty() ? "a list" : "a list at '" + options.list + "'";
   require(list != nullptr, operation, "expected ", what, " but got nothing in ", path.string());
@@ -54,7 +55,7 @@ std::vector<FileRecord> read_lines(const std::filesystem::path& path, const Reco
     if (enough || text.find_first_not_of(" \t\r") == text.npos) return;
     FileRecord record{Json(), line_of(path, number)};
     if (options.format == RecordFormat::jsonl) {
-      record.value = parse_json(text, operation, record.place);
+      record.value = parse_json_exact(text, operation, record.place);
       require_object(record.value, record.place, operation);
     } else {
       require_utf8(std::string(text), record.place, operation);

@@ -1,12 +1,14 @@
 #include "lib/core/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <set>
 #include <utility>
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/json_exact.h"
 #include "lib/core/nearest.h"
 
 namespace tacit {
@@ -67,6 +69,37 @@ void check_nesting(std::string_view text, std::string_view operation, std::strin
   }
 }
 
+// Whether digits, perhaps with a minus sign, are an int64_t or a uint64_t.
+bool fits_64_bits(std::string_view number) {
+  int64_t with_sign = 0;
+  uint64_t without = 0;
+  const auto read = [&](auto& value) {
+    return std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc();
+  };
+  return read(with_sign) || read(without);
+}
+
+void check_whole_numbers(std::string_view text, std::string_view operation, std::string_view source) {
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') ++i;
+    if (c == '"') in_string = !in_string;
+    if (in_string || (c != '-' && (c < '0' || c > '9'))) continue;
+    const size_t end = std::min(text.find_first_not_of("+-.0123456789eE", i), text.size());
+    const std::string_view number = text.substr(i, end - i);
+    if (number.find_first_of(".eE") == number.npos && !fits_64_bits(number)) {
+      const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(i), '\n');
+      const bool several = text.find('\n') < text.find_last_not_of(" \t\r\n");
+      fail(operation,
+           "expected a whole number of at most 64 bits, or a text (\"..\"), which keeps every digit, but got ",
+           shortened(std::string(number), kShownValue), " in ",
+           several ? "line " + std::to_string(line) + " of " : std::string(), source);
+    }
+    i = end - 1;
+  }
+}
+
 template <class Parse>
 Json parse_checked(std::string_view text, std::string_view operation, std::string_view source, int max_depth,
                    Parse parse) {
@@ -115,6 +148,16 @@ Json parse_json_unique(std::string_view text, std::string_view operation, std::s
   };
   return parse_checked(text, operation, source, max_depth,
                        [&] { return Json::parse(text.begin(), text.end(), check); });
+}
+
+Json parse_json_exact(std::string_view text, std::string_view operation, std::string_view source, int max_depth) {
+  Json json = parse_json_unique(text, operation, source, max_depth);
+  check_whole_numbers(text, operation, source);
+  return json;
+}
+
+Json read_json_exact(const std::filesystem::path& path, std::string_view operation) {
+  return parse_json_exact(read_file(path, operation), operation, path.string());
 }
 
 Json read_json(const std::filesystem::path& path, std::string_view operation) {

@@ -53,6 +53,25 @@ TEST_CASE("CSV: what a writer of RFC 4180 writes is read back, whatever the fiel
   }
 }
 
+TEST_CASE("a name twice and a number that a double would round are refused by file and line") {
+  const ScratchFolder scratch;
+  const auto error = [&](const std::string& text, RecordFormat format) {
+    return error_of([&] { read(scratch, text, {.format = format}); });
+  };
+  const std::string first = R"({"a": 1})";
+  const std::string twice = error(first + "\n" + R"({"a": 1, "a": 2})" + "\n", RecordFormat::jsonl);
+  CHECK(holds(twice, "got \"a\" twice in line 2 of "));
+  const std::string large = error(first + "\n" + R"({"a": 123456789012345678901})" + "\n", RecordFormat::jsonl);
+  CHECK(holds(large, "or a text (\"..\"), which keeps every digit, but got 123456789012345678901 in line 2 of "));
+  CHECK(holds(error("[{\"a\": 1},\n{\"a\":\n[-9223372036854775809]}]\n", RecordFormat::json), "in line 3 of "));
+  CHECK(read(scratch, R"({"a": 18446744073709551615, "b": -9223372036854775808})", {.format = RecordFormat::jsonl})
+            .size() == 1);
+  CHECK(read(scratch,
+             R"({"a": "123456789012345678901 \" 99999999999999999999", "b": 1e30, "c": 99999999999999999999.5})",
+             {.format = RecordFormat::jsonl})
+            .size() == 1);
+}
+
 TEST_CASE("records of every format, and where they stand") {
   const ScratchFolder scratch;
   const std::string file = (scratch / "data").string();
