@@ -252,7 +252,7 @@ RunOptions run_options(const Options& options, const CompareFlags& flags, const 
   for (const auto& [name, value] : given.items()) {
     if (known.contains(name)) out.options[name] = value;
   }
-  if (model.halts) out.halt = flags.halt;
+  if (model.halts && run.sweep != 0) out.halt = flags.halt;  // without thoughts there is nothing to end
   out.intervention = row.intervention;
   out.command = flags.command;
   out.task_options.seed += static_cast<uint64_t>(run.seed);

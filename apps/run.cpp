@@ -213,6 +213,8 @@ int run_run(const std::vector<std::string>& args) {
   Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences,
                                  parse_method_options(common.method_options));
   if (rule) {
+    require(thinker.procedure.max_thoughts() > 0, "halt", "expected a method that takes thoughts but got '",
+            thinker.procedure.method, "' with none");
     thinker.procedure = with_halt(thinker.procedure, *rule, thinker.loaded.model->config(), common.recurrences,
                                   thinker.loaded.method_weights);
   }

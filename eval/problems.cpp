@@ -79,6 +79,8 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
     drawn["seed"] = procedure_.options.at("seed").get<uint64_t>() + options.seed;
     procedure_ = bind_method(model, options.method, options.latents, drawn);
   }
+  require(!options.halt || procedure_.max_thoughts() > 0, "halt", "expected a method that takes thoughts but got '",
+          procedure_.method, "' with none");
   if (options.halt && options.halt->kind != HaltRule::Kind::oracle) {
     procedure_ = with_halt(procedure_, *options.halt, model.model->config(), options.recurrences, model.method_weights);
   }

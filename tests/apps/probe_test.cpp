@@ -205,3 +205,11 @@ TEST_CASE("chart picture: columns go into panels where the width does not hold t
   CHECK(coloured[4].find("0.80–1.00") != std::string::npos);
   CHECK(coloured[5].find("\x1b[2m") != std::string::npos);  // at chance
 }
+
+TEST_CASE("probe dimension: one problem has no dimension, and the message says how many it takes") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const Finished one = run_tacit({"probe", "dimension", "--model", scratch / "model", "--count", "1"});
+  CHECK(one.code == 1);
+  CHECK(holds(one.err, "expected at least 2 problems"));
+}

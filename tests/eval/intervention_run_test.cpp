@@ -101,6 +101,11 @@ TEST_CASE("without thoughts is what no thoughts give; a method that has none is 
   RunOptions direct = changed_run("zero");
   direct.method = "direct";
   CHECK(holds(error_of([&] { evaluate(model, direct); }), "expected a method that takes thoughts but got 'direct'"));
+  direct.intervention.reset();
+  for (const char* rule : {"oracle", "fixed", "entropy:1"}) {
+    direct.halt = parse_halt_rule(rule);
+    CHECK(holds(error_of([&] { evaluate(model, direct); }), "[halt] expected a method that takes thoughts but got"));
+  }
 }
 
 TEST_CASE(
