@@ -117,9 +117,11 @@ int data_convert(const std::vector<std::string>& args) {
                    did_you_mean(name, formats));
   }
   options.require_option("out");
+  const ReachSource source = source_of_data(name, input);
   ReachOptions reach;
+  if (source == ReachSource::prosqa) reach.style = ReachStyle::english;  // as published, unless asked
   flags.apply(reach);
-  flags.check(options, source_of_data(name, input), reach.style);
+  flags.check(options, source, reach.style);
   write_as(to, out, name == "examples" ? read_examples(input) : read_data(name, input, reach, seed));
   return kDone;
 }

@@ -15,6 +15,7 @@
 #include "datasets/audit.h"
 #include "datasets/text_audit.h"
 #include "eval/prompts.h"
+#include "eval/verdict.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -234,10 +235,11 @@ int data_audit(const std::vector<std::string>& args) {
   } else {
     const std::filesystem::path data = data_file(source, name);
     if (source.empty()) source = data.string();
+    const ReachSource kind = source_of_data(name, data);
     ReachOptions reach;
-    if (name == "prosqa") reach.style = ReachStyle::english;
+    if (kind == ReachSource::prosqa) reach.style = ReachStyle::english;
     flags.apply(reach);
-    flags.check(options, source_of_data(name, data), reach.style);
+    flags.check(options, kind, reach.style);
     options.reject_given({"count"}, "SOURCE file");
     ReachFlags::reject_generator(options, "SOURCE file");
     examples = read_data(name, data, reach, seed);
@@ -246,7 +248,10 @@ int data_audit(const std::vector<std::string>& args) {
   if (std::ranges::all_of(examples, has_graph)) {
     print(audit_reach(examples), source, json);
   } else {
-    print(audit_text(examples, rules_of(examples)), source, json);
+    if (name.empty() && is_generated(source)) name = source;
+    TextVerdict right;  // of a file of no named task: the reference's text
+    if (!name.empty()) right = verdict_of(task(name).scorers.at(0));
+    print(audit_text(examples, rules_of(examples), right), source, json);
   }
   return kDone;
 }

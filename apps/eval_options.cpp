@@ -178,6 +178,8 @@ Strategy decode_option(const std::string& text) {
 
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
                            TaskOptions& to, const std::string& name) {
+  const bool published_text = !name.empty() && tacit::task(name).renders_data && settings.style.empty();
+  if (published_text) to.reach.style = ReachStyle::english;  // to a checkpoint that was trained on no other
   flags.apply(to.reach);
   if (name.empty()) return;  // which fails later
   const Task& of = tacit::task(name);

@@ -8,7 +8,9 @@
 namespace tacit {
 
 void ReachFlags::add_text(Options& options) {
-  options.choice("style", {"symbols", "english"}, &style, "how a graph is told");
+  options.choice("style", {"symbols", "english"}, &style,
+                 "how a graph is told (default: as the checkpoint was trained; else ProsQA's file in English, as "
+                 "published, and generated graphs in symbols)");
   options.add("labels", "N", &labels, "label words of the symbols", 2, kMostLabels);
 }
 

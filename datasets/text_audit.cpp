@@ -12,19 +12,20 @@ namespace {
 
 double share(int64_t part, int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
 
-Heuristic score(const GuessRule& rule, const std::vector<Example>& examples) {
+Heuristic score(const GuessRule& rule, const std::vector<Example>& examples, const TextVerdict& is_right) {
   int64_t decided = 0, right = 0;
   for (const Example& example : examples) {
     const std::string guess = rule.guess(example);
     decided += !guess.empty();
-    right += guess == example.answer;
+    right += !guess.empty() && (is_right ? is_right(example, guess) : guess == example.answer);
   }
   return {rule.name, rule.rule, share(right, std::ssize(examples)), decided};
 }
 
 }  // namespace
 
-TextAudit audit_text(const std::vector<Example>& examples, const std::vector<GuessRule>& rules) {
+TextAudit audit_text(const std::vector<Example>& examples, const std::vector<GuessRule>& rules,
+                     const TextVerdict& right) {
   TextAudit audit;
   audit.examples = std::ssize(examples);
   require(audit.examples > 0, "audit_text", "expected at least 1 example but got none");
@@ -61,9 +62,12 @@ TextAudit audit_text(const std::vector<Example>& examples, const std::vector<Gue
   audit.answers.assign(answers.begin(), answers.end());
   std::ranges::stable_sort(audit.answers, [](const auto& a, const auto& b) { return a.second > b.second; });
   const auto& [most_frequent, times] = audit.answers.front();
+  const int64_t scored =
+      right ? std::ranges::count_if(examples, [&](const Example& example) { return right(example, most_frequent); })
+            : times;
   audit.heuristics.push_back({"most frequent answer", "the answer that most of these examples have, " + most_frequent,
-                              share(times, audit.examples), audit.examples});
-  for (const GuessRule& rule : rules) audit.heuristics.push_back(score(rule, examples));
+                              share(scored, audit.examples), audit.examples});
+  for (const GuessRule& rule : rules) audit.heuristics.push_back(score(rule, examples, right));
   return audit;
 }
 

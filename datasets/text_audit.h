@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +28,10 @@ struct TextAudit {
   // "most frequent answer", then the rules given. A rule that says nothing has not decided and scores nothing.
   std::vector<Heuristic> heuristics;
 };
-TextAudit audit_text(const std::vector<Example>& examples, const std::vector<GuessRule>& rules);
+// Whether the text is a right answer; where a task's scorer says more than whether it is the reference's text.
+using TextVerdict = std::function<bool(const Example& example, const std::string& text)>;
+TextAudit audit_text(const std::vector<Example>& examples, const std::vector<GuessRule>& rules,
+                     const TextVerdict& right = {});
 OrderedJson to_json(const TextAudit& audit);
 
 }  // namespace tacit

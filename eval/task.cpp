@@ -13,6 +13,7 @@
 #include "eval/public_tasks.h"
 #include "eval/scorers/scorers.h"
 #include "eval/scorers/word_scorers.h"
+#include "eval/verdict.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
@@ -98,8 +99,8 @@ Task made_task(const GeneratedTask& made) {
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
   out.scorers = published == nullptr ? std::vector{scorer("as_it_stands")} : scorers_of(*published);
-  out.heuristics = [rules = made.rules](const std::vector<Example>& examples) {
-    return audit_text(examples, rules).heuristics;
+  out.heuristics = [rules = made.rules, scorer = out.scorers.at(0)](const std::vector<Example>& examples) {
+    return audit_text(examples, rules, verdict_of(scorer)).heuristics;
   };
   out.generated = true;
   return out;
@@ -145,13 +146,13 @@ const std::vector<Task>& tasks() {
 }
 
 // What always giving the most frequent answer scores, where answers are so few that it says something.
-std::vector<Heuristic> majority_answer(const std::vector<Example>& examples) {
+std::vector<Heuristic> majority_answer(const std::vector<Example>& examples, const Scorer& scorer) {
   constexpr size_t kFew = 10, kTimes = 5;  // different answers at most; how often each has to come in the mean
   std::set<std::string> answers;
   for (const Example& example : examples) answers.insert(example.answer);
   const bool choice = std::ranges::any_of(examples, [](const Example& e) { return !e.choices.empty(); });
   if (examples.empty() || (!choice && (answers.size() > kFew || answers.size() * kTimes > examples.size()))) return {};
-  return audit_text(examples, {}).heuristics;
+  return audit_text(examples, {}, verdict_of(scorer)).heuristics;
 }
 
 // A file is read once for each content it has: tasks that were handed out stay what they are.
@@ -192,7 +193,9 @@ Task make_task(const TaskSpec& spec) {
     return read_problems(spec, file);
   };
   out.scorers = scorers_of(spec);
-  out.heuristics = majority_answer;
+  out.heuristics = [scorer = out.scorers.at(0)](const std::vector<Example>& examples) {
+    return majority_answer(examples, scorer);
+  };
   out.max_answer_tokens = out.max_sentence_tokens = spec.max_answer_tokens;
   out.prompt = spec.prompt;
   out.stop = spec.stop;

@@ -150,10 +150,32 @@ TEST_CASE("data convert prosqa: English kept, symbols drawn from the seed") {
   const std::string in = scratch / "prosqa.json";
   REQUIRE(run_tacit({"data", "convert", "prosqa", in, "--style", "english", "--out", scratch / "en"}).code == 0);
   CHECK(holds(read_file(scratch / "en", "test"), "Is Tom a rempus or gerpus?"));
+  REQUIRE(run_tacit({"data", "convert", "prosqa", in, "--out", scratch / "default"}).code == 0);
+  CHECK(read_file(scratch / "default", "test") == read_file(scratch / "en", "test"));
   REQUIRE(run_tacit({"data", "convert", "prosqa", in, "--style", "symbols", "--out", scratch / "sy"}).code == 0);
   CHECK(holds(read_file(scratch / "sy", "test"), "[Q]"));
   CHECK(run_tacit({"data", "show", in}).code == 0);
   CHECK(run_tacit({"data", "list"}).code == 0);
+}
+
+TEST_CASE("ProsQA is told in English to a checkpoint that was trained on no style, unless symbols are asked for") {
+  const ScratchFolder scratch;
+  put(scratch / "prosqa.json", kProsqa);
+  write_checkpoint(scratch / "symbols");
+  write_checkpoint(scratch / "plain");
+  Json config = read_json(scratch / "plain/config.json", "test");
+  config["tacit"].erase("style");
+  write_file_atomic(scratch / "plain/config.json", config.dump(), "test");
+  const auto eval = [&](const std::string& model, const std::vector<std::string>& more = {}) {
+    return run_tacit(std::vector<std::string>{"eval", "--model", scratch / model, "--task", "prosqa", "--data",
+                                              scratch / "prosqa.json", "--latency-problems", "0"} +
+                     more);
+  };
+  CHECK(eval("symbols").code == 0);
+  CHECK(eval("plain", {"--style", "symbols"}).code == 0);
+  const Finished english = eval("plain");  // whose words the tokenizer lacks
+  CHECK(english.code == 1);
+  CHECK(holds(english.err, "Tom"));
 }
 
 TEST_CASE("data: bad input names the file and the line, and writes nothing") {
@@ -244,4 +266,15 @@ TEST_CASE("Ctrl-C ends a long generation with 130 and writes nothing") {
   CHECK(WIFEXITED(status));  // without a handler the signal ends it, which a shell calls 130 too
   CHECK(WEXITSTATUS(status) == 130);
   CHECK(scratch.names().empty());
+}
+
+TEST_CASE("data audit: the most frequent answer is scored by the task, not by its spelling") {
+  const ScratchFolder scratch;
+  put(scratch / "24.csv", "Rank,Puzzles\n1,1 1 4 6\n2,1 1 11 11\n3,1 1 3 8\n");
+  const Finished found = run_tacit({"data", "audit", scratch / "24.csv", "--task", "countdown", "--json"});
+  CAPTURE(found.err);
+  REQUIRE(found.code == 0);
+  const Json rule = Json::parse(found.out).at("heuristics").at(0);
+  CHECK(rule.at("name") == "most frequent answer");
+  CHECK(rule.at("accuracy") == 0);
 }
