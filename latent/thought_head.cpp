@@ -152,6 +152,9 @@ const at::Tensor& own_weight(const MethodWeights& weights, const std::string& na
 namespace feedback {
 
 Feedback projected(const ThoughtHead& head, const MethodWeights& weights) {
+  if (head.width > 0) own_weight(weights, "head.narrow.weight");  // refused before the first thought
+  if (head.projector == Projector::linear) own_weight(weights, name_of(0, "weight"));
+  if (head.projector == Projector::mlp) own_weight(weights, name_of(0, "in.weight"));
   Feedback out{"projected", [head, weights](const StepState& state) {
                  at::Tensor h_BD = head.reads_layers() ? state.layer_BD(head.layer) : state.hidden_BD(head.hidden_at);
                  if (head.reads_layers() && head.hidden_at == HiddenAt::after_norm)
