@@ -4,9 +4,13 @@
 #include <iostream>
 
 #if TACIT_HAS_LIBEDIT
+#include <fcntl.h>
 #include <histedit.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
@@ -86,6 +90,8 @@ class EditedLines : public LineReader {
     el_set(edit_, EL_ADDFN, "tacit-paste", "insert what is pasted", &EditedLines::paste);
     el_set(edit_, EL_BIND, "\\e[200~", "tacit-paste", nullptr);
     el_source(edit_, nullptr);  // the user's ~/.editrc
+    watch_resizes();
+    el_set(edit_, EL_GETCFN, &EditedLines::next_character);
   }
 
   ~EditedLines() override {
@@ -105,7 +111,7 @@ class EditedLines : public LineReader {
     if (!pending_.empty()) return next_pending();
     cancelled_ = false;
     const std::optional<std::string> line = edited();
-    std::fputs(kPasteOff, stdout);
+    if (escapes_) std::fputs(kPasteOff, stdout);
     std::fflush(stdout);
     return line;
   }
@@ -118,7 +124,7 @@ class EditedLines : public LineReader {
   std::optional<std::string> edited() {
     // libedit shows the prompt before it takes the terminal out of line mode: a Ctrl-D typed in between would be lost.
     el_set(edit_, EL_PREP_TERM, 1);
-    std::fputs(kPasteOn, stdout);
+    if (escapes_) std::fputs(kPasteOn, stdout);
     std::fflush(stdout);
     int count = 0;
     const char* text = el_gets(edit_, &count);
@@ -151,6 +157,68 @@ class EditedLines : public LineReader {
     void* data = nullptr;
     el_get(edit, EL_CLIENTDATA, &data);
     return *static_cast<EditedLines*>(data);
+  }
+
+  // A handler may arrive on any thread, between two looks at a flag: a pipe wakes the reader whenever it does.
+  static inline int resized_[2] = {-1, -1};
+
+  static void on_resize(int) {
+    const int saved = errno;
+    [[maybe_unused]] const ssize_t told = ::write(resized_[1], "", 1);
+    errno = saved;
+  }
+
+  static void watch_resizes() {
+    if (resized_[0] >= 0 || ::pipe2(resized_, O_NONBLOCK | O_CLOEXEC) != 0) return;
+    struct sigaction action {};
+    action.sa_handler = on_resize;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGWINCH, &action, nullptr);
+  }
+
+  // EL_GETCFN: libedit's own, which draws the line anew when the terminal gets another size.
+  static int next_character(EditLine* edit, wchar_t* out) {
+    std::mbstate_t state{};
+    while (true) {
+      pollfd ready[2] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
+                         {.fd = resized_[0], .events = POLLIN, .revents = 0}};
+      if (::poll(ready, 2, -1) < 0 && errno != EINTR) return -1;
+      if (ready[1].revents & POLLIN) {
+        char bytes[64];
+        while (::read(resized_[0], bytes, sizeof bytes) > 0) {}
+        redraw(edit);
+        continue;
+      }
+      if (ready[0].revents == 0) continue;
+      char byte = 0;
+      const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
+      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (count <= 0) return static_cast<int>(count);
+      const size_t used = std::mbrtowc(out, &byte, 1, &state);
+      if (used == static_cast<size_t>(-2)) continue;  // the rest of the character follows
+      if (used == static_cast<size_t>(-1)) {
+        state = {};
+        continue;
+      }
+      return 1;
+    }
+  }
+
+  // Terminals fold the line anew on their own: it is taken back from where it now begins.
+  static void redraw(EditLine* edit) {
+    EditedLines& me = self(edit);
+    el_resize(edit);
+    if (me.escapes_) {
+      const LineInfo* info = el_line(edit);
+      const int64_t before = display_width(me.prompt_) + display_width(std::string(info->buffer, info->cursor));
+      const int64_t rows = before / output_width();
+      std::fputs("\r", stdout);
+      if (rows > 0) std::fputs(("\x1b[" + std::to_string(rows) + "A").c_str(), stdout);
+      std::fputs("\x1b[J", stdout);
+      std::fflush(stdout);
+    }
+    el_set(edit, EL_REFRESH);
   }
 
   static char* show_prompt(EditLine* edit) { return self(edit).prompt_.data(); }
@@ -196,9 +264,13 @@ class EditedLines : public LineReader {
   static unsigned char complete(EditLine* edit, int) {
     const LineInfo* info = el_line(edit);
     const std::string line(info->buffer, info->cursor);
-    const size_t space = line.find_last_of(" \t");
-    const std::string word = space == std::string::npos ? line : line.substr(space + 1);
-    std::vector<std::string> words = self(edit).completer_(line);
+    const std::string word = line.substr(last_word(line));
+    std::vector<std::string> words;
+    try {
+      words = self(edit).completer_(line);
+    } catch (const std::exception&) {  // libedit is C: what cannot be completed yet has no choices
+      return CC_ERROR;
+    }
     std::erase_if(words, [&](const std::string& candidate) { return !candidate.starts_with(word); });
     if (words.empty()) return CC_ERROR;
     const bool single = words.size() == 1;
@@ -236,6 +308,7 @@ class EditedLines : public LineReader {
   EditLine* edit_ = nullptr;
   History* history_ = nullptr;
   bool cancelled_ = false;
+  const bool escapes_ = output_takes_escapes();
 };
 
 #endif
@@ -250,6 +323,18 @@ std::string common_prefix(const std::vector<std::string>& words) {
     prefix.erase(end, prefix.end());
   }
   return prefix;
+}
+
+size_t last_word(const std::string& line) {
+  size_t begin = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\\') {
+      ++i;
+    } else if (line[i] == ' ' || line[i] == '\t') {
+      begin = i + 1;
+    }
+  }
+  return begin;
 }
 
 std::unique_ptr<LineReader> plain_lines() { return std::make_unique<PlainLines>(""); }

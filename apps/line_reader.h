@@ -42,6 +42,9 @@ std::optional<std::string> next_entry(LineReader& lines);
 // '#'. Line ends at the end do not count.
 std::vector<std::string> pasted_lines(const std::string& text);
 
+// Where the last word of a line begins, behind a space that has no backslash before it.
+size_t last_word(const std::string& line);
+
 // The longest text that all words begin with.
 std::string common_prefix(const std::vector<std::string>& words);
 

@@ -21,10 +21,14 @@ int64_t output_width() {
   return wanted > 0 ? std::clamp(wanted, kLeast, kMost) : kUnknown;
 }
 
+bool output_takes_escapes() {
+  const char* term = std::getenv("TERM");
+  return is_terminal(STDOUT_FILENO) && term && std::string_view(term) != "dumb";
+}
+
 bool output_has_colour() {
   const char* none = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  return is_terminal(STDOUT_FILENO) && !(none && *none) && term && std::string_view(term) != "dumb";
+  return output_takes_escapes() && !(none && *none);
 }
 
 }  // namespace tacit
