@@ -1,5 +1,7 @@
 #include "apps/options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/value_semantic.hpp>
@@ -7,16 +9,27 @@
 #include <cmath>
 #include <iostream>
 
+#include "apps/render.h"
+#include "apps/terminal.h"
 #include "latent/method.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
+#include "lib/core/split.h"
 
 namespace po = boost::program_options;
 
 namespace tacit {
 namespace {
 
-constexpr unsigned kHelpColumns = 100;
+// Of a terminal its own, as far as that can be read; 100 elsewhere.
+int64_t help_columns() { return is_terminal(STDOUT_FILENO) ? std::clamp<int64_t>(output_width(), 60, 100) : 100; }
+
+// Wrapped for a terminal; the same text elsewhere.
+std::string help_text(const std::string& text) {
+  if (!is_terminal(STDOUT_FILENO)) return text;
+  return join_words(wrap_text(text, help_columns()), "\n");
+}
+
 constexpr int64_t kMostThreads = 1024;
 
 template <class Number>
@@ -35,7 +48,7 @@ Options::Options(std::string command, std::string description, std::string examp
     : command_(std::move(command)),
       description_(std::move(description)),
       example_(std::move(example)),
-      visible_("Options", kHelpColumns, kHelpColumns / 2) {}
+      visible_("Options", static_cast<unsigned>(help_columns()), static_cast<unsigned>(help_columns() / 2)) {}
 
 void Options::reject(const std::string& what) const { throw UsageError("[" + command_ + "] " + what); }
 
@@ -189,10 +202,11 @@ std::vector<std::string> Options::names() const {
 
 std::string Options::help() const {
   std::ostringstream out;
-  out << description_ << "\n\nUsage: tacit " << command_;
+  for (const std::string& paragraph : split(description_, '\n')) out << help_text(paragraph) << "\n";
+  out << "\nUsage: tacit " << command_;
   for (const Positional& p : positional_) out << (p.optional ? " [" + p.value + "]" : " " + p.value);
   out << (options_.empty() ? "\n\n" : " [options]\n\n");
-  for (const Positional& p : positional_) out << "  " << p.value << ": " << p.help << "\n";
+  for (const Positional& p : positional_) out << help_text("  " + p.value + ": " + p.help) << "\n";
   if (!positional_.empty()) out << "\n";
   if (!options_.empty()) out << visible_ << "\n";
   out << "Example:\n";
