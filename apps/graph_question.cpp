@@ -103,8 +103,10 @@ std::string GraphQuestion::text() const {
 GraphQuestion parse_graph_question(std::string_view text, std::string_view operation) {
   const std::vector<std::string> words = split_words(text);
   const auto mark = [&](std::string_view name) {
-    require(std::count(words.begin(), words.end(), name) == 1, operation, "expected ", kShape, " with one '", name,
-            "' but got ", std::count(words.begin(), words.end(), name));
+    const auto count = std::count(words.begin(), words.end(), name);
+    require(count > 0 || text.find(name) == std::string_view::npos, operation, "expected ", kShape, " with '", name,
+            "' alone between spaces but it touches another word");
+    require(count == 1, operation, "expected ", kShape, " with one '", name, "' but got ", count);
     return std::find(words.begin(), words.end(), name);
   };
   const auto query = mark("[Q]"), root = mark("[R]");

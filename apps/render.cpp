@@ -16,6 +16,18 @@ size_t escape_bytes(std::string_view text, size_t at) {
   return end == std::string_view::npos ? text.size() - at : end - at + 1;
 }
 
+Lines wrapped(const std::vector<std::string>& parts, std::string_view between, int64_t width) {
+  Lines lines;
+  for (const std::string& part : parts) {
+    if (!lines.empty() && display_width(lines.back()) + display_width(between) + display_width(part) <= width) {
+      lines.back().append(between).append(part);
+    } else {
+      lines.push_back(clip(part, width));
+    }
+  }
+  return lines;
+}
+
 std::string spaces(int64_t count) { return std::string(std::max<int64_t>(count, 0), ' '); }
 
 }  // namespace
@@ -68,14 +80,23 @@ std::string pad(std::string_view text, int64_t width) {
   return out + spaces(width - display_width(out));
 }
 
-Lines wrap_words(const std::vector<std::string>& words, int64_t width) {
-  Lines lines;
-  for (const std::string& word : words) {
-    if (!lines.empty() && display_width(lines.back()) + 1 + display_width(word) <= width) {
-      lines.back() += " " + word;
-    } else {
-      lines.push_back(clip(word, width));
+Lines wrap_words(const std::vector<std::string>& words, int64_t width) { return wrapped(words, " ", width); }
+
+Lines wrap_parts(const std::vector<std::string>& parts, int64_t width) { return wrapped(parts, " · ", width); }
+
+Lines fold_text(std::string_view text, int64_t width) {
+  Lines lines = {""};
+  int64_t used = 0;
+  for (size_t i = 0; i < text.size();) {
+    const Utf8Character character = next_character(text, i);
+    const int64_t columns = character_width(character.code);
+    if (used > 0 && used + columns > width) {
+      lines.emplace_back();
+      used = 0;
     }
+    lines.back() += text.substr(i, character.bytes);
+    used += columns;
+    i += character.bytes;
   }
   return lines;
 }

@@ -28,6 +28,10 @@ std::string pad(std::string_view text, int64_t width);   // clip, then spaces up
 // As many words a line as fit.
 Lines wrap_words(const std::vector<std::string>& words, int64_t width);
 Lines wrap_text(std::string_view text, int64_t width);
+// As many parts a line as fit, " · " between them.
+Lines wrap_parts(const std::vector<std::string>& parts, int64_t width);
+// Cut at the width wherever that is, as for a path, and nothing left out.
+Lines fold_text(std::string_view text, int64_t width);
 
 // A bar of `columns` columns that is filled to `share` (0..1) in eighths.
 std::string bar(double share, int64_t columns);

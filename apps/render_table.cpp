@@ -65,7 +65,7 @@ Lines table_lines(const std::vector<TableColumn>& columns, const std::vector<std
   int64_t before = 0;
   for (size_t c = 0; c + 1 < columns.size(); ++c) before += widths[c] + kGap;
   for (const auto& row : rows) {
-    if (whole && table.wrap) {
+    if (whole && table.wrap && !columns.back().right) {
       const Lines last = wrap_text(row.back(), std::max<int64_t>(options.width - before, 1));
       for (size_t i = 0; i < std::max<size_t>(last.size(), 1); ++i) {
         std::string head = i == 0 ? joined_row(row, widths, columns, beside - 1) : "";

@@ -49,7 +49,7 @@ Repl::Repl(const ReplSettings& given)
     : settings(given),
       words(thinker(open_model(given.words), "latent", -1)),
       thoughts(thinker(open_model(given.thoughts), "latent", given.latents)) {
-  require(settings.recurrences == 0 || words.recurrences > 0 || thoughts.recurrences > 0, kRepl,
+  require(settings.recurrences == 0 || thinks_in_depth(), kRepl,
           "expected a model with recurrent depth beside --recurrences but neither has it");
 }
 
@@ -59,8 +59,17 @@ Thinker Repl::thinker(LoadedModel loaded, const std::string& method, int64_t lat
 }
 
 // --latents and /latents are kept for the next method that thinks; one in words, or none, has no number of thoughts.
+int64_t Repl::latents_for(const LoadedModel& loaded, const std::string& name) const {
+  return method(name, loaded.settings).counts_thoughts ? settings.latents : -1;
+}
+
 int64_t Repl::latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& name) const {
-  return &side == &thoughts && method(name, loaded.settings).counts_thoughts ? settings.latents : -1;
+  return &side == &thoughts ? latents_for(loaded, name) : -1;
+}
+
+bool Repl::thinks_in_depth() const {
+  const auto deep = [](const Thinker& side) { return side.loaded.model->config().depth.recurrent; };
+  return deep(words) || deep(thoughts);
 }
 
 RenderOptions Repl::render_options() const {
@@ -123,14 +132,14 @@ bool Repl::handle(const std::string& line) {
   if (line[begin] == '/') {
     command(line);
   } else {
-    ask_both(line.substr(begin));
+    ask_both({.text = line.substr(begin), .graph = {}, .expected = ""});
   }
   return !leaving;
 }
 
 void Repl::command(const std::string& line) {
-  Arguments args = split_words(line);
-  const ReplCommand& chosen = find_repl_command(args[0]);
+  const ReplCommand& chosen = find_repl_command(split_words(line)[0]);
+  Arguments args = chosen.paths ? split_arguments(line) : split_words(line);
   args.erase(args.begin());
   const std::string usage = chosen.name + (chosen.arguments.empty() ? "" : " " + chosen.arguments);
   require(args.size() >= chosen.least && args.size() <= chosen.most, kRepl, "expected '", usage, "' but got '", line,
@@ -153,20 +162,26 @@ Example Repl::fresh_problem(uint64_t seed, int64_t index) const {
   return reach_example(options, seed, index);
 }
 
+Repl::Question Repl::question_about(const Example& example) const {
+  Question out{.text = example.question, .graph = {}, .expected = example.answer};
+  const std::string& name = thoughts.loaded.settings.task;
+  if (!example.answer.empty() && is_generated(name)) out.rule = answer_rule(task(name), example);
+  return out;
+}
+
 // Both models get the question in their own format. One that is refused leaves the old question; one that was stopped
 // is the question all the same.
-void Repl::ask_both(const std::string& text, const std::string& expected) {
-  Question asked{text, {}, expected};
+void Repl::ask_both(Question asked) {
   if (about_graphs()) {
-    asked.graph = parse_graph_question(text, kRepl);
+    asked.graph = parse_graph_question(asked.text, kRepl);
     require_labels(*asked.graph, labels(), kRepl);
     asked.text = asked.graph->text();
   }
   if (asked.graph) {
     print(graph_picture(*asked.graph, render_options()));
     print({""});
-  } else if (!expected.empty()) {
-    print(wrap_text(asked.text, render_options().width));
+  } else if (!asked.expected.empty()) {
+    print(wrap_text(printable(join_words(split_words(asked.text))), render_options().width));
     print({""});
   }
   Question old = std::exchange(question, std::move(asked));
@@ -183,16 +198,17 @@ void Repl::ask_both(const std::string& text, const std::string& expected) {
 }
 
 void Repl::answer_again() {
-  Reply in_words = answer("words", words, question.text);
-  replies = {std::move(in_words), answer("thoughts", thoughts, question.text)};
+  Reply in_words = answer("words", words, question);
+  replies = {std::move(in_words), answer("thoughts", thoughts, question)};
   show_replies();
 }
 
-Reply Repl::answer(const std::string& title, const Thinker& thinker, const std::string& text,
-                   AskOptions options) const {
+Reply Repl::answer(const std::string& title, const Thinker& thinker, const Question& asked, AskOptions options) const {
+  options.rule = asked.rule;
   const RenderOptions drawing = render_options();
-  LiveLine live(settings.interactive, drawing.width);
-  if (settings.interactive) {
+  const bool shown = settings.interactive && output_takes_escapes();
+  LiveLine live(shown, drawing.width);
+  if (shown) {
     const Tokenizer& tokenizer = *thinker.loaded.tokenizer;
     std::string told;
     const auto also = options.watch;
@@ -215,7 +231,7 @@ Reply Repl::answer(const std::string& title, const Thinker& thinker, const std::
       if (live.due()) live.write(title + ", answer:", " " + printable(so_far));
     };
   }
-  return ask(thinker, text, options);
+  return ask(thinker, asked.text, options);
 }
 
 void Repl::show_replies() const {

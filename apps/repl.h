@@ -12,6 +12,8 @@
 
 namespace tacit {
 
+inline constexpr int64_t kLeastWidth = 20, kMostWidth = 1000;
+
 struct ReplSettings {
   std::filesystem::path words, thoughts;  // checkpoints
   std::filesystem::path models;           // folder offered by completion and taken by /compare, may be empty
@@ -34,6 +36,7 @@ class Repl {
     std::string text;                    // "" = none yet
     std::optional<GraphQuestion> graph;  // where both sides are asked about graphs
     std::string expected;                // the answer, where it is known
+    AnswerRule rule = {};                // of the task, where the answer is known
     Asked asked() const { return Asked::about(graph ? &*graph : nullptr, expected); }
   };
 
@@ -66,15 +69,19 @@ class Repl {
   // A side's model with another method or number of thoughts.
   Thinker thinker(LoadedModel loaded, const std::string& method, int64_t latents,
                   const Json& options = Json::object()) const;
+  // The number set with /latents, -1 where the method has none; of a side that of thoughts alone takes it.
+  int64_t latents_for(const LoadedModel& loaded, const std::string& method) const;
   int64_t latents_for(const Thinker& side, const LoadedModel& loaded, const std::string& method) const;
+  bool thinks_in_depth() const;  // one of the sides
   // A problem of the task that both sides were trained for.
   Example fresh_problem(uint64_t seed, int64_t index) const;
-  // Makes `text` the question, draws it and has both sides answer.
-  void ask_both(const std::string& text, const std::string& expected = "");
+  // The example's question, judged as an evaluation of the task of the side of thoughts judges it.
+  Question question_about(const Example& example) const;
+  // Makes it the question, draws it and has both sides answer.
+  void ask_both(Question asked);
   void answer_again();
   // One side's answer; on a terminal its thoughts and words show as they are made.
-  Reply answer(const std::string& title, const Thinker& thinker, const std::string& text,
-               AskOptions options = {}) const;
+  Reply answer(const std::string& title, const Thinker& thinker, const Question& asked, AskOptions options = {}) const;
   void show_replies() const;
   // A checkpoint that stays loaded for the next /compare.
   const LoadedModel& loaded(const std::filesystem::path& directory);

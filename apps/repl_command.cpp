@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iterator>
 
+#include "apps/line_reader.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -40,6 +41,42 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+std::vector<std::string> split_arguments(const std::string& line) {
+  std::vector<std::string> out;
+  bool inside = false;  // an argument has begun
+  char quote = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote == 0 && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
+      inside = false;
+      continue;
+    }
+    if (!inside) out.emplace_back();
+    inside = true;
+    if (c == '\\' && quote != '\'' && i + 1 < line.size()) {
+      out.back() += line[++i];
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (quote != 0 && c == quote) {
+      quote = 0;
+    } else {
+      out.back() += c;
+    }
+  }
+  require(quote == 0, "repl", "expected the other ", std::string(1, quote), " of a path in quotes but got '", line,
+          "'");
+  return out;
+}
+
+std::string quoted_argument(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == ' ' || c == '\t' || c == '\\' || c == '"' || c == '\'') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::vector<std::string> file_choices(const std::string& word) {
   const size_t slash = word.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : word.substr(0, slash + 1);
@@ -66,20 +103,25 @@ std::vector<std::string> model_choices(const Repl& repl, const std::string& word
 }
 
 std::vector<std::string> Repl::completions(const std::string& line) const {
-  Arguments before = split_words(line);
-  std::string word;
-  if (!line.empty() && line.back() != ' ' && !before.empty()) {
-    word = before.back();
-    before.pop_back();
-  }
+  const size_t begin = last_word(line);
+  Arguments before = split_words(line.substr(0, begin));
+  std::string word = line.substr(begin);
   std::vector<std::string> choices;
   if (before.empty() && word.starts_with("/")) {
     for (const ReplCommand& command : repl_commands()) choices.push_back(command.name);
   } else if (!before.empty() && before[0].starts_with("/")) {
-    const std::string name = before[0];
-    before.erase(before.begin());
     for (const ReplCommand& command : repl_commands()) {
-      if (command.name == name && command.complete) choices = command.complete(*this, before, word);
+      if (command.name != before[0] || !command.complete) continue;
+      if (command.paths) {
+        before = split_arguments(line.substr(0, begin));
+        const Arguments one = split_arguments(word);
+        word = one.empty() ? "" : one[0];
+      }
+      before.erase(before.begin());
+      choices = command.complete(*this, before, word);
+      if (!command.paths) break;
+      for (std::string& choice : choices) choice = quoted_argument(choice);
+      break;
     }
   } else {
     const Tokenizer& tokenizer = *thoughts.loaded.tokenizer;

@@ -16,7 +16,13 @@ struct ReplCommand {
   // What may stand behind the arguments `before`, of which `word` is typed already; may be empty.
   std::function<std::vector<std::string>(const Repl&, const Repl::Arguments& before, const std::string& word)>
       complete = {};
+  bool paths = false;  // arguments are split by split_arguments()
 };
+
+// As split_words(), but a space counts as a letter behind a backslash and between quotes. Fails on a quote without its
+// other half.
+std::vector<std::string> split_arguments(const std::string& line);
+std::string quoted_argument(const std::string& text);  // what it gives back, with backslashes
 
 // In the order of /help.
 const std::vector<ReplCommand>& repl_commands();

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "apps/repl_command.h"
 #include "apps/thought_readout.h"
@@ -11,7 +13,10 @@ namespace {
 
 using Arguments = Repl::Arguments;
 
-std::string said(const Reply& reply) { return reply.answer.empty() ? "(none)" : reply.answer; }
+std::string said(const Reply& reply) {
+  if (reply.answer.empty()) return "(none)";
+  return printable(reply.counted.empty() ? reply.answer : reply.counted);
+}
 
 // A side that has something to change: thoughts, and a question that they were taken for.
 const Thinker& thinking_side(const Repl& repl, const std::string& name) {
@@ -37,7 +42,7 @@ at::Tensor embedding(const Thinker& side, const std::vector<int64_t>& tokens) {
 void show_change(const Repl& repl, const Told& own, const Told& changed) {
   const RenderOptions options = repl.render_options();
   repl.print(replies_side_by_side(own, changed, repl.question.asked(), options));
-  const bool same = own.reply.answer == changed.reply.answer;
+  const bool same = same_answer(repl.question.rule, own.reply, changed.reply);
   const std::string noun = own.reply.in_words ? "words" : "thoughts";
   repl.print({""});
   repl.print(wrap_text(same ? "The answer stays " + said(own.reply) + " with the changed " + noun + "."
@@ -49,12 +54,11 @@ void show_change(const Repl& repl, const Told& own, const Told& changed) {
 void answer_changed(const Repl& repl, const std::string& name, int64_t step, int64_t first, const std::string& title,
                     const std::function<FedThought(const FedThought&, const at::Tensor&)>& replacement) {
   const Thinker& side = thinking_side(repl, name);
-  const Reply own = repl.answer(name, side, repl.question.text);
+  const Reply own = repl.answer(name, side, repl.question);
   require(own.steps > 0, "repl", "expected a STEP to change but the side of ", name, " took ", steps_text(own));
   const int64_t last = first + own.steps - 1;
   require(step <= last, "repl", "expected STEP of ", first, " to ", last, " (", steps_text(own), ") but got ", step);
-  const Reply changed =
-      repl.answer(title, side, repl.question.text, {.replaced = step - first, .replacement = replacement});
+  const Reply changed = repl.answer(title, side, repl.question, {.replaced = step - first, .replacement = replacement});
   show_change(repl, {"own", own}, {title, changed});
 }
 
@@ -91,6 +95,14 @@ at::Tensor noise_like(const at::Tensor& x_D, double size, Rng rng) {
   return noise_D.to(x_D.device()) * (size * x_D.to(at::kFloat).square().mean().sqrt());
 }
 
+double noise_size(const std::string& text) {
+  double size = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  require(error == std::errc() && end == text.data() + text.size() && std::isfinite(size) && size >= 0, "repl",
+          "expected a SIZE of at least 0 behind 'noise:', as in noise:0.5, but got '", text, "'");
+  return size;
+}
+
 void branch(Repl& repl, const Arguments& given) {
   Arguments args = given;
   const std::string name = repl.take_side(args);
@@ -109,11 +121,11 @@ void branch(Repl& repl, const Arguments& given) {
   }
   require(how == "noise" || how.starts_with("noise:"), "repl", usage, join_words(given), "'");
   const std::string text = how == "noise" ? "1" : how.substr(6);
-  const Intervention noise = parse_intervention("perturb:" + text);
+  const double size = noise_size(text);
   require(!side.procedure.in_words, "repl", "expected 'second' for a side that thinks in words but got '", how, "'");
   answer_changed(repl, name, step, 0, "noise " + text, [&](const FedThought& own, const at::Tensor&) {
     const Rng rng(repl.settings.seed, static_cast<uint64_t>(step), kBranchDraws);
-    return FedThought{own.vector_D.to(at::kFloat) + noise_like(own.vector_D, noise.size, rng), own.token};
+    return FedThought{own.vector_D.to(at::kFloat) + noise_like(own.vector_D, size, rng), own.token};
   });
 }
 
@@ -128,12 +140,12 @@ Example other_problem(Repl& repl, const Arguments& args) {
   return example;
 }
 
-std::string swap_conclusion(const Reply& own, const Reply& swapped, const Reply& donor) {
-  if (swapped.answer == own.answer) {
-    return donor.answer == own.answer ? "The answer stays " + said(own) + ", which is the other problem's too."
-                                      : "The answer stays " + said(own) + ": here it does not follow the thoughts.";
+std::string swap_conclusion(const AnswerRule& rule, const Reply& own, const Reply& swapped, const Reply& donor) {
+  if (same_answer(rule, swapped, own)) {
+    return same_answer(rule, donor, own) ? "The answer stays " + said(own) + ", which is the other problem's too."
+                                         : "The answer stays " + said(own) + ": here it does not follow the thoughts.";
   }
-  if (swapped.answer == donor.answer)
+  if (same_answer(rule, swapped, donor))
     return "The answer follows the thoughts: " + said(swapped) + ", as to the other problem, in place of " + said(own) +
            ".";
   return "The answer changes from " + said(own) + " to " + said(swapped) + ", which is not the other problem's (" +
@@ -146,21 +158,22 @@ void swap(Repl& repl, const Arguments& given) {
   require(args.size() <= 1, "repl", "expected '/swap [words|thoughts] [SEED]' but got '", join_words(given), "'");
   const Thinker& side = thinking_side(repl, name);
   const Example other = other_problem(repl, args);
-  const Reply own = repl.answer(name, side, repl.question.text);
-  const Reply donor = repl.answer(other.id, side, other.question);
+  const Reply own = repl.answer(name, side, repl.question);
+  const Reply donor = repl.answer(other.id, side, repl.question_about(other));
   auto bank = std::make_shared<ThoughtBank>();
   bank->thoughts_KD = {own.trace_KD, donor.trace_KD};
   bank->tokens = {own.tokens, donor.tokens};
   Thinker swapped_side = side;
   swapped_side.procedure = intervene(side.procedure, {.kind = InterventionKind::swap}, bank);
-  const Reply swapped = repl.answer("swapped", swapped_side, repl.question.text);
+  const Reply swapped = repl.answer("swapped", swapped_side, repl.question);
   const RenderOptions options = repl.render_options();
   repl.print(replies_side_by_side({"own", own}, {"of " + other.id, swapped}, repl.question.asked(), options));
   repl.print({""});
-  repl.print(wrap_text("To " + other.id + " the same model answers " + said(donor) +
-                           (other.answer.empty() || other.answer == donor.answer ? "" : ", it is " + other.answer) +
-                           ". " + swap_conclusion(own, swapped, donor),
-                       options.width));
+  repl.print(wrap_text(
+      "To " + other.id + " the same model answers " + said(donor) +
+          (other.answer.empty() || is_right(donor, {nullptr, other.answer}) ? "" : ", it is " + other.answer) + ". " +
+          swap_conclusion(repl.question.rule, own, swapped, donor),
+      options.width));
 }
 
 }  // namespace
@@ -169,10 +182,10 @@ std::vector<ReplCommand> repl_change_commands() {
   using Words = std::vector<std::string>;
   const auto complete = [](const Repl& repl, const Arguments& given, const std::string&) {
     Arguments before = given;
-    repl.take_side(before);
-    return given.empty()        ? Words{"words", "thoughts"}
-           : before.size() == 1 ? Words{"second", "noise", "noise:"}
-                                : Words{};
+    const Thinker& side = chosen_side(repl, repl.take_side(before));
+    if (given.empty()) return Words{"words", "thoughts"};
+    if (before.size() != 1) return Words{};
+    return side.procedure.in_words ? Words{"second"} : Words{"second", "noise", "noise:"};
   };
   const auto complete_words = [](const Repl& repl, const Arguments& given, const std::string&) {
     Words words = given.empty() ? Words{"words", "thoughts"} : Words{"--norm"};

@@ -51,10 +51,11 @@ void help(Repl& repl, const Arguments& args) {
 }  // namespace
 
 std::vector<ReplCommand> repl_help_commands() {
-  const auto names = [](const Repl&, const Arguments& before, const std::string&) {
+  const auto names = [](const Repl&, const Arguments& before, const std::string& word) {
+    const size_t slash = word.empty() || word.starts_with("/") ? 0 : 1;  // /help set is /help /set
     std::vector<std::string> all;
     for (const ReplCommand& command : repl_commands()) {
-      if (before.empty()) all.push_back(command.name);
+      if (before.empty()) all.push_back(command.name.substr(slash));
     }
     return all;
   };

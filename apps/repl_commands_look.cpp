@@ -55,7 +55,7 @@ Watched watch(const Repl& repl, const std::string& name, const Thinker& side, in
     for (int64_t block = 0; block < blocks; ++block)
       out.layers.back().push_back(read_layer(model, state.layer_BD(block)));
   };
-  out.reply = repl.answer(name, side, repl.question.text, options);
+  out.reply = repl.answer(name, side, repl.question, options);
   if (side.procedure.parallel) {  // nothing stands between them to be watched: each is read as it is
     const at::Tensor logits_KV = model.logits(out.reply.trace_KD);
     for (int64_t k = 0; k < out.reply.steps; ++k) out.readouts.push_back(read_logits(logits_KV[k], top));
@@ -63,9 +63,12 @@ Watched watch(const Repl& repl, const std::string& name, const Thinker& side, in
   return out;
 }
 
-std::string title_of(const std::string& name, const Reply& reply) {
-  return name + " · " + reply.method + " · " + steps_text(reply) + " · answer " +
-         (reply.answer.empty() ? "(none)" : reply.answer);
+Lines title_of(const std::string& name, const Reply& reply, const RenderOptions& options) {
+  const std::string answer = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
+  Lines lines = wrap_parts({name, reply.method, steps_text(reply), answer}, options.width);
+  for (std::string& line : lines) line = paint(line, Tone::bold, options.colour);
+  lines.emplace_back();
+  return lines;
 }
 
 // `value` right-aligned, then a bar of it.
@@ -106,7 +109,7 @@ void trace(Repl& repl, const Arguments& given) {
          with_bar(fixed(norms[k], 2), 7, most_norm > 0 ? norms[k] / most_norm : 0, columns, options.colour), similarity,
          with_bar(fixed(readout.entropy, 2), 5, readout.entropy / most_entropy, columns, options.colour), word});
   }
-  repl.print({paint(title_of(name, seen.reply), Tone::bold, options.colour), ""});
+  repl.print(title_of(name, seen.reply, options));
   if (rows.empty()) return repl.print({none_text(seen.reply)});
   const std::string noun = seen.reply.tokens.empty() ? "likeliest %" : "word";
   Lines lines =
@@ -155,7 +158,7 @@ void lens(Repl& repl, const Arguments& given) {
   const Thinker& side = chosen_side(repl, name);
   const Watched seen = watch(repl, name, side, top, true);
   const RenderOptions options = repl.render_options();
-  Lines lines = {paint(title_of(name, seen.reply), Tone::bold, options.colour), ""};
+  Lines lines = title_of(name, seen.reply, options);
   for (int64_t k = 0; k < shown_rows(std::ssize(seen.readouts)); ++k) {
     std::vector<std::string> parts;
     for (const TokenShare& share : seen.readouts[k].top) parts.push_back(share_text(side, share, 1) + " ");
@@ -169,7 +172,10 @@ void lens(Repl& repl, const Arguments& given) {
   if (seen.readouts.empty()) lines.push_back(none_text(seen.reply));
   say_hidden(lines, std::ssize(seen.readouts), side);
   if (!seen.layers.empty()) {
-    lines.insert(lines.end(), {"", "likeliest behind each block, by thought", ""});
+    lines.emplace_back();
+    for (const std::string& line : wrap_text("likeliest behind each block, by thought", options.width))
+      lines.push_back(line);
+    lines.emplace_back();
     const Lines panels = layer_panels(side, seen, options);
     lines.insert(lines.end(), panels.begin(), panels.end());
   }

@@ -32,17 +32,19 @@ Contestant contestant(Repl& repl, const std::string& name) {
     if (!name.starts_with(side_name + ":")) continue;
     const Thinker& side = repl.side(side_name, "");
     const std::string method = name.substr(side_name.size() + 1);
-    return {name, repl.thinker(LoadedModel(side.loaded), method, repl.latents_for(side, side.loaded, method))};
+    require(!method.empty(), "repl", "expected a METHOD behind the side, as in ", name, "direct, but got '", name, "'");
+    return {name, repl.thinker(LoadedModel(side.loaded), method, repl.latents_for(side.loaded, method))};
   }
   for (const fs::path& folder : {repl.settings.models / name, fs::path(name)}) {
     if (!is_model(folder)) continue;
-    return {name, repl.thinker(LoadedModel(repl.loaded(folder)), "latent", -1)};
+    const LoadedModel& loaded = repl.loaded(folder);
+    return {name, repl.thinker(LoadedModel(loaded), "latent", repl.latents_for(loaded, "latent"))};
   }
   std::vector<std::string> known = method_names();
   require(std::ranges::count(known, name) > 0, "repl",
           "expected a folder of a model, a method or SIDE:METHOD but got '", name, "'", did_you_mean(name, known));
-  const Thinker& side = repl.thoughts;
-  return {name, repl.thinker(LoadedModel(side.loaded), name, repl.latents_for(side, side.loaded, name))};
+  const LoadedModel& loaded = repl.thoughts.loaded;
+  return {name, repl.thinker(LoadedModel(loaded), name, repl.latents_for(loaded, name))};
 }
 
 // All of the models' folder that can be asked what the side of thoughts can.
@@ -65,7 +67,7 @@ std::vector<std::string> comparable_models(const Repl& repl) {
 
 // What it thought, in a line: its words, or the likeliest word of each thought.
 std::string gist(const Reply& reply) {
-  if (!reply.words.empty()) return join_words(reply.words);
+  if (!reply.words.empty()) return printable(join_words(reply.words));
   std::vector<std::string> words;
   for (const WordShares& thought : reply.grid.thoughts)
     words.push_back(thought.empty() ? "?" : printable(thought[0].first));
@@ -86,15 +88,16 @@ void compare_thinkers(Repl& repl, const Arguments& args) {
   const Asked asked = repl.question.asked();
   Rows rows;
   for (const Contestant& one : all) {
-    const Reply reply = repl.answer(one.name, one.thinker, repl.question.text);
-    std::string answer = reply.answer.empty() ? "(none)" : reply.answer;
-    const bool right = reply.answer == asked.expected;
+    const Reply reply = repl.answer(one.name, one.thinker, repl.question);
+    constexpr int64_t kMostAnswer = 24;  // columns: what is right stands behind it
+    std::string answer = reply.answer.empty() ? "(none)" : clip(printable(reply.answer), kMostAnswer);
+    const bool right = is_right(reply, asked);
     if (!asked.expected.empty())
       answer = paint(answer + (right ? " ✓" : " ✗"), right ? Tone::good : Tone::bad, options.colour);
     rows.push_back({one.name, reply.method, steps_text(reply), answer, fixed(reply.ms, 1), gist(reply)});
   }
   repl.print(table_lines({{"model"}, {"method"}, {"steps"}, {"answer"}, {"ms", true}, {"thought, likeliest first"}},
-                         rows, options, {.least_last = 16}));
+                         rows, options, {.least_last = 16, .wrap = options.width < 60}));
 }
 
 double median(std::vector<double> values) {
@@ -113,7 +116,7 @@ void bench(Repl& repl, const Arguments& args) {
   for (int64_t round = -1; round < rounds; ++round) {  // the first warms up; then the sides take turns
     for (size_t s = 0; s < sides.size(); ++s) {
       if (interrupted()) throw Interrupted("bench", "stopped");
-      last[s] = ask(*sides[s].second, repl.question.text);
+      last[s] = ask(*sides[s].second, repl.question.text, {.rule = repl.question.rule});
       if (round < 0) continue;
       prompt[s].push_back(last[s].phases.prefill);
       thinking[s].push_back(last[s].phases.think);
@@ -138,7 +141,7 @@ void bench(Repl& repl, const Arguments& args) {
                           {"thinking ms", true},
                           {"answer ms", true},
                           {"all ms", true}},
-                         rows, options, {.least_last = 0}));
+                         rows, options, {.least_last = 8, .wrap = true}));
   repl.print(wrap_text("medians of " + counted(rounds, "round") +
                            " on this question, the sides in turn; in brackets the share of the side's time",
                        options.width));
@@ -165,11 +168,14 @@ std::vector<ReplCommand> repl_measure_commands() {
        "[NAME..]",
        "the current question to several models or methods, in a table",
        {"NAME is a folder, one of the embedded models, a method for the checkpoint of the side of thoughts, or",
-        "SIDE:METHOD (words:direct). Without any: all embedded models of the task."},
+        "SIDE:METHOD (words:direct). Without any: all embedded models of the task. A number set with /latents holds "
+        "for",
+        "all whose method has a number of thoughts."},
        0,
        1000,
        compare_thinkers,
-       complete_compare},
+       complete_compare,
+       /*paths=*/true},
       {"/bench",
        "[ROUNDS]",
        "what a thought and a word cost here, in milliseconds",

@@ -1,4 +1,9 @@
+#include <tuple>
+#include <utility>
+
+#include "apps/interrupt.h"
 #include "apps/repl_command.h"
+#include "apps/thought_readout.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -13,16 +18,24 @@ void set_seed_of(Repl& repl, const std::string& text) {
 
 void fresh(Repl& repl, const Arguments& args) {
   repl.fresh_problem(0, 0);  // refused before the seed changes
+  const std::pair before(repl.settings.seed, repl.next);
   if (!args.empty()) set_seed_of(repl, args[0]);
-  const Example example = repl.fresh_problem(repl.settings.seed, repl.next++);
-  repl.print({paint(example.id, Tone::dim, repl.render_options().colour)});
-  repl.ask_both(example.question, example.answer);
+  try {
+    const Example example = repl.fresh_problem(repl.settings.seed, repl.next++);
+    repl.print({paint(example.id, Tone::dim, repl.render_options().colour)});
+    repl.ask_both(repl.question_about(example));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception&) {  // the old question stays, and so does the place behind it
+    std::tie(repl.settings.seed, repl.next) = before;
+    throw;
+  }
 }
 
 void show(Repl& repl, const Arguments&) {
   repl.require_question();
   if (repl.question.graph) repl.print(graph_picture(*repl.question.graph, repl.render_options()));
-  repl.print({repl.question.text});
+  repl.print(printable_lines(repl.question.text));
 }
 
 void again(Repl& repl, const Arguments&) {

@@ -1,5 +1,6 @@
 #include "apps/repl_command.h"
 #include "apps/repl_session.h"
+#include "apps/thought_readout.h"
 
 namespace tacit {
 namespace {
@@ -18,7 +19,7 @@ void load(Repl& repl, const Arguments& args) {
   if (repl.question.graph) {
     repl.print(graph_picture(*repl.question.graph, repl.render_options()));
   } else {
-    repl.print(wrap_text(repl.question.text, repl.render_options().width));
+    repl.print(wrap_text(printable(join_words(split_words(repl.question.text))), repl.render_options().width));
   }
   repl.print({""});
   repl.show_replies();
@@ -34,11 +35,13 @@ std::vector<ReplCommand> repl_session_commands() {
       {"/save",
        "FILE",
        "settings, question and replies as JSON",
-       {"A session's file is written anew; any other is left alone."},
+       {"A session's file is written anew; any other is left alone. A FILE with spaces stands in quotes, or has a",
+        "backslash before each."},
        1,
        1,
        save,
-       files},
+       files,
+       /*paths=*/true},
       {"/load",
        "FILE",
        "go on where /save stopped",
@@ -46,7 +49,8 @@ std::vector<ReplCommand> repl_session_commands() {
        1,
        1,
        load,
-       files},
+       files,
+       /*paths=*/true},
   };
 }
 

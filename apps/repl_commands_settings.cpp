@@ -1,6 +1,7 @@
 #include "apps/render_table.h"
 #include "apps/repl_command.h"
 #include "apps/repl_settings.h"
+#include "apps/thought_readout.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -24,10 +25,15 @@ void set_method(Repl& repl, const Arguments& args) {
   repl.print({"words: " + repl.words.method + "   thoughts: " + repl.thoughts.method});
 }
 
+void print_model(const Repl& repl, const std::string& name, const Thinker& side) {
+  repl.print(fold_text(name + ": " + printable(side.loaded.directory.string()) + " (" + side.method + ")",
+                       repl.render_options().width));
+}
+
 void set_model(Repl& repl, const Arguments& args) {
   if (args.empty()) {
     for (const auto& [name, side] : {std::pair("words", &repl.words), std::pair("thoughts", &repl.thoughts)})
-      repl.print({std::string(name) + ": " + side->loaded.directory.string() + " (" + side->method + ")"});
+      print_model(repl, name, *side);
     return;
   }
   require(args.size() == 2, "repl", "expected '/model words|thoughts DIR' but got no DIR");
@@ -35,7 +41,11 @@ void set_model(Repl& repl, const Arguments& args) {
   LoadedModel loaded = open_model(args[1]);
   const int64_t latents = repl.latents_for(chosen, loaded, "latent");
   chosen = repl.thinker(std::move(loaded), "latent", latents);
-  repl.print({args[0] + ": " + args[1] + " (" + chosen.method + ")"});
+  print_model(repl, args[0], chosen);
+  if (repl.settings.recurrences > 0 && !repl.thinks_in_depth()) {
+    repl.settings.recurrences = 0;
+    repl.print({"recurrences own: neither side thinks in depth"});
+  }
 }
 
 void set(Repl& repl, const Arguments& args) {
@@ -77,13 +87,14 @@ std::vector<ReplCommand> repl_settings_commands() {
       {"/model",
        "[words|thoughts DIR]",
        "the checkpoints in use, or another one for a side",
-       {},
+       {"A DIR with spaces stands in quotes, or has a backslash before each."},
        0,
        2,
        set_model,
        [sides](const Repl& repl, const Arguments& before, const std::string& word) {
          return before.size() == 1 ? model_choices(repl, word) : sides(before);
-       }},
+       },
+       /*paths=*/true},
       {"/method",
        "[words|thoughts NAME]",
        "the methods in use, or another one for a side",

@@ -10,6 +10,7 @@
 #include "apps/repl.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
+#include "apps/thought_readout.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -38,7 +39,7 @@ int converse(Repl& repl, LineReader& lines, const Conversation& how) {
     } catch (const std::exception& error) {
       const std::string text = error.what();
       std::cout << std::flush;
-      std::cerr << text.substr(0, text.find('\n')) << std::endl;
+      std::cerr << printable(text.substr(0, text.find('\n'))) << std::endl;
       status = kFailed;
     }
     if (how.strict) return status;

@@ -22,14 +22,16 @@ OrderedJson json_of(const Reply& reply) {
   }
   OrderedJson words = OrderedJson::array();
   for (const std::string& word : reply.words) words.push_back(word);
-  return {{"method", reply.method},
-          {"in_words", reply.in_words},
-          {"steps", reply.steps},
-          {"ms", reply.ms},
-          {"answer", reply.answer},
-          {"words", words},
-          {"explored", reply.grid.explored},
-          {"thoughts", thoughts}};
+  OrderedJson out = {{"method", reply.method},
+                     {"in_words", reply.in_words},
+                     {"steps", reply.steps},
+                     {"ms", reply.ms},
+                     {"answer", reply.answer},
+                     {"words", words},
+                     {"explored", reply.grid.explored},
+                     {"thoughts", thoughts}};
+  if (reply.right) out["right"] = *reply.right;
+  return out;
 }
 
 OrderedJson json_of(const Thinker& side) {
@@ -38,24 +40,35 @@ OrderedJson json_of(const Thinker& side) {
           {"options", OrderedJson::parse(side.options.dump())}};
 }
 
-// Of `side` where the file, an older one, does not say what made it.
-Reply reply_from(const JsonReader& in, const Thinker& side) {
-  in.only({"method", "in_words", "steps", "ms", "answer", "words", "explored", "thoughts"});
+// Of `side` where the file, an older one, does not say what made it; judged by `rule` where it does not say that.
+Reply reply_from(const JsonReader& in, const Thinker& side, const AnswerRule& rule) {
+  in.only({"method", "in_words", "steps", "ms", "answer", "words", "explored", "thoughts", "right"});
   Reply reply;
   reply.method = in.string("method", side.method);
   reply.in_words = in.boolean("in_words", side.procedure.in_words);
   reply.steps = in.integer_in("steps", 0, kMostThoughts);
   reply.ms = in.number("ms");
+  constexpr double kMostMs = 1e9;  // eleven days
+  if (!(reply.ms >= 0 && reply.ms <= kMostMs)) in.reject("ms", "to be milliseconds from 0 to 1e9");
   reply.answer = in.string("answer");
+  if (in.has("right")) {
+    reply.right = in.boolean("right", false);
+  } else if (rule.right) {
+    reply.right = rule.right("", reply.answer);
+  }
   reply.words = in.strings("words");
   reply.grid.explored = in.boolean("explored", false);
-  const Json& thoughts = in.json().at("thoughts");
   const auto pair = [](const Json& p) { return p.is_array() && p.size() == 2 && p[0].is_string() && p[1].is_number(); };
-  if (!thoughts.is_array()) in.reject("thoughts", "to be a list");
+  if (!in.has("thoughts") || !in.json()["thoughts"].is_array()) in.reject("thoughts", "to be a list");
+  const Json& thoughts = in.json()["thoughts"];
   for (const Json& shares : thoughts) {
     if (!shares.is_array() || !std::ranges::all_of(shares, pair)) in.reject("thoughts", "to hold [word, share] pairs");
     WordShares one;
-    for (const Json& p : shares) one.emplace_back(p[0].get<std::string>(), p[1].get<double>());
+    for (const Json& p : shares) {
+      const auto share = p[1].get<double>();
+      if (!(share >= 0 && share <= 1)) in.reject("thoughts", "to hold shares from 0 to 1");
+      one.emplace_back(p[0].get<std::string>(), share);
+    }
     reply.grid.thoughts.push_back(std::move(one));
   }
   return reply;
@@ -99,6 +112,8 @@ void save_session(const Repl& repl, const fs::path& file) {
 
 void load_session(Repl& repl, const fs::path& file) {
   const std::string source = file.string();
+  require(!fs::exists(file) || fs::is_regular_file(file), "load", "expected a file that /save wrote but ", source,
+          " is no plain file");
   const Json json = read_json(file, "load");
   require(is_session(json), "load", "expected a file that /save wrote but got ", source);
   const JsonReader in(json, "load", source);
@@ -116,13 +131,20 @@ void load_session(Repl& repl, const fs::path& file) {
   loaded.settings.latents = settings.integer_in("latents", -1, kMostThoughts);
   loaded.settings.recurrences = settings.integer_in("recurrences", 0, kMostRecurrences);
   loaded.settings.top = settings.integer_in("top", 1, 1000);
-  loaded.settings.width = settings.integer_in("width", 0, 1000);
+  loaded.settings.width = settings.integer_in("width", 0, kMostWidth);
+  if (loaded.settings.width > 0 && loaded.settings.width < kLeastWidth)
+    settings.reject("width", "to be 0 or from 20 to 1000");
   loaded.settings.colour = settings.string("colour");
   if (loaded.settings.colour != "auto" && loaded.settings.colour != "on" && loaded.settings.colour != "off")
     settings.reject("colour", "to be auto, on or off");
   loaded.words = side_from(loaded, repl.words, in.object("words"), -1);
   loaded.thoughts = side_from(loaded, repl.thoughts, in.object("thoughts"), loaded.settings.latents);
-  loaded.question = {question.string("text"), {}, question.string("expected", "")};
+  if (loaded.settings.recurrences > 0 && !loaded.thinks_in_depth())
+    settings.reject("recurrences", "to be 0 where neither side thinks in depth");
+  Example example;
+  example.question = question.string("text");
+  example.answer = question.string("expected", "");
+  loaded.question = loaded.question_about(example);
   if (loaded.about_graphs() && !loaded.question.text.empty()) {
     loaded.question.graph = parse_graph_question(loaded.question.text, "load");
     require_labels(*loaded.question.graph, loaded.labels(), "load");
@@ -132,8 +154,8 @@ void load_session(Repl& repl, const fs::path& file) {
   if (!replies.is_array() || (!replies.empty() && replies.size() != 2))
     in.reject("replies", "to hold two replies or none");
   if (!replies.empty()) {
-    loaded.replies = {reply_from({replies[0], "load", source, "replies"}, loaded.words),
-                      reply_from({replies[1], "load", source, "replies"}, loaded.thoughts)};
+    loaded.replies = {reply_from({replies[0], "load", source, "replies[0]"}, loaded.words, loaded.question.rule),
+                      reply_from({replies[1], "load", source, "replies[1]"}, loaded.thoughts, loaded.question.rule)};
   }
   repl = std::move(loaded);
 }

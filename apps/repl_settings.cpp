@@ -27,7 +27,7 @@ void set_colour(Repl& repl, const std::string& value) {
 void set_recurrences(Repl& repl, const std::string& value) {
   const int64_t recurrences = value == "own" ? 0 : parse_count(value, "a number of recurrences", 1, kMostRecurrences);
   const auto deep = [](const Thinker& side) { return side.loaded.model->config().depth.recurrent; };
-  require(recurrences == 0 || deep(repl.words) || deep(repl.thoughts), "repl",
+  require(recurrences == 0 || repl.thinks_in_depth(), "repl",
           "expected a model with recurrent depth but neither side has it");
   const auto with = [&](const Thinker& side) {
     const int64_t latents = repl.latents_for(side, side.loaded, side.method);
@@ -59,7 +59,7 @@ std::vector<ReplSetting> fixed_settings() {
        "columns of pictures and tables, or auto: the terminal's",
        [](const Repl& r) { return number_or(r.settings.width, 0, "auto"); },
        [](Repl& r, const std::string& value) {
-         r.settings.width = value == "auto" ? 0 : parse_count(value, "a number of columns", 20, 1000);
+         r.settings.width = value == "auto" ? 0 : parse_count(value, "a number of columns", kLeastWidth, kMostWidth);
        },
        {"auto"}},
       {"seed", "of fresh problems, as /seed", [](const Repl& r) { return std::to_string(r.settings.seed); },
@@ -81,7 +81,8 @@ std::vector<ReplSetting> fixed_settings() {
        {"own"}},
       {"top", "tokens that /lens shows of a thought", [](const Repl& r) { return std::to_string(r.settings.top); },
        [](Repl& r, const std::string& value) { r.settings.top = parse_count(value, "a number of tokens", 1, 1000); }},
-      {"threads", "CPU threads", [](const Repl&) { return std::to_string(at::get_num_threads()); },
+      {"threads", "CPU threads; of the machine, so /save leaves them out",
+       [](const Repl&) { return std::to_string(at::get_num_threads()); },
        [](Repl&, const std::string& value) { use_threads(parse_count(value, "a number of threads", 1, 1024)); }},
   };
 }

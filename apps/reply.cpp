@@ -9,6 +9,7 @@
 #include "decoding/drawn_thoughts.h"
 #include "decoding/readout.h"
 #include "decoding/stopwatch.h"
+#include "eval/problems.h"
 #include "eval/prompts.h"
 #include "lib/core/error.h"
 
@@ -39,12 +40,12 @@ Halt watched(Halt inner, const AskOptions& options, double& watched_ms) {
 AnswerComplete watched_answer(const Thinker& thinker, const AskOptions& options, double& watched_ms) {
   return [&thinker, &options, &watched_ms](const std::vector<int64_t>& tokens) {
     stop_if_interrupted();
-    if (thinker.stop.empty() && !options.answering) return false;
+    if (options.rule.stop.empty() && !options.answering) return false;
     Stopwatch watch;
     const std::string text = thinker.loaded.tokenizer->decode(tokens);
     if (options.answering) options.answering(text);
     watched_ms += watch.lap();
-    return ends_at_stop(text, thinker.stop);
+    return ends_at_stop(text, options.rule.stop);
   };
 }
 
@@ -98,8 +99,8 @@ std::vector<WordShares> read_thoughts(const Thinker& thinker, const at::Tensor& 
 }
 
 // What is told of a decoded text; of graphs the first word, which is what counts in an evaluation.
-std::string told_answer(const Thinker& thinker, const std::string& text) {
-  std::vector<std::string> words = split_words(cut_at_stop(text, thinker.stop));
+std::string told_answer(const Thinker& thinker, const AnswerRule& rule, const std::string& text) {
+  std::vector<std::string> words = split_words(cut_at_stop(text, rule.stop));
   if (asks_about_graphs(thinker) && words.size() > 1) words.resize(1);
   return join_words(words);
 }
@@ -141,19 +142,20 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   // Typed questions stand on a line as those that the checkpoint was trained on.
   const bool bare = thinker.loaded.settings.style == "lines" && !question.ends_with('\n');
   const std::string text = bare ? question_line(question) : question;
+  const AnswerRule& rule = options.rule;
   const auto extract = [&](int64_t, const std::vector<int64_t>& tokens) {
     const std::string said = valid_utf8(tokenizer.decode(tokens));
-    return thinker.extract ? thinker.extract(said) : told_answer(thinker, said);
+    return rule.extract ? rule.extract(said) : told_answer(thinker, rule, said);
   };
   const Solution solution = solve(thinker.loaded.model, procedure, {tokenizer.encode(text)},
-                                  {.max_answer_tokens = thinker.max_answer_tokens,
+                                  {.max_answer_tokens = rule.max_tokens,
                                    .keep_trace = true,
                                    .recurrences = thinker.recurrences,
                                    .ids = {options.id},
                                    .strategy = thinker.strategy,
                                    .seed = thinker.sample_seed,
                                    .extract = extract,
-                                   .same = thinker.same,
+                                   .same = rule.same,
                                    .complete = watched_answer(thinker, options, watched_answer_ms)});
   Reply reply{.method = thinker.method, .in_words = procedure.in_words};
   reply.steps = solution.thoughts.steps[0];
@@ -171,7 +173,14 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
     reply.grid.thoughts = read_thoughts(thinker, reply.trace_KD);
     if (thinker.verbaliser) reply.said = thinker.verbaliser->say(reply.trace_KD);
   }
-  reply.answer = told_answer(thinker, tokenizer.decode(solution.answers[0].tokens));
+  const std::string told = tokenizer.decode(solution.answers[0].tokens);
+  reply.answer = told_answer(thinker, rule, told);
+  reply.counted = extract(0, solution.answers[0].tokens);
+  if (rule.right) {
+    const std::string thoughts =
+        rule.reads_thoughts ? valid_utf8(thoughts_text(*thinker.loaded.model, tokenizer, solution.thoughts, 0)) : "";
+    reply.right = rule.right(thoughts, valid_utf8(told));
+  }
   reply.phases = solution.ms;
   reply.phases.think -= watched_ms;
   reply.phases.answer -= watched_answer_ms;

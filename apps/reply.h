@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/answer_rule.h"
 #include "apps/render.h"
 #include "decoding/solve.h"
 #include "decoding/verbalise.h"
@@ -17,12 +18,6 @@ struct Thinker {
   LoadedModel loaded;
   std::string method;  // as bound
   Procedure procedure;
-  int64_t max_answer_tokens = 8;
-  std::vector<std::string> stop = {};  // an answer ends before the first of these
-  // What a vote counts of an answer's text, "" = nothing, and whether two of these are one. Empty: what Reply::answer
-  // would tell, and the same text.
-  std::function<std::string(const std::string& text)> extract = {};
-  std::function<bool(const std::string& a, const std::string& b)> same = {};
   Strategy strategy = {};  // how answers are decoded
   uint64_t sample_seed = 0;
   std::optional<Verbaliser> verbaliser = {};
@@ -44,6 +39,7 @@ struct FedThought {
 
 struct AskOptions {
   int64_t id = 0;  // of the problem: what is drawn for it depends on this, as in an evaluation (SolveOptions::ids)
+  AnswerRule rule = {};
   // Called before each thought, from 0, is fed, where thoughts follow one another; what it costs is not counted.
   std::function<void(int64_t index, const StepState& state, const NextInput& thought)> watch;
   bool layers = false;  // StepState::layer_BD for `watch`
@@ -64,6 +60,8 @@ struct Reply {
   ThoughtGrid grid;                // readouts of thoughts that are no tokens
   std::vector<Verbalised> said;    // of each thought that is no token, where there is a verbaliser
   std::string answer;
+  std::string counted;        // of the answer, by AskOptions::rule
+  std::optional<bool> right;  // by the rule, where it judges
   int64_t steps = 0;
   // Where the reply is one of several samples (vote, best): how many, the thoughts or words of all, and what they gave,
   // most first; empty where it was not counted.
@@ -97,7 +95,10 @@ struct Asked {
 
 // Two replies beside each other, or one above the other.
 Lines replies_side_by_side(const Told& left, const Told& right, const Asked& asked, const RenderOptions& options);
-// "answer 4 ✓ right"
-std::string verdict(const Reply& reply, const Asked& asked, bool colour);
+// "answer 4 ✓ right", in two parts below each other where a long answer would leave no room beside it.
+Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& options);
+bool is_right(const Reply& reply, const Asked& asked);  // where it is known what is
+// Whether two answers are one by the rule.
+bool same_answer(const AnswerRule& rule, const Reply& a, const Reply& b);
 
 }  // namespace tacit

@@ -3,24 +3,37 @@
 
 #include "apps/counted.h"
 #include "apps/reply.h"
+#include "apps/thought_readout.h"
 
 namespace tacit {
 namespace {
 
-std::string headline(const Told& told) {
+// As many lines as it takes: no part of it is cut.
+Lines headline(const Told& told, int64_t width) {
   char ms[32];
   std::snprintf(ms, sizeof ms, "%.1f ms", told.reply.ms);
-  return told.title + " · " + told.reply.method + " · " + steps_text(told.reply) + " · " + ms;
+  return wrap_parts({printable(told.title), printable(told.reply.method), steps_text(told.reply), ms}, width);
 }
 
-// Without the verdict, which stands below both sides' pictures.
-Lines picture(const Told& told, const Asked& asked, const RenderOptions& options) {
-  Lines lines = {clip(paint(headline(told), Tone::bold, options.colour), options.width), ""};
+// Headline, at least `head` lines, and what was thought; the verdict stands below both sides' pictures.
+Lines picture(const Told& told, const Asked& asked, const RenderOptions& options, size_t head = 0) {
+  Lines lines = headline(told, options.width);
+  for (std::string& line : lines) line = paint(line, Tone::bold, options.colour);
+  lines.resize(std::max(lines.size(), head) + 1);
   const Reply& reply = told.reply;
   Lines body = {none_text(reply)};
-  if (!reply.words.empty()) body = word_chain(reply.words, reply.in_words ? asked.graph : nullptr, options);
-  if (!reply.grid.thoughts.empty())
-    body = thought_bars(asked.graph ? with_truth(reply.grid, *asked.graph) : reply.grid, options);
+  if (!reply.words.empty()) {
+    std::vector<std::string> words;
+    for (const std::string& word : reply.words) words.push_back(printable(word));
+    body = word_chain(words, reply.in_words ? asked.graph : nullptr, options);
+  }
+  if (!reply.grid.thoughts.empty()) {
+    ThoughtGrid grid = asked.graph ? with_truth(reply.grid, *asked.graph) : reply.grid;
+    for (WordShares& shares : grid.thoughts) {
+      for (auto& [word, share] : shares) word = printable(word);
+    }
+    body = thought_bars(grid, options);
+  }
   lines.insert(lines.end(), body.begin(), body.end());
   return lines;
 }
@@ -38,7 +51,9 @@ Lines above_each_other(const Told& left, const Told& right, const Asked& asked, 
     if (!lines.empty()) lines.emplace_back();
     const Lines one = picture(*told, asked, options);
     lines.insert(lines.end(), one.begin(), one.end());
-    lines.insert(lines.end(), {"", verdict(told->reply, asked, options.colour)});
+    lines.emplace_back();
+    const Lines end = verdict(told->reply, asked, options);
+    lines.insert(lines.end(), end.begin(), end.end());
   }
   for (std::string& line : lines) line = clip(line, options.width);
   return lines;
@@ -57,11 +72,30 @@ Asked Asked::about(const GraphQuestion* graph, std::string expected) {
   return {graph, std::move(expected)};
 }
 
-std::string verdict(const Reply& reply, const Asked& asked, bool colour) {
-  const std::string answer = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
-  if (asked.expected.empty()) return paint(answer, Tone::bold, colour);
-  if (reply.answer == asked.expected) return paint(answer + " ✓ right", Tone::good, colour);
-  return paint(answer + " ✗ wrong, it is " + asked.expected, Tone::bad, colour);
+bool is_right(const Reply& reply, const Asked& asked) { return reply.right.value_or(reply.answer == asked.expected); }
+
+bool same_answer(const AnswerRule& rule, const Reply& a, const Reply& b) {
+  const bool both = !a.counted.empty() && !b.counted.empty();
+  return both && rule.same ? rule.same(a.counted, b.counted) : a.counted == b.counted;
+}
+
+Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& options) {
+  constexpr int64_t kLeastAnswer = 16;  // columns, "answer" among them
+  const std::string answer = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
+  if (asked.expected.empty()) return {paint(clip(answer, options.width), Tone::bold, options.colour)};
+  const bool right = is_right(reply, asked);
+  const std::string told = right ? "✓ right" : "✗ wrong, it is " + printable(asked.expected);
+  const int64_t room = options.width - display_width(told) - 1;
+  const bool beside = room >= std::min(kLeastAnswer, display_width(answer));
+  Lines lines = {clip(answer, beside ? room : options.width)};
+  if (beside) {
+    lines[0] += " " + told;
+  } else {
+    const Lines below = wrap_text(told, options.width);
+    lines.insert(lines.end(), below.begin(), below.end());
+  }
+  for (std::string& line : lines) line = paint(line, right ? Tone::good : Tone::bad, options.colour);
+  return lines;
 }
 
 Lines replies_side_by_side(const Told& left, const Told& right, const Asked& asked, const RenderOptions& options) {
@@ -70,17 +104,23 @@ Lines replies_side_by_side(const Told& left, const Told& right, const Asked& ask
   const bool both_drawn = !left.reply.grid.thoughts.empty() && !right.reply.grid.thoughts.empty();
   const int64_t right_least = grid_width(std::clamp<int64_t>(right.reply.steps, 3, 6));
   const int64_t left_most = both_drawn ? (options.width - kGap) / 2 : options.width - kGap - right_least;
-  const std::string first_verdict = verdict(left.reply, asked, options.colour);
   if (left_most < (both_drawn ? grid_width(3) : kLeastLeft)) return above_each_other(left, right, asked, options);
-  Lines first = picture(left, asked, {left_most, options.colour});
-  const int64_t needed = std::max(widest(first, left_most), std::min(left_most, display_width(first_verdict)));
-  const int64_t left_width = both_drawn ? left_most : needed;
-  Lines second = picture(right, asked, {options.width - kGap - left_width, options.colour});
+  int64_t left_width = left_most;
+  if (!both_drawn) {
+    left_width = widest(picture(left, asked, {left_most, options.colour}), left_most);
+    left_width = std::max(left_width, widest(verdict(left.reply, asked, {left_most, options.colour}), left_most));
+  }
+  const RenderOptions on_left{left_width, options.colour};
+  const RenderOptions on_right{options.width - kGap - left_width, options.colour};
+  const size_t head = std::max(headline(left, on_left.width).size(), headline(right, on_right.width).size());
+  Lines first = picture(left, asked, on_left, head), second = picture(right, asked, on_right, head);
   const size_t height = std::max(first.size(), second.size()) + 1;
   first.resize(height);
   second.resize(height);
-  first.push_back(first_verdict);
-  second.push_back(verdict(right.reply, asked, options.colour));
+  for (const auto& [lines, reply] : {std::pair(&first, &left.reply), std::pair(&second, &right.reply)}) {
+    const Lines end = verdict(*reply, asked, lines == &first ? on_left : on_right);
+    lines->insert(lines->end(), end.begin(), end.end());
+  }
   return side_by_side(first, second, left_width, options);
 }
 

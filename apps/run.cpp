@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <functional>
 #include <iostream>
 
 #include "apps/commands.h"
@@ -9,6 +8,7 @@
 #include "apps/reply.h"
 #include "apps/runtime.h"
 #include "apps/terminal.h"
+#include "apps/thought_readout.h"
 #include "apps/verbaliser.h"
 #include "eval/prompts.h"
 #include "eval/task.h"
@@ -20,28 +20,14 @@ namespace {
 struct Question {
   std::string id;  // of the example; "" = typed
   std::string text;
-  std::string expected;                                       // "" when unknown
-  std::function<bool(const std::string& answer)> right = {};  // by the task's scorer; empty = the same words
-  int64_t max_answer_tokens = 8;
-  std::vector<std::string> stop = {};  // what ends an answer
-  // By the task's scorer: Thinker's.
-  std::function<std::string(const std::string& text)> extract = {};
-  std::function<bool(const std::string& a, const std::string& b)> same = {};
+  std::string expected;  // "" when unknown
+  AnswerRule rule = {};  // of the example's task
 };
-
-// Answers that a vote takes for one are those that an evaluation takes for one.
-void compare_as(Question& question, const Scorer& scorer, const Example& example) {
-  if (scorer.score_choices) return;  // compares likelihoods, no texts
-  question.extract = [scorer, example](const std::string& text) { return scorer.score(example, text).answer; };
-  question.same = scorer.same;
-}
 
 Question question_of_task(const std::string& name, const TaskOptions& options, int64_t index) {
   if (name == "reach" && options.data.empty()) {
     const Example example = reach_example(options.reach, options.seed, index);
-    Question out{example.id, example.question, example.answer};
-    compare_as(out, task(name).scorers.at(0), example);
-    return out;
+    return {example.id, example.question, example.answer, answer_rule(task(name), example, options)};
   }
   TaskOptions enough = options;  // generated tasks have no end
   enough.count = index + 1;
@@ -50,15 +36,8 @@ Question question_of_task(const std::string& name, const TaskOptions& options, i
           " in task '", name, "'");
   const Task asked = task(name);
   const Example& example = examples[index];
-  Question out{
-      example.id,
-      render_prompts(asked, {example}, options)[0],
-      example.answer,
-      [asked, example](const std::string& answer) { return asked.scorers.at(0).score(example, answer).correct; },
-      answer_tokens(asked, {example}, options),
-      asked.stop};
-  compare_as(out, asked.scorers.at(0), example);
-  return out;
+  return {example.id, render_prompts(asked, {example}, options)[0], example.answer,
+          answer_rule(asked, example, options)};
 }
 
 OrderedJson to_json(const Thinker& thinker, const Question& question, const Reply& reply) {
@@ -81,6 +60,8 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
       out["votes"].push_back({{"answer", counted.answer}, {"votes", counted.votes}});
   }
   if (!question.expected.empty()) out["expected"] = question.expected;
+  out["correct"] =
+      question.expected.empty() ? OrderedJson() : OrderedJson(is_right(reply, {nullptr, question.expected}));
   out["ms"] = reply.ms;
   return out;
 }
@@ -139,8 +120,8 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     print({std::string("no one answer is right: ") +
            (both ? "both candidates can be reached" : "neither candidate can be reached")});
   }
-  std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : reply.answer);
-  const bool right = question.right ? question.right(reply.answer) : reply.answer == expected;
+  std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
+  const bool right = is_right(reply, {nullptr, expected});
   if (!expected.empty()) verdict += right ? "  right" : "  wrong, it is " + expected;
   std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
   const bool voted = thinker.strategy.kind == StrategyKind::vote;
@@ -240,10 +221,6 @@ int run_run(const std::vector<std::string>& args) {
     require_votes(task(*task_name).scorers.at(0), strategy, thinker.procedure);
     asked = question_of_task(*task_name, of, index);
     encode_question(thinker.loaded, asked.id, asked.text, "run");  // before a graph is looked for in it
-    thinker.max_answer_tokens = asked.max_answer_tokens;
-    thinker.stop = asked.stop;
-    thinker.extract = asked.extract;
-    thinker.same = asked.same;
   }
   if (verbalise) {
     const std::string named = task_name.value_or(settings.task);
@@ -264,7 +241,7 @@ int run_run(const std::vector<std::string>& args) {
     if (asked.expected.empty() && graph.answer() >= 0) asked.expected = graph.words[graph.answer()];
   }
   clear_interrupt();
-  const Reply reply = ask(thinker, asked.text, {.id = index});
+  const Reply reply = ask(thinker, asked.text, {.id = index, .rule = asked.rule});
   if (common.json) {
     std::cout << dump(to_json(thinker, asked, reply), 2) << "\n";
   } else {

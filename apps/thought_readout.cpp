@@ -5,6 +5,7 @@
 
 #include "eval/probe/lens.h"
 #include "lib/core/error.h"
+#include "lib/core/split.h"
 
 namespace tacit {
 
@@ -21,8 +22,17 @@ ThoughtReadout read_logits(const at::Tensor& logits_V, int64_t top) {
 
 std::string printable(const std::string& token) {
   std::string out;
-  for (const char byte : token) {
+  for (size_t i = 0; i < token.size(); ++i) {
+    const char byte = token[i];
     const auto code = static_cast<unsigned char>(byte);
+    const auto next = static_cast<unsigned char>(i + 1 < token.size() ? token[i + 1] : 0);
+    if (code == 0xC2 && next >= 0x80 && next < 0xA0) {  // C1: terminals take them for escapes
+      char text[8];
+      std::snprintf(text, sizeof text, "\\u%04X", next);
+      out += text;
+      ++i;
+      continue;
+    }
     if (code >= 0x20 && code != 0x7F) {
       out += byte;
     } else if (byte == '\n' || byte == '\t') {
@@ -34,6 +44,12 @@ std::string printable(const std::string& token) {
     }
   }
   return out;
+}
+
+std::vector<std::string> printable_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (const std::string& line : split(text, '\n')) lines.push_back(printable(line));
+  return lines;
 }
 
 }  // namespace tacit

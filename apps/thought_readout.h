@@ -17,4 +17,7 @@ ThoughtReadout read_logits(const at::Tensor& logits_V, int64_t top);
 // A token's text on one line: control characters as \n, \t or \xNN.
 std::string printable(const std::string& token);
 
+// The same of a text of several lines, line by line.
+std::vector<std::string> printable_lines(const std::string& text);
+
 }  // namespace tacit

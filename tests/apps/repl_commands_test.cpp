@@ -347,7 +347,9 @@ TEST_CASE("what the new commands cannot do is one line that says what was expect
       {"/edit words 1 9 9", "one token, for a side that thinks in words, but got 2 in '9 9'"},
       {"/branch 99", "STEP of 0 to 5 (6 thoughts) but got 99"},
       {"/branch 1 noice", "[second|noise[:SIZE]]' but got '1 noice'"},
-      {"/branch 1 noise:-1", "perturb:SIZE"},
+      {"/branch 1 noise:-1", "a SIZE of at least 0 behind 'noise:', as in noise:0.5, but got '-1'"},
+      {"/branch 1 noise:", "a SIZE of at least 0 behind 'noise:', as in noise:0.5, but got ''"},
+      {"/compare words:", "a METHOD behind the side, as in words:direct, but got 'words:'"},
       {"/branch words 1 noise", "expected 'second' for a side that thinks in words but got 'noise'"},
       {"/swap x", "a seed of at least 0 but got 'x'"},
       {"/lens 0", "a number of tokens, at least 1 and at most 1000, but got 0"},
@@ -379,6 +381,20 @@ TEST_CASE("what the new commands cannot do is one line that says what was expect
   CHECK(lines_in(done.err) == std::ssize(table) - 1);
   const Finished none = script("/trace\n/lens\n/swap\n/branch 1\n/edit 1 9\n/compare\n/bench\n");
   CHECK(lines_in(none.err) == 7);
+}
+
+TEST_CASE("/compare takes the number of thoughts that was set, of all that have one") {
+  const Finished done =
+      script(with_question("/latents 2\n/compare frontier thoughts:coconut words:coconut pause cot\n"));
+  CAPTURE(done.out);
+  CHECK(done.code == 0);
+  const std::string table = done.out.substr(done.out.rfind("\nmodel"));
+  for (const char* row : {"\nfrontier ", "\nthoughts:coconut ", "\nwords:coconut "}) {
+    const std::string line = behind(table, row);
+    CAPTURE(line);
+    CHECK(holds(line, "2 thoughts"));
+  }
+  CHECK(holds(behind(table, "\npause "), "2 pauses"));
 }
 
 TEST_CASE("/help names every command, and says more about one") {

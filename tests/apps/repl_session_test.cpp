@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "lib/core/files.h"
 #include "lib/core/json.h"
+#include "tests/apps/checkpoint.h"
 #include "tests/apps/repl_support.h"
 
 using namespace tacit;
@@ -101,9 +103,16 @@ TEST_CASE("/save leaves files of others alone, /load refuses them and changes no
       {"/thoughts/options", Json{{"nothing", 1}}, "nothing"},
       {"/question/text", "why", "one '[Q]' but got 0"},
       {"/replies", 7, "'replies'"},
-      {"/replies/0/method", 7, "'replies.method'"},
-      {"/replies/1/in_words", "yes", "'replies.in_words'"},
+      {"/replies/0/method", 7, "'replies[0].method'"},
+      {"/replies/1/in_words", "yes", "'replies[1].in_words'"},
       {"/replies/0/thoughts", Json{{1, 2}}, "[word, share] pairs"},
+      {"/replies/1/thoughts", nullptr, "'replies[1].thoughts' to be a list"},
+      {"/replies/1/thoughts/0/0/1", 1.5, "'replies[1].thoughts' to hold shares from 0 to 1"},
+      {"/replies/1/thoughts/0/0/1", -0.1, "'replies[1].thoughts' to hold shares from 0 to 1"},
+      {"/replies/0/ms", -1, "'replies[0].ms' to be milliseconds from 0 to 1e9"},
+      {"/replies/0/ms", 1e300, "'replies[0].ms' to be milliseconds from 0 to 1e9"},
+      {"/settings/width", 3, "'settings.width' to be 0 or from 20 to 1000"},
+      {"/settings/recurrences", 3, "'settings.recurrences' to be 0 where neither side thinks in depth"},
   };
   for (const auto& [pointer, value, expected] : table) {
     CAPTURE(pointer);
@@ -115,6 +124,76 @@ TEST_CASE("/save leaves files of others alone, /load refuses them and changes no
     CHECK(holds(done.err, expected));
     CHECK(done.out.ends_with("seed 3, next problem 0\n"));
   }
+}
+
+TEST_CASE("/load takes plain files alone, and says which field a reply lacks") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string(), pipe = (scratch / "pipe").string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const std::string& other : {pipe, std::string("/dev/zero"), scratch.path().string()}) {
+    const Finished done = script("/load " + other + "\n");
+    CHECK(done.code == 1);
+    CHECK(holds(done.err, "[load] expected a file that /save wrote but " + other + " is no plain file"));
+  }
+  REQUIRE(script(std::string(kQuestion) + "\n/save " + file + "\n").code == 0);
+  Json json = read_json(file, "test");
+  json["replies"][1].erase("thoughts");
+  write_file_atomic(file, json.dump(), "test");
+  const Finished done = script("/load " + file + "\n");
+  CHECK(done.code == 1);
+  CHECK(holds(done.err, "'replies[1].thoughts'"));
+  CHECK(holds(done.err, file));
+  CHECK(!holds(done.err, "json.exception"));
+}
+
+TEST_CASE("nothing in a session's file reaches the terminal as an escape") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string(), escape = "a\x1b[2J";
+  REQUIRE(script(std::string(kQuestion) + "\n/save " + file + "\n").code == 0);
+  Json json = read_json(file, "test");
+  for (Json& reply : json["replies"]) {
+    reply["method"] = escape;
+    reply["answer"] = escape;
+    reply["words"] = {escape, "\u009b2J"};
+  }
+  json["replies"][1]["words"] = Json::array();
+  json["replies"][1]["thoughts"] = Json::array({Json::array({Json::array({escape, 0.5})})});
+  write_file_atomic(file, json.dump(), "test");
+  const Finished done = script("/load " + file + "\n");
+  CAPTURE(done.err);
+  CHECK(done.code == 0);
+  CHECK(!holds(done.out, "\x1b"));
+  CHECK(!holds(done.out, "\xC2\x9B"));
+  CHECK(holds(done.out, "answer a\\x1B[2J"));
+  json["question"]["text"] = escape;
+  write_file_atomic(file, json.dump(), "test");
+  const Finished refused = script("/load " + file + "\n");
+  CHECK(refused.code == 1);
+  CHECK(!holds(refused.err, "\x1b"));
+}
+
+TEST_CASE("recurrences that were set go with the last model that has any, and this is said") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "flat", "coconut");
+  write_deep_checkpoint(scratch / "deep");
+  const std::string file = (scratch / "session.json").string();
+  const Finished done = run_tacit({"repl", "--words", scratch / "flat", "--thoughts", scratch / "deep"},
+                                  {.input = "/set recurrences 2\n/model thoughts " + (scratch / "flat").string() +
+                                            "\n/set recurrences\n/save " + file + "\n/load " + file + "\n"});
+  CAPTURE(done.err);
+  CHECK(done.code == 0);
+  CHECK(holds(done.out, "recurrences own: neither side thinks in depth\nrecurrences own\n"));
+}
+
+TEST_CASE("a path with spaces stands in quotes or has backslashes") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "two words").string();
+  const Finished done = script("/save \"" + file + "\"\n/load '" + file + "'\n/load " + (scratch / "two").string() +
+                               "\\ words\n/load \"" + file + "\n/load " + file + "\n");
+  CHECK(std::filesystem::exists(file));
+  CHECK(lines_in(done.err) == 2);
+  CHECK(holds(done.err, "expected the other \" of a path in quotes"));
+  CHECK(holds(done.err, "expected '/load FILE' but got"));
 }
 
 TEST_CASE("--strict ends at the first command that fails, with status 1") {

@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <sstream>
 
 #include "tests/apps/repl_support.h"
 
@@ -13,14 +15,20 @@ using namespace tacit::test;
 
 namespace {
 
-// The program on a terminal of its own, 110 columns wide.
+struct Look {
+  uint16_t columns = 110;
+  const char* term = "xterm";
+};
+
+// The program on a terminal of its own.
 class Terminal {
  public:
-  Terminal(const std::filesystem::path& models, const std::filesystem::path& state, const char* more = nullptr) {
-    const winsize size{.ws_row = 40, .ws_col = 110, .ws_xpixel = 0, .ws_ypixel = 0};
+  Terminal(const std::filesystem::path& models, const std::filesystem::path& state, const char* more = nullptr,
+           const Look& look = {}) {
+    const winsize size{.ws_row = 40, .ws_col = look.columns, .ws_xpixel = 0, .ws_ypixel = 0};
     pid_ = forkpty(&screen_, nullptr, nullptr, &size);
     if (pid_ == 0) {
-      ::setenv("TERM", "xterm", 1);
+      ::setenv("TERM", look.term, 1);
       ::setenv("XDG_STATE_HOME", state.c_str(), 1);
       ::setenv("LC_ALL", "C.UTF-8", 1);
       ::execl(TACIT_BINARY, TACIT_BINARY, "repl", "--models", models.c_str(), more, static_cast<char*>(nullptr));
@@ -58,6 +66,11 @@ class Terminal {
     }
     shown_ = at + text.size();
     return true;
+  }
+
+  void resize(uint16_t columns) {
+    const winsize size{.ws_row = 40, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    REQUIRE(::ioctl(screen_, TIOCSWINSZ, &size) == 0);
   }
 
   const std::string& seen() const { return seen_; }
@@ -189,6 +202,7 @@ TEST_CASE("--no-history keeps none and reads none") {
 
 TEST_CASE("Tab completes methods, settings, models and files") {
   const ScratchFolder state;
+  write_file_atomic(state / "my file", "{}", "test");
   Terminal terminal(models(), state.path());
   REQUIRE(terminal.shows("tacit> "));
   const std::vector<std::pair<std::string, std::string>> table = {
@@ -198,6 +212,9 @@ TEST_CASE("Tab completes methods, settings, models and files") {
       {"/model words " + (models() / "dir").string() + "\t\r", "/direct (direct)"},
       {"/load " + (models() / "direct" / "conf").string() + "\t\r", "that /save wrote but got"},
       {"/help /br\t\r", "The first STEP thoughts are the same."},
+      {"/help br\t\r", "The first STEP thoughts are the same."},
+      {"/load " + (state / "my f").string().replace((state / "my f").string().rfind(' '), 1, "\\ ") + "\t\r",
+       "that /save wrote but got " + (state / "my file").string()},
   };
   for (const auto& [keys, expected] : table) {
     CAPTURE(keys);
@@ -207,4 +224,51 @@ TEST_CASE("Tab completes methods, settings, models and files") {
   }
   terminal.type("\x04");
   CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("a line that is edited while the terminal gets another size is drawn anew, and still the same line") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path());
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type("/se");
+  CHECK(terminal.shows("/se"));
+  terminal.resize(50);
+  CHECK(terminal.shows("\x1b[J"));
+  CHECK(terminal.shows("tacit> /se"));
+  terminal.type("ed\r");
+  CHECK(terminal.shows("seed 0, next problem 0"));
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("# ä\r");  // characters of several bytes come whole
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("a terminal that knows no escapes gets none") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path(), nullptr, {.term = "dumb"});
+  REQUIRE(terminal.shows("tacit> "));
+  CHECK(!holds(terminal.seen(), "\x1b"));
+  terminal.type(std::string(kQuestion) + "\r");
+  CHECK(terminal.shows("thoughts · frontier"));
+  CHECK(terminal.shows("tacit> "));
+  CHECK(!holds(terminal.seen(), "\x1b"));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+  CHECK(!holds(terminal.seen(), "\x1b"));
+}
+
+TEST_CASE("--help on a terminal keeps to its width") {
+  const ScratchFolder state;
+  for (const uint16_t columns : {80, 64}) {
+    Terminal terminal(models(), state.path(), "--help", {.columns = columns});
+    CHECK(terminal.leave() == 0);
+    std::istringstream lines(terminal.seen());
+    int64_t count = 0;
+    for (std::string line; std::getline(lines, line) && !line.starts_with("Example:"); ++count) {
+      CAPTURE(line);
+      CHECK(std::ssize(line) <= columns + 1);  // with the carriage return
+    }
+    CHECK(count > 10);
+  }
 }

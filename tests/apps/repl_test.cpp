@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <array>
+#include <sstream>
+
+#include "apps/render.h"
 #include "datasets/generated_task.h"
 #include "lib/core/json.h"
 #include "tests/apps/repl_support.h"
@@ -10,9 +14,10 @@ using namespace tacit::test;
 namespace {
 
 // Random weights over the words of task `pointer`.
-void write_pointer_checkpoint(const std::filesystem::path& folder, const std::string& method) {
-  const Generator generator = open_generator("pointer");
-  const TinyModelOptions options{.vocab_size = std::ssize(generator.vocabulary)};
+void write_pointer_checkpoint(const std::filesystem::path& folder, const std::string& method,
+                              const Json& generator_options = {}, uint64_t seed = 1) {
+  const Generator generator = open_generator("pointer", generator_options);
+  const TinyModelOptions options{.vocab_size = std::ssize(generator.vocabulary), .seed = seed};
   MethodSettings settings;
   settings.method = method;
   settings.max_words = 12;
@@ -99,6 +104,7 @@ TEST_CASE("what cannot be done is one line on stderr; the script goes on and end
       {"/model thoughts /nowhere/at/all", "/nowhere/at/all"},
       {"/seed -1", "a seed of at least 0 but got '-1'"},
       {"why", "one '[Q]' but got 0"},
+      {"17 3 | 5 17 | 22 9|[Q] 3 9 [R] 5", "with '[Q]' alone between spaces but it touches another word"},
       {"5 12 | [Q] 12 99 [R] 5", "a node of the vocabulary, 0 to 31, but got '99'"},
       {"5 12 | 5 12 7 | [Q] 12 7 [R] 5", "two nodes in edge 2 but got '5 12 7'"},
   };
@@ -154,6 +160,117 @@ TEST_CASE("a question that is refused leaves the old one and its replies, whatev
   const Finished first = pointer("hello\n/show\n");
   CHECK(lines_in(first.err) == 2);
   CHECK(holds(first.err, "a question first"));
+}
+
+TEST_CASE("answers of any task are judged as an evaluation judges them, in the picture, /compare and run --json") {
+  const ScratchFolder scratch;
+  const Json small = {{"nodes", {4, 4}}, {"labels", 4}, {"depth", {1, 2}}};  // a random model hits one now and then
+  constexpr int64_t kCount = 40;
+  std::array<std::vector<bool>, 2> right;
+  bool longer = false;
+  const std::array<std::string, 2> sides = {"cot", "coconut"};
+  for (size_t s = 0; s < 2; ++s) {
+    const std::string folder = scratch / sides[s], out = scratch / ("run-" + sides[s]);
+    write_pointer_checkpoint(folder, sides[s], small, s + 1);
+    const Finished done = run_tacit({"eval", "--model", folder, "--seed", "1", "--count", std::to_string(kCount),
+                                     "--out", out, "--latency-problems", "0", "--threads", "1"});
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    std::istringstream lines(read_file(out + "/samples.jsonl", "test"));
+    for (std::string line; std::getline(lines, line);) {
+      const Json sample = Json::parse(line);
+      right[s].push_back(sample["correct"] == true);
+      longer = longer || (right[s].back() && split_words(sample["text"].get<std::string>()).size() > 1);
+    }
+    REQUIRE(std::ssize(right[s]) == kCount);
+  }
+  REQUIRE(longer);  // else comparing all words would do
+  std::string input = "/set width 40\n/seed 1\n";
+  for (int64_t i = 0; i < kCount; ++i)
+    input += "/new\n/compare " + (scratch / "cot").string() + " " + (scratch / "coconut").string() + "\n";
+  const Finished asked = run_tacit(
+      {"repl", "--words", scratch / "cot", "--thoughts", scratch / "coconut", "--threads", "1"}, {.input = input});
+  CAPTURE(asked.err);
+  CHECK(asked.code == 0);
+  size_t at = 0;
+  for (int64_t i = 0; i < kCount; ++i) {
+    CAPTURE(i);
+    at = asked.out.find("pointer-1/" + std::to_string(i) + "\n", at);
+    REQUIRE(at != std::string::npos);
+    const std::string shown = asked.out.substr(at, asked.out.find("\npointer-1/", at) - at);
+    const size_t table = shown.find("\nmodel");
+    REQUIRE(table != std::string::npos);
+    const auto count = [](const std::string& text, const std::string& part) {
+      int64_t found = 0;
+      for (size_t p = text.find(part); p != std::string::npos; p = text.find(part, p + 1)) ++found;
+      return found;
+    };
+    const int64_t both = right[0][i] + right[1][i];
+    CHECK(count(shown.substr(0, table), "✓ right") == both);
+    CHECK(count(shown.substr(0, table), "✗ wrong, it is") == 2 - both);
+    CHECK(count(shown.substr(table), "✓") == both);
+    CHECK(count(shown.substr(table), "✗") == 2 - both);
+  }
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> args = {"run", "--json", "--threads", "1", "--model"};
+    args.insert(args.end(), more.begin(), more.end());
+    return Json::parse(run_tacit(args).out)["correct"];
+  };
+  for (size_t s = 0; s < 2; ++s) {
+    const auto hit = std::ranges::find(right[s], true), miss = std::ranges::find(right[s], false);
+    for (const auto& place : {hit, miss}) {
+      if (place == right[s].end()) continue;
+      const std::string index = std::to_string(place - right[s].begin());
+      CHECK(run({scratch / sides[s], "--seed", "1", "--index", index}) == Json(*place));
+    }
+  }
+  CHECK(run({scratch / "cot", "--question", "0 1 | 1 2 | [R] 0"}).is_null());
+}
+
+TEST_CASE("a long answer leaves room for what is right, for the time and for the edge") {
+  const ScratchFolder scratch;
+  write_pointer_checkpoint(scratch / "cot", "cot");
+  write_pointer_checkpoint(scratch / "coconut", "coconut");
+  for (const int64_t width : {100, 60, 40, 20}) {
+    CAPTURE(width);
+    const Finished done =
+        run_tacit({"repl", "--words", scratch / "cot", "--thoughts", scratch / "coconut"},
+                  {.input = "/set width " + std::to_string(width) + "\n/new 3\n/trace\n/lens\n/model\n/bench 1\n"});
+    CHECK(done.code == 0);
+    const std::string expected = open_generator("pointer").example(3, 0).answer;
+    CAPTURE(done.out);
+    const std::string verdict = "✗ wrong, it is " + expected;
+    const size_t first = done.out.find(verdict);
+    REQUIRE(first != std::string::npos);
+    CHECK(done.out.find(verdict, first + 1) != std::string::npos);
+    std::istringstream lines(done.out);
+    int64_t times = 0;
+    for (std::string line; std::getline(lines, line);) {
+      CHECK(display_width(line) <= width);
+      for (size_t at = line.find(" ms"); at != std::string::npos; at = line.find(" ms", at + 1))
+        times += at + 3 == line.size() || line.substr(at + 3).starts_with(" ");
+    }
+    CHECK(times >= 2);
+    if (width >= 40) {
+      for (const char* column : {"thinking ms", "answer ms", "all ms"})
+        CHECK(holds(join_words(split_words(done.out)), column));
+    }
+  }
+}
+
+TEST_CASE("a /new that fails leaves the question, and its place among the seed's problems") {
+  const Finished done = script("/new 5\n/latents 490\n/new\n/new 9\n/seed\n/show\n");
+  CHECK(done.code == 1);
+  CHECK(lines_in(done.err) == 2);
+  CHECK(holds(done.out, "seed 5, next problem 1\n"));
+}
+
+TEST_CASE("a method whose weights the checkpoint lacks is refused at once") {
+  const Finished done = script("/method thoughts codi\n/method words codi\n/method\n");
+  CHECK(done.code == 1);
+  CHECK(lines_in(done.err) == 2);
+  CHECK(holds(done.err, "expected a checkpoint that was trained with 'head.0.in.weight'"));
+  CHECK(holds(done.out, "words: cot   thoughts: frontier"));
 }
 
 TEST_CASE("/compare says where none of the embedded models is for the questions at hand") {

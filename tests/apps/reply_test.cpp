@@ -13,10 +13,10 @@ TEST_CASE("an answer is told token by token as it is written, and watching chang
   Thinker thinker = make_thinker(open_model(scratch / "model"), "latent", -1, 0, Json::object());
   thinker.procedure.stop_token.reset();
   thinker.procedure.max_answer_tokens.reset();
-  thinker.max_answer_tokens = 5;
-  const Reply alone = ask(thinker, question());
+  const AnswerRule rule{.max_tokens = 5};
+  const Reply alone = ask(thinker, question(), {.rule = rule});
   std::vector<std::string> told;
-  AskOptions options;
+  AskOptions options{.rule = rule};
   options.answering = [&](const std::string& text) { told.push_back(text); };
   const Reply watched = ask(thinker, question(), options);
   CHECK(watched.answer == alone.answer);
