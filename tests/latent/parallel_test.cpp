@@ -95,8 +95,8 @@ TEST_CASE("no positions are no thoughts; numbers and shapes that make no sense a
                        doctest::Contains("at least one iteration"), Error);
   ParallelThinkOptions wrong = jacobi(2, 1, at::zeros({32}));
   wrong.inputs = [](const ParallelState& state) { return state.before_BD.unsqueeze(1); };
-  CHECK_THROWS_WITH_AS(session.think_in_parallel(wrong), doctest::Contains("inputs of 2 positions but got [3, 1, 32]"),
-                       Error);
+  CHECK_THROWS_WITH_AS(session.think_in_parallel(wrong),
+                       doctest::Contains("vectors of shape [3, 2, 32] but got [3, 1, 32]"), Error);
   CHECK_THROWS_WITH_AS(session.think_in_parallel(jacobi(40, 1, at::zeros({32}))), doctest::Contains("capacity 40"),
                        Error);
 }
