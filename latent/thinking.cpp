@@ -7,16 +7,19 @@
 
 namespace tacit {
 
+static at::Tensor as_inputs(const at::Tensor& x, const Transformer& model, std::string_view operation) {
+  require(at::isFloatingType(x.scalar_type()) && x.device() == model.device(), operation,
+          "expected floating-point vectors on ", model.device(), " but got ", x.scalar_type(), " on ", x.device());
+  return x.to(model.dtype());
+}
+
 at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,
                           std::string_view operation) {
   const int64_t size = model.config().hidden_size;
   require(x_BTD.defined() && x_BTD.sizes() == at::IntArrayRef({rows, positions, size}), operation,
           "expected vectors of shape [", rows, ", ", positions, ", ", size, "] but got ",
           x_BTD.defined() ? shape_text(x_BTD.sizes()) : "none");
-  require(at::isFloatingType(x_BTD.scalar_type()) && x_BTD.device() == model.device(), operation,
-          "expected floating-point vectors on ", model.device(), " but got ", x_BTD.scalar_type(), " on ",
-          x_BTD.device());
-  return x_BTD.to(model.dtype());
+  return as_inputs(x_BTD, model, operation);
 }
 
 NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt) {
@@ -25,9 +28,10 @@ NextStep next_step(const StepState& state, const Feedback& feedback, const Halt&
   const int64_t rows = state.rows(), size = state.model().config().hidden_size;
   NextStep out{.input = feedback.next(state), .stop = {}};
   at::Tensor& x_BD = out.input.input_BD;
-  require(x_BD.defined() && x_BD.dim() == 2, "think", "expected feedback '", feedback.name, "' to propose vectors [",
-          rows, ", ", size, "] but got ", x_BD.defined() ? shape_text(x_BD.sizes()) : "none");
-  x_BD = require_inputs(x_BD.unsqueeze(1), state.model(), rows, 1, "think").squeeze(1);
+  require(x_BD.defined() && x_BD.sizes() == at::IntArrayRef({rows, size}), "think", "expected feedback '",
+          feedback.name, "' to propose vectors [", rows, ", ", size, "] but got ",
+          x_BD.defined() ? shape_text(x_BD.sizes()) : "none");
+  x_BD = as_inputs(x_BD, state.model(), "think");
   require(out.input.tokens.empty() || std::ssize(out.input.tokens) == rows, "think", "expected feedback '",
           feedback.name, "' to propose a token for each of ", rows, " rows, or none, but got ",
           out.input.tokens.size());

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace tacit {
 
@@ -9,6 +9,6 @@ namespace tacit {
 bool enable_cuda();
 
 // What is missing, in words: "this machine has no CUDA device that LibTorch finds". Empty where enable_cuda().
-std::string_view why_no_cuda();
+std::string why_no_cuda();
 
 }  // namespace tacit
