@@ -100,6 +100,54 @@ void check_whole_numbers(std::string_view text, std::string_view operation, std:
   }
 }
 
+// Looks for a name that comes twice in one object, and stops there. The events alone, without a value that is built:
+// behind each item of a list the parser's own callback would walk the whole list again.
+class RepeatedName : public nlohmann::json_sax<Json> {
+ public:
+  const std::optional<std::string>& found() const { return found_; }
+  int64_t item() const { return item_; }  // where the whole text is a list: which of its items it is at, else -1
+
+  bool start_object(size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(size_t) override {
+    in_list_ = in_list_ || names_.empty();
+    return open();
+  }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
+    if (!names_.back().insert(name).second) found_ = name;
+    return !found_;
+  }
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(int64_t) override { return value(); }
+  bool number_unsigned(uint64_t) override { return value(); }
+  bool number_float(double, const std::string&) override { return value(); }
+  bool string(std::string&) override { return value(); }
+  bool binary(Json::binary_t&) override { return value(); }
+  bool parse_error(size_t, const std::string&, const Json::exception&) override { return false; }
+
+ private:
+  bool value() {
+    item_ += in_list_ && names_.size() == 1;
+    return true;
+  }
+  bool open() {
+    value();
+    names_.emplace_back();
+    return true;
+  }
+  bool close() {
+    names_.pop_back();
+    return true;
+  }
+
+  std::vector<std::set<std::string>> names_;  // of what is open; a list has none
+  std::optional<std::string> found_;
+  bool in_list_ = false;  // the outermost value is a list
+  int64_t item_ = -1;
+};
+
 template <class Parse>
 Json parse_checked(std::string_view text, std::string_view operation, std::string_view source, int max_depth,
                    Parse parse) {
@@ -134,20 +182,15 @@ Json parse_json(std::string_view text, std::string_view operation, std::string_v
 }
 
 Json parse_json_unique(std::string_view text, std::string_view operation, std::string_view source, int max_depth) {
-  std::vector<std::set<std::string>> names;  // of the open objects, by depth
-  const auto check = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    const auto level = static_cast<size_t>(depth);
-    if (event == Json::parse_event_t::object_start) {
-      names.resize(level + 2);
-      names[level + 1].clear();
-    } else if (event == Json::parse_event_t::key) {
-      require(names[level].insert(parsed.get<std::string>()).second, operation,
-              "expected every name once in an object but got ", shown(parsed), " twice in ", source);
+  return parse_checked(text, operation, source, max_depth, [&] {
+    RepeatedName names;
+    // It stops at what is no JSON as well, for the parser to say.
+    if (!Json::sax_parse(text.begin(), text.end(), &names) && names.found()) {
+      fail(operation, "expected every name once in an object but got ", shown(*names.found()), " twice in ",
+           names.item() < 0 ? std::string() : "item " + std::to_string(names.item()) + " of ", source);
     }
-    return true;
-  };
-  return parse_checked(text, operation, source, max_depth,
-                       [&] { return Json::parse(text.begin(), text.end(), check); });
+    return Json::parse(text.begin(), text.end());
+  });
 }
 
 Json parse_json_exact(std::string_view text, std::string_view operation, std::string_view source, int max_depth) {

@@ -17,7 +17,8 @@ using OrderedJson = nlohmann::ordered_json;  // keeps insertion order: use for f
 // nesting deeper than `max_depth` (deep nesting costs stack).
 Json parse_json(std::string_view text, std::string_view operation, std::string_view source, int max_depth = 64);
 
-// parse_json that also fails on a name that occurs twice in one object (parse_json keeps the last).
+// parse_json that also fails on a name that occurs twice in one object (parse_json keeps the last); of a list the error
+// says in which item, from 0.
 Json parse_json_unique(std::string_view text, std::string_view operation, std::string_view source, int max_depth = 64);
 
 // Reads and parses a whole file; the error names the file.
