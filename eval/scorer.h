@@ -26,6 +26,9 @@ struct Scorer {
   // Where choices are compared by likelihood (decoding/choice.h): one entry for each of example.choices, in order.
   // Empty = the scorer looks at the text alone.
   std::function<Score(const Example& example, const std::vector<ChoiceLikelihood>& choices)> score_choices = {};
+  // It checks what was written against the question, as whether an expression gives 24 or a chain is a proof; the
+  // reference alone need not be an answer to it.
+  bool by_itself = false;
   // Whether two extracted answers are one, whatever the reference says (72 and 72.0); empty = the same text.
   std::function<bool(const std::string& a, const std::string& b)> same = {};
 };

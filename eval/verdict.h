@@ -6,15 +6,15 @@
 
 namespace tacit {
 
-// What the scorer says of a text as an answer by itself. Where it refuses the example, as one without a reference or
-// without what it needs beside one, whether the text is the reference's.
+// Whether the text is a right answer: what the scorer says of it, where it takes the reference alone for one. Where it
+// wants more around an answer ("#### 18", the text of a choice that is told by its letter), or refuses the example, as
+// one without what it needs beside the reference: whether it is the reference's text.
 inline TextVerdict verdict_of(const Scorer& scorer) {
   return [scorer](const Example& example, const std::string& text) {
     try {
-      return scorer.score(example, text).correct;
-    } catch (const Error&) {
-      return text == example.answer;
-    }
+      if (scorer.by_itself || scorer.score(example, example.answer).correct) return scorer.score(example, text).correct;
+    } catch (const Error&) {}
+    return text == example.answer;
   };
 }
 

@@ -87,12 +87,14 @@ Scorer countdown(const Json& options) {
   const JsonReader in(known, "scorer", "the scorer's options");
   in.only({"all"});
   const bool all = in.boolean("all", false);
-  return make_scorer("countdown",
-                     all ? "an expression of all the numbers, each once, gives the target"
-                         : "an expression of the numbers, each at most once, gives the target",
-                     expression, [all](const Example& example, const std::string& answer) {
-                       return solves(puzzle_of(example), answer, all);
-                     });
+  Scorer out = make_scorer("countdown",
+                           all ? "an expression of all the numbers, each once, gives the target"
+                               : "an expression of the numbers, each at most once, gives the target",
+                           expression, [all](const Example& example, const std::string& answer) {
+                             return solves(puzzle_of(example), answer, all);
+                           });
+  out.by_itself = true;
+  return out;
 }
 
 }  // namespace tacit

@@ -165,6 +165,7 @@ Scorer proof() {
   out.score_chain = [score = out.score](const Example& example, const std::string& thoughts, const std::string& text) {
     return score(example, thoughts + "\n" + text);
   };
+  out.by_itself = true;
   return out;
 }
 

@@ -77,12 +77,14 @@ bool solves(const Grid& grid, const std::string& cells) {
 }  // namespace
 
 Scorer sudoku() {
-  return make_scorer(
+  Scorer out = make_scorer(
       "sudoku", "a completed grid that keeps the givens and the rules",
       [](const Example& example, const std::string& text) {
         return last_grid(announced(text), grid_of(example).givens.size());
       },
       [](const Example& example, const std::string& answer) { return solves(grid_of(example), answer); });
+  out.by_itself = true;
+  return out;
 }
 
 }  // namespace tacit

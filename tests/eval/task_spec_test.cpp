@@ -258,6 +258,51 @@ TEST_CASE("the most frequent answer is a rule where answers are few and come aga
   CHECK(rules(6, 5).empty());
 }
 
+// What the most frequent answer scores under `scorer` in problems of these answers.
+double majority(const std::string& scorer, const std::string& answers, const std::string& fields = "") {
+  const ScratchFolder scratch;
+  put(scratch / "data", answers);
+  TaskSpec spec = answering("\"a\"", fields);
+  spec.scorers = {{scorer, {}}};
+  const Task made = make_task(spec);
+  const std::vector<Heuristic> rules = made.heuristics(load_examples(made, {.data = scratch / "data"}));
+  REQUIRE(rules.size() == 1);
+  return rules[0].accuracy;
+}
+
+TEST_CASE("the most frequent answer scores what it is worth, also by scorers that want more than the bare answer") {
+  std::string numbers;
+  for (int i = 0; i < 100; ++i) numbers += R"({"q": "?", "a": ")" + std::string(i < 66 ? "2" : "3") + "\"}\n";
+  for (const char* name : {"numeric", "gsm8k_flexible", "gsm8k_strict", "gsm8k_cot", "exact_match", "boxed"}) {
+    CAPTURE(name);
+    CHECK(majority(name, numbers) == .66);
+  }
+  // Choices whose texts differ from problem to problem, and one that is called as another one's letter.
+  const std::string choices = R"({"q": "?", "c": ["x", "y", "z"], "a": "B"}
+{"q": "?", "c": ["u", "v", "B"], "a": "B"}
+{"q": "?", "c": ["x", "y", "z"], "a": "A"}
+{"q": "?", "c": ["y", "z", "x"], "a": "C"}
+)";
+  for (const char* name : {"choice_likelihood", "choice_likelihood_norm", "choice_text"}) {
+    CAPTURE(name);
+    CHECK(majority(name, choices, R"(, "choices": "c", "answer_is": "letter")") == .5);
+  }
+  const std::string plain = R"({"q": "?", "c": ["x", "y"], "a": "B"}
+{"q": "?", "c": ["v", "u"], "a": "A"}
+)";
+  CHECK(majority("choice_text", plain, R"(, "choices": "c", "answer_is": "letter")") == .5);
+  CHECK(majority("choice_likelihood", plain, R"(, "choices": "c", "answer_is": "letter")") == .5);
+}
+
+TEST_CASE("the target of a puzzle is no solution of it, however often it is the reference") {
+  const ScratchFolder scratch;
+  put(scratch / "24.csv", "Rank,Puzzles\n1,1 1 4 6\n2,1 1 11 11\n3,1 1 3 8\n4,1 1 1 8\n5,6 6 6 6\n");
+  const Task& puzzles = task("countdown");
+  const std::vector<Heuristic> rules = puzzles.heuristics(load_examples(puzzles, {.data = scratch / "24.csv"}));
+  REQUIRE(rules.size() == 1);
+  CHECK(rules[0].accuracy == 0);
+}
+
 TEST_CASE("a public task is a task file too") {
   for (const TaskSpec& spec : public_tasks()) {
     CAPTURE(spec.name);
