@@ -7,6 +7,7 @@
 #include <set>
 
 #include "eval/plot/markup.h"
+#include "eval/scorers/plain_text.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -110,15 +111,33 @@ bool holds_words(const std::string& text, const std::string& words) {
   return false;
 }
 
+// Whatever the case, the commas between digits and the punctuation around it.
+std::string plain_answer(const std::string& text) {
+  constexpr const char* kAround = " \t\r\n.,:;!?()[]{}*$\"'";
+  const auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != ',' || i == 0 || !digit(i - 1) || !digit(i + 1)) out += text[i];
+  }
+  out.erase(0, std::min(out.find_first_not_of(kAround), out.size()));
+  out.erase(out.find_last_not_of(kAround) + 1);
+  return lower_case(out);
+}
+
+// By its words: how the scorer reads them a sample does not say. The answer that is scored may be spelt otherwise than
+// the text, as a choice that the text names by its letter; what stands before the first marker says that again.
 bool answers_again(const Sample& sample, const std::string& marker) {
   constexpr const char* kSpace = " \t\r\n";
   if (!sample.extracted) return false;
+  const std::string scored = plain_answer(sample.answer);
+  const std::string first = plain_answer(sample.text.substr(0, sample.text.find(marker)));
   for (size_t at = sample.text.find(marker); at != std::string::npos;) {
     const size_t behind = at + marker.size(), next = sample.text.find(marker, behind);
     std::string answer = sample.text.substr(behind, next == std::string::npos ? next : next - behind);
     answer.erase(0, std::min(answer.find_first_not_of(kSpace), answer.size()));
     answer.erase(std::min(answer.find('\n'), answer.size()));
-    if (!answer.empty() && !holds_words(answer, sample.answer)) return true;
+    answer = plain_answer(answer);
+    if (!answer.empty() && answer != first && !holds_words(answer, scored)) return true;
     at = next;
   }
   return false;

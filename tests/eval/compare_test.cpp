@@ -184,6 +184,30 @@ TEST_CASE("no baseline, no test") {
 }
 
 TEST_CASE("runs that cannot be compared are refused") {
+TEST_CASE("a text that gives the same answer again, spelt otherwise than the scored one, is not counted") {
+  struct Case {
+    const char *text, *answer;
+    bool again;
+  };
+  for (const Case& c : {Case{"B [A] B", "green apple", false},
+                        {"B. [A] (b)", "green apple", false},
+                        {"B [A] C", "green apple", true},
+                        {"B [A] the green apple", "green apple", false},
+                        {"True. [A] true", "True", false},
+                        {"True. [A] false", "True", true},
+                        {"1,000 [A] 1000", "1,000", false},
+                        {"1000 [A] 1,000.", "1000", false},
+                        {"1,000 [A] 100", "1,000", true},
+                        {"3 [A] .", "3", false}}) {
+    CAPTURE(c.text);
+    Run run = hand_made("cot", "1");
+    run.record = {{"settings", {{"markers", {{"answer", "[A]"}}}}}};
+    run.samples[0].text = c.text;
+    run.samples[0].answer = c.answer;
+    CHECK(compare({{"cot", run}}, "").rows[0].answered_again == c.again);
+  }
+}
+
   const Run a = hand_made("a", "11"), far = hand_made("b", "11", 50);
   CHECK(holds(error_of([&] { compare(std::vector<ComparedRow>(), ""); }), "at least one run"));
   CHECK(holds(error_of([&] { compare({{"a", a}, {"b", far}}, ""); }), "they share none"));
