@@ -56,38 +56,51 @@ class NumberReader {
   std::optional<Rational> number() {
     if (at("\\frac") || at("\\dfrac") || at("\\tfrac")) return latex_fraction();
     if (!digit(peek()) && !(peek() == '.' && digit(peek(1)))) return std::nullopt;
+    const size_t begin = at_;
     const bool whole = digit(peek()) && (at_ == 0 || text_[at_ - 1] != '/');  // 12/05/2020 holds no fraction
     std::optional<Rational> value = decimal();
     if (!value) return std::nullopt;
     if (whole && integer_) {
       if (const auto over = denominator(at_)) return *value / *over;
-      if (const auto part = mixed_part()) return *value + *part;
+      if (!is_index(begin)) {
+        if (const auto part = mixed_part()) return *value + *part;
+      }
     }
     return scaled(*value);
   }
 
-  // Bytes of what stands between groups of three digits, as people write it and in LaTeX; 0 where that is not here.
-  size_t group_mark() const {
+  // Bytes of what stands between groups of three digits, as people write it and in LaTeX; 0 where that is not at `p`.
+  size_t group_mark(size_t p) const {
     for (const std::string_view mark : {",\\!", "{,}", "\\,", ","}) {
-      const size_t digits = at_ + mark.size();
-      if (at(mark) && digits_end(digits) == digits + 3) return mark.size();
+      const size_t digits = p + mark.size();
+      if (text_.substr(p).starts_with(mark) && digits_end(digits) == digits + 3) return mark.size();
     }
     return 0;
   }
 
+  // The digits at `p`, those of further groups of three included; moves `p` behind them.
+  std::string grouped_digits(size_t& p) const {
+    const size_t begin = p;
+    p = digits_end(p);
+    std::string out(text_.substr(begin, p - begin));
+    if (out.empty() || out.size() > 3) return out;
+    while (const size_t mark = group_mark(p)) {
+      out += text_.substr(p + mark, 3);
+      p += mark + 3;
+    }
+    return out;
+  }
+
+  // Whether the number at `begin` is an exponent or an index, which is no part of a product with what follows.
+  bool is_index(size_t begin) const {
+    const size_t first = sign_before(begin);
+    return first > 0 && (text_[first - 1] == '^' || text_[first - 1] == '_');
+  }
+
   // Digits with commas between groups of three, and decimals; integer_ says whether there were none of these.
   std::optional<Rational> decimal() {
-    std::string whole;
-    const size_t begin = at_;
-    at_ = digits_end(at_);
-    whole = text_.substr(begin, at_ - begin);
+    const std::string whole = grouped_digits(at_);
     integer_ = !whole.empty();
-    if (!whole.empty() && whole.size() <= 3) {
-      while (const size_t mark = group_mark()) {
-        whole += text_.substr(at_ + mark, 3);
-        at_ += mark + 3;
-      }
-    }
     std::string decimals;
     if (peek() == '.' && digit(peek(1))) {
       const size_t end = digits_end(at_ + 1);
@@ -99,13 +112,14 @@ class NumberReader {
     return Rational(integer_of(whole + decimals)) * power_of_ten(-static_cast<int64_t>(decimals.size()));
   }
 
-  // "/ 4", which neither a further "/" nor a decimal follows: a date is no fraction. Moves behind it.
+  // "/4" or "/1,000", which neither a further "/" nor a decimal follows: a date is no fraction. Moves behind it.
   std::optional<Rational> denominator(size_t from) {
     if (from >= text_.size() || text_[from] != '/') return std::nullopt;
-    const size_t end = digits_end(from + 1);
-    if (end == from + 1 || end - from > kMostDigits) return std::nullopt;
+    size_t end = from + 1;
+    const std::string digits = grouped_digits(end);
+    if (digits.empty() || digits.size() >= kMostDigits) return std::nullopt;
     const bool goes_on = end + 1 < text_.size() && (text_[end] == '/' || text_[end] == '.') && digit(text_[end + 1]);
-    const Integer value = integer_of(text_.substr(from + 1, end - from - 1));
+    const Integer value = integer_of(digits);
     if (goes_on || value == 0) return std::nullopt;
     at_ = end;
     return Rational(value);

@@ -27,6 +27,9 @@ TEST_CASE("numbers are read exactly, as people write them") {
         {"$1,234,567.50", "2469135/2", "1,234,567.50"},
         {".5", "1/2", ".5"},
         {"1/2", "1/2", "1/2"},
+        {"1,500/3,000", "1/2", "1,500/3,000"},
+        {"15/3,000", "1/200", "15/3,000"},
+        {"3/1{,}500", "1/500", "3/1{,}500"},
         {"2 1/2 hours", "5/2", "2 1/2"},
         {"2,000 1/2", "4001/2", "2,000 1/2"},
         {"3\\frac{1}{2}", "7/2", "3\\frac{1}{2}"},
@@ -85,6 +88,12 @@ TEST_CASE("what only looks like one number is several, or none") {
   CHECK(values("\\frac{a}{b}") == "");
   CHECK(values("4 12") == "4 12");
   CHECK(values("4 3/2") == "4 3/2");
+  CHECK(values("1/2,5") == "1/2 5");
+  CHECK(values("1/3,000.5") == "1 6001/2");
+  CHECK(values("1/2,000/3") == "1 2000 3");
+  CHECK(values("x^2 \\frac{1}{2}") == "2 1/2");
+  CHECK(values("x^-2 1/2") == "-2 1/2");
+  CHECK(values("\\log_2 \\frac{1}{2}") == "2 1/2");
   CHECK(values("4\\frac{3}{2}") == "4 3/2");
   CHECK(values("\\frac123") == "123");
   CHECK(values("1{,}40") == "1 40");
@@ -113,6 +122,7 @@ TEST_CASE("the number behind the answer's announcement counts, else the last") {
                         {"It is 5. #### none", "5"},
                         {"The answer is 5. The answer is unclear.", "5"},
                         {"5 ####", "5"},
+                        {"#### 1,500/3,000", "1,500/3,000"},
                         {"<answer>7</answer> 8", "7"},
                         {"none", ""},
                         {"", ""}}) {
