@@ -16,7 +16,7 @@ struct Word {
   bool joined;  // to the word before it: nothing ends a clause between them
 };
 
-// With their apostrophes: "isn't".
+// With their apostrophes: "isn't". A hyphen between letters joins two words: "not-true".
 std::vector<Word> words_in(std::string_view text) {
   constexpr std::string_view kJoins = " \t\"'*`_";
   std::vector<Word> out;
@@ -27,7 +27,8 @@ std::vector<Word> words_in(std::string_view text) {
   bool joined = false;
   for (size_t at = 0; at < text.size();) {
     if (!letter(at)) {
-      joined = joined && kJoins.find(text[at]) != kJoins.npos;
+      const bool hyphen = text[at] == '-' && at > 0 && letter(at - 1) && letter(at + 1);
+      joined = joined && (hyphen || kJoins.find(text[at]) != kJoins.npos);
       ++at;
       continue;
     }
@@ -54,6 +55,15 @@ bool negates(const std::vector<Word>& words, size_t i) {
   return word == "not" || word == "never" || word == "cannot" || word.ends_with("n't") || word.ends_with("n\u2019t");
 }
 
+// Whether word i is the "no" of "no longer true". "No longer the case" is a plain no.
+bool begins_no_longer(const std::vector<Word>& words, size_t i) {
+  if (i + 1 == words.size() || !negates(words, i + 1) || words[i + 1].lower != "longer") return false;
+  for (size_t k = i + 2; k < words.size() && words[k].joined; ++k) {
+    if (!is_article(words[k])) return meaning(words[k]).has_value();
+  }
+  return false;
+}
+
 struct Saying {
   std::string text;  // "yes", "not true"
   bool value = false;
@@ -63,7 +73,7 @@ struct Saying {
 // Word i as an answer, with what negates it right before: "not true" is false.
 std::optional<Saying> saying(const std::vector<Word>& words, size_t i) {
   const std::optional<bool> plain = meaning(words[i]);
-  if (!plain || (i + 1 < words.size() && negates(words, i + 1) && words[i + 1].lower == "longer")) return std::nullopt;
+  if (!plain || begins_no_longer(words, i)) return std::nullopt;
   bool value = *plain;
   size_t begin = i;
   for (size_t k = i; k > 0 && words[k].joined; --k) {
