@@ -92,6 +92,8 @@ std::optional<int64_t> leading(const std::string& text, size_t count) {
   const std::string plain = stripped(text);
   if (plain.empty() || !std::isupper(static_cast<unsigned char>(plain[0]))) return std::nullopt;
   if (plain.size() > 1 && std::string_view(".):,*}$\n").find(plain[1]) == std::string_view::npos) return std::nullopt;
+  const bool closes_formula = plain.size() > 1 && (plain[1] == '$' || plain[1] == '}');
+  if (closes_formula && in_word(plain, 2)) return std::nullopt;  // C$20 is a price
   return letter_alone(plain.substr(0, 1), count);
 }
 
@@ -103,7 +105,7 @@ std::string without_font(std::string text) {
   return text;
 }
 
-// What stands behind an announcement: "b", "b) 7", "option B because ..".
+// What stands behind an announcement: "b", "b) 7", "option B because ..", "option b."; not "the choice a man makes".
 std::optional<int64_t> announced_letter(const std::string& tail, size_t count) {
   const std::string text = without_font(stripped(tail)), line = text.substr(0, text.find('\n'));
   if (const auto letter = letter_alone(line, count)) return letter;
@@ -112,7 +114,9 @@ std::optional<int64_t> announced_letter(const std::string& tail, size_t count) {
   for (const std::string_view word : {"option ", "choice ", "letter "}) {
     const size_t at = word.size() + (lower.starts_with("the ") ? 4 : 0);
     if (!std::string_view(lower).substr(at - word.size()).starts_with(word)) continue;
-    if (!in_word(line, at + 1)) return letter_alone(line.substr(at, 1), count);
+    const bool capital = at < line.size() && std::isupper(static_cast<unsigned char>(line[at]));
+    const bool ends = at + 1 >= line.size() || std::string_view(".,:;!?)*}$").find(line[at + 1]) != std::string::npos;
+    if (ends || (capital && !in_word(line, at + 1))) return letter_alone(line.substr(at, 1), count);
   }
   return std::nullopt;
 }

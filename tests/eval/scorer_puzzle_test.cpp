@@ -210,6 +210,11 @@ TEST_CASE("choice_text: a letter or the choice's text") {
          {"answer: b) it", "green apple", true},
          {"The answer is option Bravo", "", false},
          {"The answer is a man", "", false},
+         {"The answer is option b, I think", "green apple", true},
+         {"The answer is the choice a person makes: apple", "apple", false},
+         {"The answer is option a or green apple", "green apple", true},
+         {"The answer is $B$.", "green apple", true},
+         {"B$ it is", "green apple", true},
          {"Green  Apple.", "green apple", true},
          {"I would say green apple", "green apple", true},
          {"apple", "apple", false},
@@ -229,6 +234,10 @@ TEST_CASE("choice_text: a letter or the choice's text") {
   CHECK_FALSE(rule.score(lettered, "it is 0.5").extracted);
   CHECK_FALSE(rule.score(lettered, "it is 1,5").extracted);
   CHECK(rule.score(lettered, "it is 5.").answer == "C)5");
+  // The currency's letter is no choice's.
+  const Example prices{.id = "x", .answer = "A$20", .choices = {"C$20", "US$20", "A$20"}};
+  CHECK(rule.score(prices, "C$20 it is").answer == "C$20");
+  CHECK(rule.score(prices, "A$20 it is").correct);
   // Letters that are texts themselves.
   CHECK(rule.score({.id = "x", .answer = "A", .choices = {"B", "A"}}, "A").correct);
   CHECK(holds(error_of([&] { rule.score({.id = "q", .answer = "E", .choices = {"red", "blue"}}, "red"); }), "'q'"));
