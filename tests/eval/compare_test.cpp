@@ -144,20 +144,28 @@ TEST_CASE("repeats that not all rows have are left out, and a note says so") {
 }
 
 TEST_CASE("a row that halts by the reference answer is on no front and held against no rule, and a finding says so") {
-  Run told = hand_made("told", "1111111111111111"), own = hand_made("own", "1111111111110000");
-  told.record = {{"halt", "oracle"}};
-  told.metrics.mean_flops = own.metrics.mean_flops = 0;
+  Run told = hand_made("told", "1111111111111111"), own = hand_made("own", "1111111111111110");
+  Run weak = hand_made("weak", "1111111111000000");  // no better than the best rule
+  told.record = weak.record = {{"halt", "oracle"}};
+  told.metrics.mean_flops = own.metrics.mean_flops = weak.metrics.mean_flops = 0;
   for (Sample& sample : told.samples) sample.flops = 10;
   for (Sample& sample : own.samples) sample.flops = 20;
-  const Comparison c = compare({{"told", told}, {"own", own}}, "");
+  for (Sample& sample : weak.samples) sample.flops = 5;
+  const Comparison c = compare({{"told", told}, {"own", own}, {"weak", weak}}, "");
   CHECK_FALSE(c.rows[0].on_front);
   CHECK(c.rows[1].on_front);
+  CHECK_FALSE(c.rows[2].on_front);
   const OrderedJson json = to_json(c);
   CHECK(json.at("rows").at(0).at("halts_by_answer") == true);
   CHECK_FALSE(json.at("rows").at(1).contains("halts_by_answer"));
-  std::string findings = json.at("findings").dump();
+  const std::string findings = json.at("findings").dump();
   CHECK(holds(findings, "reads the reference answer (oracle)"));
-  CHECK(holds(findings, "never look for the answer: told."));
+  CHECK(holds(findings, "never look for the answer: told, weak."));
+  CHECK_FALSE(holds(findings, "Not shown to beat"));
+  weak.record = nullptr;
+  const std::string held = to_json(compare({{"weak", weak}, {"own", own}}, "")).at("findings").dump();
+  CHECK(holds(held, "Not shown to beat"));
+  CHECK(holds(held, "): weak. The interval holds it"));
 }
 
 TEST_CASE("texts with the answer marker again and another answer behind it are counted") {
@@ -176,14 +184,6 @@ TEST_CASE("texts with the answer marker again and another answer behind it are c
   CHECK(compare({{"cot", run}}, "").rows[0].answered_again == 0);
 }
 
-TEST_CASE("no baseline, no test") {
-  const Comparison c = compare({{"a", hand_made("a", "10")}, {"b", hand_made("b", "01")}}, "");
-  CHECK(c.rows[1].only_this == 0);
-  CHECK(terminal_table(c, 120, false).find("p vs") == std::string::npos);
-  CHECK(to_json(c).at("rows").at(1).at("p_value").is_null());
-}
-
-TEST_CASE("runs that cannot be compared are refused") {
 TEST_CASE("a text that gives the same answer again, spelt otherwise than the scored one, is not counted") {
   struct Case {
     const char *text, *answer;
@@ -208,6 +208,14 @@ TEST_CASE("a text that gives the same answer again, spelt otherwise than the sco
   }
 }
 
+TEST_CASE("no baseline, no test") {
+  const Comparison c = compare({{"a", hand_made("a", "10")}, {"b", hand_made("b", "01")}}, "");
+  CHECK(c.rows[1].only_this == 0);
+  CHECK(terminal_table(c, 120, false).find("p vs") == std::string::npos);
+  CHECK(to_json(c).at("rows").at(1).at("p_value").is_null());
+}
+
+TEST_CASE("runs that cannot be compared are refused") {
   const Run a = hand_made("a", "11"), far = hand_made("b", "11", 50);
   CHECK(holds(error_of([&] { compare(std::vector<ComparedRow>(), ""); }), "at least one run"));
   CHECK(holds(error_of([&] { compare({{"a", a}, {"b", far}}, ""); }), "they share none"));

@@ -29,6 +29,23 @@ TEST_CASE("the ids of all plots are those of a report that has everything") {
   CHECK(ids == plot_ids());
 }
 
+TEST_CASE("a row that halts by the reference answer is a point of the cost plots and never on their front") {
+  Comparison c = test::page_comparison();
+  const auto front_has = [&](const char* row) {
+    bool found = false;
+    for (const XyPlot& plot : xy_plots(c)) {
+      found = found || std::ranges::any_of(plot.front, [&](const PlotPoint& p) { return p.title.starts_with(row); });
+    }
+    return found;
+  };
+  CHECK(front_has("frontier: "));
+  c.rows[0].halts_by_answer = true;
+  c.rows[0].on_front = false;  // as mark_front() leaves it; the plot against time has a front of its own
+  CHECK_FALSE(front_has("frontier: "));
+  CHECK(front_has("direct: "));
+  CHECK(xy_plots(c)[1].series.size() == 3);
+}
+
 TEST_CASE("readouts are read, tokens that look like bars or shares included") {
   CHECK(parse_readouts("7 .52 3 .44 | 9 .98") == Steps{{{"7", .52}, {"3", .44}}, {{"9", .98}}});
   CHECK(parse_readouts("9 1.00") == Steps{{{"9", 1}}});
