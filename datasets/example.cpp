@@ -55,6 +55,8 @@ Example parse_line(std::string_view text, int64_t number, const std::filesystem:
   try {
     json = parse_json_exact(text, operation, source);
   } catch (const Error& error) {
+    const size_t first = text.find_first_not_of(" \t");
+    if (first != text.npos && text[first] == '{' && Json::accept(text)) throw;  // an object, which says what is wrong
     const std::string cause = error.what();
     reject_line(text, number, path, " (" + cause.substr(std::min(cause.size(), operation.size() + 3)) + ")");
   }

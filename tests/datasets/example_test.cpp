@@ -53,6 +53,8 @@ TEST_CASE("a broken line is named by its number and the file") {
       {"{\"id\": ", R"(expected a JSON object in line 3 but got "{\"id\": " in FILE ()"},
       {"nonsense", R"(expected a JSON object in line 3 but got "nonsense" in FILE ()"},
       {"\xff\xfe", R"(expected a JSON object in line 3 but got "\ufffd\ufffd" in FILE ()"},
+      {R"({"id":"x","id":"y"})", R"(expected every name once in an object but got "id" twice in FILE, line 3)"},
+      {R"({"id":"x","n":123456789012345678901})", "expected a whole number of at most 64 bits"},
       {R"({"id":"x","answer":"a"})", "expected 'question' to be a string but got nothing in FILE, line 3"},
       {R"({"id":"x","question":5,"answer":"a"})", "expected 'question' to be a string but got 5 in FILE, line 3"},
       {R"({"id":"x","question":"q"})", "expected 'answer' to be a string but got nothing in FILE, line 3"},
