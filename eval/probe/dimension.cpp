@@ -116,6 +116,8 @@ ProbeReport probe_dimension(const LoadedModel& model, const RunOptions& run, con
                             const RunOptions* against_run, const DimensionOptions& options) {
   const at::NoGradGuard no_grad;
   const ProbeSet set = probe_set(model, run);
+  require(set.size() >= 2, "probe_dimension",
+          "expected at least 2 problems, whose thoughts can lie in different directions, but got ", set.size());
   std::optional<ProbeSet> other_set;
   if (against != nullptr) {
     other_set = probe_set(*against, *against_run);
@@ -140,8 +142,6 @@ ProbeReport probe_dimension(const LoadedModel& model, const RunOptions& run, con
     const std::string name = model_name(against->directory);
     add(name, other.what, think_all(other, *other_set), options, ratio, components, all);
   }
-  require(set.size() >= 2, "probe_dimension",
-          "expected at least 2 problems, whose thoughts can lie in different directions, but got ", set.size());
   require(!ratio.series[0].points.empty(), "probe_dimension", "expected a method that takes thoughts but got '",
           procedure_of(model, run).method, "' with none");
   out.json = {{"probe", "dimension"}, {"problems", set.size()}, {"width", width}, {"share", options.share}};

@@ -331,6 +331,9 @@ TEST_CASE("probe dimension: a checkpoint that is asked other problems cannot sta
   RunOptions chain = options;
   chain.task_options.seed = 6;
   CHECK_THROWS_WITH_AS(probe_dimension(model, options, &other, &chain), doctest::Contains("the same problems"), Error);
+  // Too few problems are refused before anything is asked of either.
+  CHECK_THROWS_WITH_AS(probe_dimension(model, small_run(1), &other, &chain), doctest::Contains("at least 2 problems"),
+                       Error);
   const ScratchFolder folder;
   put(folder / "own.json", R"({"name": "own", "summary": "Own", "format": "tsv", "data": "own.tsv",
     "fields": {"question": "a", "answer": "b"}, "prompt": "{question}", "scorers": ["first_word"]})");
