@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/core/descriptor.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/json.h"
@@ -10,11 +11,13 @@
 namespace tacit {
 
 void require_model_folder(const std::filesystem::path& directory, std::string_view operation) {
-  std::error_code ignored;
-  const bool there = std::filesystem::exists(directory, ignored);
-  require(there, operation, "expected a model's folder, with config.json and weights, but there is none at ",
-          directory.string());
-  require(std::filesystem::is_directory(directory, ignored), operation,
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(directory, error);
+  if (status.type() == std::filesystem::file_type::none)  // whether there is one the system does not say
+    fail_with_errno(operation, "a model's folder, with config.json and weights,", directory, error.value());
+  require(std::filesystem::exists(status), operation,
+          "expected a model's folder, with config.json and weights, but there is none at ", directory.string());
+  require(std::filesystem::is_directory(status), operation,
           "expected a model's folder, with config.json and weights, but got the file ", directory.string());
 }
 

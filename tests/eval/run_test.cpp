@@ -299,5 +299,15 @@ TEST_CASE("open_model reads settings and tokenizer; the hash is that of the weig
                    "  b.safetensors\n"));
 }
 
+TEST_CASE("a model's folder that cannot be looked at: what the system says, not that there is none") {
+  const ScratchFolder scratch;
+  std::filesystem::create_symlink("loop", scratch / "loop");  // permissions do not stop root
+  CHECK(holds(error_of([&] { open_model(scratch / "loop"); }),
+              "but got \"Too many levels of symbolic links\" in " + (scratch / "loop").string()));
+  CHECK(holds(error_of([&] { open_model(scratch / "none"); }), "there is none at " + (scratch / "none").string()));
+  put(scratch / "file", "x");
+  CHECK(holds(error_of([&] { open_model(scratch / "file"); }), "but got the file " + (scratch / "file").string()));
+}
+
 }  // namespace
 }  // namespace tacit
