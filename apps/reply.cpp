@@ -9,6 +9,7 @@
 #include "decoding/drawn_thoughts.h"
 #include "decoding/readout.h"
 #include "decoding/stopwatch.h"
+#include "latent/thinking.h"
 #include "eval/problems.h"
 #include "eval/prompts.h"
 #include "lib/core/error.h"
@@ -25,7 +26,7 @@ void stop_if_interrupted() {
 Halt watched(Halt inner, const AskOptions& options, double& watched_ms) {
   return {inner.name, [inner, &options, &watched_ms](const StepState& state, const NextInput& proposal) {
             stop_if_interrupted();
-            const std::vector<char> stop = inner.stop(state, proposal);
+            const std::vector<char> stop = stopped(inner, state, proposal);
             if (options.watch && !stop[0]) {
               Stopwatch watch;
               options.watch(state.step(), state, proposal);
@@ -52,7 +53,7 @@ AnswerComplete watched_answer(const Thinker& thinker, const AskOptions& options,
 Feedback replaced_feedback(Feedback base, const AskOptions& options) {
   Feedback out{.name = base.name + " +replaced", .reads_layers = base.reads_layers};
   out.next = [base, &options](const StepState& state) {
-    NextInput next = base.next(state);
+    NextInput next = proposed(base, state);
     if (state.step() != options.replaced) return next;
     const FedThought own{next.input_BD[0],
                          next.tokens.empty() ? std::optional<int64_t>() : std::optional(next.tokens[0])};

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "latent/thinking.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -150,7 +151,7 @@ Feedback replaced_feedback(const Feedback& base, const Intervention& what,
   out.name = base.name + " +" + to_text(what);
   out.reads_layers = base.reads_layers;
   out.next = [base, what, replacement](const StepState& state) {
-    NextInput next = base.next(state);
+    NextInput next = proposed(base, state);
     std::vector<at::Tensor> rows;
     for (int64_t b = 0; b < state.rows(); ++b) {
       RowNotes& notes = state.notes(b);
@@ -177,7 +178,7 @@ Feedback replaced_feedback(const Feedback& base, const Intervention& what,
 Halt bounded_halt(const Halt& base, const std::string& name, bool asks_base,
                   std::function<int64_t(const StepState&, int64_t row)> count) {
   return {base.name + " +" + name, [=](const StepState& state, const NextInput& proposal) {
-            std::vector<char> stop = asks_base ? base.stop(state, proposal) : std::vector<char>(state.rows(), 0);
+            std::vector<char> stop = asks_base ? stopped(base, state, proposal) : std::vector<char>(state.rows(), 0);
             for (int64_t b = 0; b < state.rows(); ++b) stop[b] = stop[b] || state.notes(b).thoughts >= count(state, b);
             return stop;
           }};

@@ -13,31 +13,42 @@ static at::Tensor as_inputs(const at::Tensor& x, const Transformer& model, std::
   return x.to(model.dtype());
 }
 
+// Shapes are told where they are wrong: to make the words of every call would take as long as a small norm.
+static std::string shape_of(const at::Tensor& x) { return x.defined() ? shape_text(x.sizes()) : "none"; }
+
 at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,
                           std::string_view operation) {
   const int64_t size = model.config().hidden_size;
-  require(x_BTD.defined() && x_BTD.sizes() == at::IntArrayRef({rows, positions, size}), operation,
-          "expected vectors of shape [", rows, ", ", positions, ", ", size, "] but got ",
-          x_BTD.defined() ? shape_text(x_BTD.sizes()) : "none");
+  if (!x_BTD.defined() || x_BTD.sizes() != at::IntArrayRef({rows, positions, size}))
+    fail(operation, "expected vectors of shape [", rows, ", ", positions, ", ", size, "] but got ", shape_of(x_BTD));
   return as_inputs(x_BTD, model, operation);
 }
 
-NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt) {
-  require(feedback.next && halt.stop, "think", "expected a feedback and a halting rule but '",
-          feedback.next ? halt.name : feedback.name, "' has no function");
+NextInput proposed(const Feedback& feedback, const StepState& state) {
+  require(feedback.next != nullptr, "think", "expected a feedback but '", feedback.name, "' has no function");
   const int64_t rows = state.rows(), size = state.model().config().hidden_size;
-  NextStep out{.input = feedback.next(state), .stop = {}};
-  at::Tensor& x_BD = out.input.input_BD;
-  require(x_BD.defined() && x_BD.sizes() == at::IntArrayRef({rows, size}), "think", "expected feedback '",
-          feedback.name, "' to propose vectors [", rows, ", ", size, "] but got ",
-          x_BD.defined() ? shape_text(x_BD.sizes()) : "none");
+  NextInput out = feedback.next(state);
+  at::Tensor& x_BD = out.input_BD;
+  if (!x_BD.defined() || x_BD.sizes() != at::IntArrayRef({rows, size}))
+    fail("think", "expected feedback '", feedback.name, "' to propose vectors [", rows, ", ", size, "] but got ",
+         shape_of(x_BD));
   x_BD = as_inputs(x_BD, state.model(), "think");
-  require(out.input.tokens.empty() || std::ssize(out.input.tokens) == rows, "think", "expected feedback '",
-          feedback.name, "' to propose a token for each of ", rows, " rows, or none, but got ",
-          out.input.tokens.size());
-  out.stop = halt.stop(state, out.input);
-  require(std::ssize(out.stop) == rows, "think", "expected halting rule '", halt.name, "' to answer for each of ", rows,
-          " rows but got ", out.stop.size(), " flags");
+  require(out.tokens.empty() || std::ssize(out.tokens) == rows, "think", "expected feedback '", feedback.name,
+          "' to propose a token for each of ", rows, " rows, or none, but got ", out.tokens.size());
+  return out;
+}
+
+std::vector<char> stopped(const Halt& halt, const StepState& state, const NextInput& proposal) {
+  require(halt.stop != nullptr, "think", "expected a halting rule but '", halt.name, "' has no function");
+  std::vector<char> out = halt.stop(state, proposal);
+  require(std::ssize(out) == state.rows(), "think", "expected halting rule '", halt.name, "' to answer for each of ",
+          state.rows(), " rows but got ", out.size(), " flags");
+  return out;
+}
+
+NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt) {
+  NextStep out{.input = proposed(feedback, state), .stop = {}};
+  out.stop = stopped(halt, state, out.input);
   return out;
 }
 

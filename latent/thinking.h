@@ -27,13 +27,16 @@ struct Thoughts {
   at::Tensor trace_BKD;  // with keep_trace: vectors in the order fed back, zero past a row's steps; model dtype
 };
 
-// What the feedback proposes, in the model's dtype, and who stops before consuming it.
+// What a feedback proposes, in the model's dtype, and whom a halting rule stops, by row. Both fail where the rule does
+// not answer for every row: not a vector [rows, D] on the model's device, neither a token a row nor none, not a flag a
+// row. A rule made of others asks them through these.
+NextInput proposed(const Feedback& feedback, const StepState& state);
+std::vector<char> stopped(const Halt& halt, const StepState& state, const NextInput& proposal);
+
 struct NextStep {
   NextInput input;
-  std::vector<char> stop;  // by row
+  std::vector<char> stop;  // before consuming it
 };
-// Fails where a rule does not answer for every row: not a vector [rows, D] on the model's device, neither a token a row
-// nor none, not a flag a row.
 NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt);
 
 // The same of vectors in place of embeddings [rows, positions, D]. Fails with `operation`.  -> in the model's dtype

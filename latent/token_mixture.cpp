@@ -38,8 +38,8 @@ at::Tensor softmax_of_draws(const at::Tensor& weight_V, const std::function<doub
 }  // namespace
 
 at::Tensor mixture_weights(const at::Tensor& logits_BV, const MixtureOptions& options) {
-  require((options.temperature == 0 || options.temperature >= kLeastTemperature) && options.top_k >= 0 &&
-              options.top_p > 0 && options.top_p <= 1 && options.min_p >= 0 && options.min_p <= 1,
+  require(is_temperature(options.temperature) && options.top_k >= 0 && options.top_p > 0 && options.top_p <= 1 &&
+              options.min_p >= 0 && options.min_p <= 1,
           "mixture_weights",
           "expected a temperature of 0 or at least 1e-6, top_k of at least 0, top_p in (0, 1], min_p in 0..1 but got ",
           options.temperature, ", ", options.top_k, ", ", options.top_p, ", ", options.min_p);
@@ -62,8 +62,8 @@ at::Tensor mixture_weights(const at::Tensor& logits_BV, const MixtureOptions& op
 }
 
 std::vector<double> token_entropies(const at::Tensor& logits_BV, double temperature) {
-  require(temperature == 0 || temperature >= kLeastTemperature, "token_entropies",
-          "expected a temperature of 0 or at least 1e-6 but got ", temperature);
+  require(is_temperature(temperature), "token_entropies", "expected a temperature of 0 or at least 1e-6 but got ",
+          temperature);
   if (temperature == 0) return std::vector<double>(logits_BV.size(0), 0.0);
   const at::Tensor log_p = at::log_softmax(logits_BV.to(at::kFloat) / temperature, -1);
   const at::Tensor p = log_p.exp();

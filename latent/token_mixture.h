@@ -9,8 +9,9 @@
 
 namespace tacit {
 
-// Below it logits divided by a temperature leave fp32's range; 0 means the limit.
+// The lowest temperature above 0, which means the limit: logits that differ in fp32 are as good as that far apart here.
 inline constexpr double kLeastTemperature = 1e-6;
+inline bool is_temperature(double t) { return t == 0 || t >= kLeastTemperature; }
 
 // How a distribution over tokens becomes the weights of a mixture of them. The cuts are made in this order, the weights
 // sum to 1 again after each.
@@ -24,7 +25,7 @@ struct MixtureOptions {
 // logits [B, V] -> weights [B, V], fp32, not negative, each row's sum 1.
 at::Tensor mixture_weights(const at::Tensor& logits_BV, const MixtureOptions& options = {});
 
-// Entropy of softmax(logits / temperature) by row, nats; 0 at temperature 0, else it is at least 1e-6.
+// Entropy of softmax(logits / temperature) by row, nats. The temperature is 0, where every entropy is 0, or >= 1e-6.
 std::vector<double> token_entropies(const at::Tensor& logits_BV, double temperature = 1);
 
 // Weights drawn around one row's weights [V], on the host; a token that weighs nothing stays out. Draws are taken in

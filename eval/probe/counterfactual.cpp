@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "datasets/graph.h"
+#include "latent/thinking.h"
 #include "lib/core/error.h"
 
 namespace tacit::probe {
@@ -108,7 +109,7 @@ Procedure with_thoughts(Procedure procedure, std::vector<at::Tensor> fed_KD) {
   fed.name = procedure.think.feedback.name + " +fed";
   fed.reads_layers = procedure.think.feedback.reads_layers;
   fed.next = [base = procedure.think.feedback, bank](const StepState& state) {
-    NextInput next = base.next(state);
+    NextInput next = proposed(base, state);
     std::vector<at::Tensor> rows;
     for (int64_t b = 0; b < state.rows(); ++b) {
       const at::Tensor& thoughts_KD = bank->at(state.id(b));

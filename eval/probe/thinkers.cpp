@@ -8,6 +8,7 @@
 #include "eval/rescore.h"
 #include "latent/halt_rule.h"
 #include "latent/objective.h"
+#include "latent/thinking.h"
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/memory_layout.h"
@@ -25,7 +26,7 @@ Feedback told(const Feedback& base, bool hidden, std::shared_ptr<Sink> sink) {
   out.name = base.name;
   out.reads_layers = base.reads_layers;
   out.next = [base, hidden, sink](const StepState& state) {
-    NextInput next = base.next(state);
+    NextInput next = proposed(base, state);
     const at::Tensor shown_BD = host(hidden ? state.hidden_BD() : next.input_BD);
     for (int64_t b = 0; b < state.rows(); ++b) (*sink)(state.id(b), state.notes(b).thoughts, shown_BD[b].clone());
     return next;

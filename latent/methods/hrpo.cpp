@@ -2,6 +2,7 @@
 
 #include "latent/methods/hrpo_gate.h"
 #include "latent/methods/methods.h"
+#include "latent/token_mixture.h"
 #include "latent/unroll.h"
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
@@ -69,8 +70,9 @@ LatentLoss loss(const LossContext& in) {
 
 void check_hrpo_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
-  if (!(number_option(options, "temperature") > 0)) in.reject("temperature", "to be above 0");
-  if (!(number_option(options, "think_temperature") >= 0)) in.reject("think_temperature", "to be at least 0");
+  if (!(number_option(options, "temperature") >= kLeastTemperature)) in.reject("temperature", "to be at least 1e-6");
+  if (!is_temperature(number_option(options, "think_temperature")))
+    in.reject("think_temperature", "to be 0 or at least 1e-6");
   if (options.at("group").get<int64_t>() < 2) in.reject("group", "to be at least 2");
   if (!(number_option(options, "clip") > 0)) in.reject("clip", "to be above 0");
   if (!(number_option(options, "kl") >= 0)) in.reject("kl", "to be at least 0");

@@ -66,7 +66,7 @@ Halt soft_halt(std::optional<int64_t> marker, double temperature, double thresho
 
 void check_soft_thinking_options(const Json& options, const std::string& source) {
   const JsonReader in(options, "read_config", source);
-  if (!(number_option(options, "temperature") >= 0)) in.reject("temperature", "to be at least 0");
+  if (!is_temperature(number_option(options, "temperature"))) in.reject("temperature", "to be 0 or at least 1e-6");
   if (number_option(options, "top_k") < 0) in.reject("top_k", "to be at least 0 (0 = all tokens)");
   if (!(number_option(options, "top_p") > 0 && number_option(options, "top_p") <= 1))
     in.reject("top_p", "to lie in 0..1, 0 excluded");
@@ -78,7 +78,8 @@ void check_soft_thinking_options(const Json& options, const std::string& source)
   if (noise != "none" && noise != "gumbel" && noise != "dirichlet") {
     in.reject("noise", "to be none, gumbel or dirichlet");
   }
-  if (!(number_option(options, "gumbel_temperature") > 0)) in.reject("gumbel_temperature", "to be above 0");
+  if (!(number_option(options, "gumbel_temperature") >= kLeastTemperature))
+    in.reject("gumbel_temperature", "to be at least 1e-6");
   if (!(number_option(options, "dirichlet_alpha") > 0)) in.reject("dirichlet_alpha", "to be above 0");
   if (number_option(options, "seed") < 0) in.reject("seed", "to be at least 0");
 }

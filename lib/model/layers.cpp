@@ -43,8 +43,8 @@ static at::Tensor rms_norm_by_kernel(const NormLayer& norm, const at::Tensor& st
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   if (kind == NormKind::none) return x;
-  require(!weight_D.defined() || x.size(-1) == weight_D.size(0), "norm", "expected vectors of ", weight_D.size(0),
-          " numbers but got ", shape_text(x.sizes()));
+  if (weight_D.defined() && x.size(-1) != weight_D.size(0))  // the words are made for an error alone
+    fail("norm", "expected vectors of ", weight_D.size(0), " numbers but got ", shape_text(x.sizes()));
   // LibTorch's is fused; a kernel beside it gained at one row alone (docs/log.md).
   if (kind == NormKind::layer) return at::layer_norm(x, {x.size(-1)}, weight_D, bias_D, eps);
   if (weight_D.defined() && weight_D.scalar_type() == x.scalar_type() && takes_kernel(x)) {

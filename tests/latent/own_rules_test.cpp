@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "decoding/scheduler.h"
+#include "decoding/thought_search.h"
+#include "latent/intervention.h"
 #include "latent/session.h"
 #include "latent/unroll.h"
 #include "lib/model/checkpoint.h"
@@ -93,7 +95,20 @@ TEST_CASE("a proposal that is not a vector a row is refused, by sessions, batche
     CHECK(holds(
         error_of([&] { solve_all(model, procedure, kPrompts, {}, [](int64_t, const Solution&) { return true; }); }),
         c.message));
+    CHECK(holds(error_of([&] { search_thoughts(model, procedure, kPrompts[0], {.width = 1, .branch = 1}, 2); }),
+                c.message));
   }
+}
+
+TEST_CASE("a rule within another is asked with the same care") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const auto error = [&](const Procedure& procedure, const std::string& intervention) {
+    const Procedure changed = intervene(procedure, parse_intervention(intervention, 1));
+    return error_of([&] { solve_all(model, changed, kPrompts, {}, [](int64_t, const Solution&) { return true; }); });
+  };
+  CHECK(holds(error({.think = {.max_steps = 2, .halt = answering({})}}, "truncate:1"), "but got 0 flags"));
+  const Feedback one_row = changed([](const at::Tensor& x_BD) { return x_BD.narrow(0, 0, 1); });
+  CHECK(holds(error({.think = {.max_steps = 2, .feedback = one_row}}, "zero"), "to propose vectors [2, 32]"));
 }
 
 TEST_CASE("a halting rule that does not answer for every row, or tokens that are not one a row, are refused") {
