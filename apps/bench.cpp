@@ -18,6 +18,7 @@
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/int8_model.h"
 
 namespace tacit {
 namespace {
@@ -33,10 +34,10 @@ struct Kind {
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"latent-step", 20, 1, {"batch", "question", "latents"}},
-      {"token-step", 20, 1, {"batch", "question", "answer"}},
+      {"latent-step", 20, 1, {"weights", "batch", "question", "latents"}},
+      {"token-step", 20, 1, {"weights", "batch", "question", "answer"}},
       {"train-step", 3, 4, {"batch", "question", "latents", "rest"}},
-      {"eval", 3, 16, {"batch", "question", "latents", "answer"}},
+      {"eval", 3, 16, {"weights", "batch", "question", "latents", "answer"}},
       {"kernels", 15, 1, {}},
       {"load", 9, 1, {}},
   };
@@ -76,6 +77,8 @@ void declare(Options& options, BenchFlags& flags) {
               "shape of a model with random weights: gpt2, llama-1b, qwen3-0.6b or a config.json (default gpt2)");
   options.common(flags.common, {"model", "device"});
   options.choice("dtype", {"fp32", "bf16"}, &flags.common.dtype, "of weights, memory and arithmetic (default fp32)");
+  options.choice("weights", {"dtype", "int8"}, &flags.common.weights,
+                 users_of("weights") + ": the blocks' matrices as --dtype says, or in int8 (default dtype)");
   options.common(flags.common, {"threads", "seed"});
   const auto size = [&](const char* name, const char* value, int64_t* to, const std::string& help, int64_t low,
                         int64_t high) { options.add(name, value, to, users_of(name) + ": " + help, low, high); };
@@ -98,7 +101,7 @@ void declare(Options& options, BenchFlags& flags) {
 void check(const Options& options, const Kind& kind, const BenchFlags& flags) {
   if (options.given("model")) options.reject_given({"config"}, "model");
   if (options.given("turns")) options.reject_given({"repeats"}, "turns");
-  for (const std::string size : {"batch", "question", "latents", "rest", "answer"}) {
+  for (const std::string size : {"weights", "batch", "question", "latents", "rest", "answer"}) {
     if (std::ranges::find(kind.sizes, size) == kind.sizes.end()) options.reject_useless({size}, users_of(size));
   }
   if (kind.name != "kernels") options.reject_useless({"match"}, "kernels");
@@ -130,8 +133,7 @@ class Scratch {
 };
 
 BenchSetting make_setting(const Options& options, const BenchFlags& flags, const Kind& kind) {
-  const at::ScalarType dtype = parse_dtype(flags.common.dtype);
-  const at::Device device = use_device(flags.common.device);
+  const LoadOptions load = load_options(flags.common);
   BenchSetting setting{.model = {},
                        .config = flags.config,
                        .shape = {.rows = flags.batch > 0 ? flags.batch : kind.batch,
@@ -143,7 +145,7 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
                        .graphs = flags.graphs};
   if (options.given("model")) {
     setting.config = model_name(flags.common.model);
-    setting.model = load_model(flags.common.model, {.dtype = dtype, .device = device});
+    setting.model = load_model(flags.common.model, load);
     return setting;
   }
   const std::vector<std::string> known = known_configs();
@@ -157,7 +159,8 @@ BenchSetting make_setting(const Options& options, const BenchFlags& flags, const
   }
   const ModelConfig config =
       is_path ? read_model_config(flags.config) : model_config_from_json(known_config(flags.config), flags.config);
-  setting.model = random_model(config, dtype, device, flags.common.seed);
+  setting.model = random_model(config, load.dtype, load.device, flags.common.seed);
+  if (load.weights == WeightFormat::int8) setting.model = int8_model(*setting.model);
   return setting;
 }
 

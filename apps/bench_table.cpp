@@ -46,7 +46,9 @@ int64_t integer(const OrderedJson& json, const char* name) { return json.at(name
 
 std::string title(const OrderedJson& r) {
   std::string text = r.at("benchmark").get<std::string>();
-  if (r.contains("config")) text += ", " + r.at("config").get<std::string>() + " " + r.at("dtype").get<std::string>();
+  if (r.contains("config"))
+    text += ", " + r.at("config").get<std::string>() + " " + r.at("dtype").get<std::string>() +
+            (r.contains("weights") ? ", weights " + r.at("weights").get<std::string>() : "");
   if (r.contains("batch")) text += formatted(", batch %lld", static_cast<long long>(integer(r, "batch")));
   for (const char* size : {"question", "latents", "rest", "answer", "steps"}) {
     if (r.contains(size)) text += formatted(", %s %lld", size, static_cast<long long>(integer(r, size)));

@@ -87,13 +87,23 @@ void CompareFlags::check(Options& options) {
   if (model_texts.empty() == run_texts.empty())
     options.reject("expected either '--model' for each model or '--runs' for each run folder");
   if (!run_texts.empty()) {
-    options.reject_given(
-        {"method",  "option",           "halt",        "seeds",  "no-controls", "interventions", "sweep-latents",
-         "latents", "recurrences",      "task",        "data",   "count",       "limit",         "repeats",
-         "shuffle", "latency-problems", "device",      "dtype",  "seed",        "batch",         "style",
-         "labels",  "decode",           "sample-seed", "scorer", "shots",       "shots-data",    "prompt",
-         "chat",    "max-answer-tokens"},
-        "runs");
+    options.reject_given({"method",        "option",
+                          "halt",          "seeds",
+                          "no-controls",   "interventions",
+                          "sweep-latents", "latents",
+                          "recurrences",   "task",
+                          "data",          "count",
+                          "limit",         "repeats",
+                          "shuffle",       "latency-problems",
+                          "device",        "dtype",
+                          "seed",          "batch",
+                          "style",         "labels",
+                          "decode",        "sample-seed",
+                          "scorer",        "shots",
+                          "shots-data",    "prompt",
+                          "chat",          "max-answer-tokens",
+                          "weights"},
+                         "runs");
     ReachFlags::reject_generator(options, "runs");
   }
   eval.check(options);

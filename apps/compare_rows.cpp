@@ -71,12 +71,11 @@ Json options_of(const Method& how, const Json& given) {
 
 std::vector<RowModels> load_models(const CompareFlags& flags) {
   const std::vector<std::string> names = row_names(flags);
-  const at::ScalarType dtype = parse_dtype(flags.eval.common.dtype);
-  const at::Device device = use_device(flags.eval.common.device);
+  const LoadOptions load = load_options(flags.eval.common);
   std::vector<RowModels> out;
   for (size_t i = 0; i < names.size(); ++i) {
     RowModels row{.name = names[i], .checkpoints = {}};
-    for (const auto& folder : flags.models[i].folders) row.checkpoints.push_back(open_model(folder, dtype, device));
+    for (const auto& folder : flags.models[i].folders) row.checkpoints.push_back(open_model(folder, load));
     const LoadedModel& model = row.first();
     const Method& how = method(flags.method_of(i), model.settings);
     row.counted = how.counts_thoughts;

@@ -34,8 +34,7 @@ int run_eval(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   const CommonOptions& common = flags.common;
-  const at::ScalarType dtype = parse_dtype(common.dtype);
-  const at::Device device = use_device(common.device);
+  const LoadOptions load = load_options(common);
   check_method(options, common.method);
   std::optional<Intervention> intervention;
   std::optional<HaltRule> rule;
@@ -47,7 +46,7 @@ int run_eval(const std::vector<std::string>& args) {
   use_threads(common.threads);
   keep_freed_memory();
 
-  const LoadedModel model = open_model(common.model, dtype, device);
+  const LoadedModel model = open_model(common.model, load);
   check_model_options(options, common, model);
   RunOptions run = flags.run_options(options, model.settings);
   note_on_stderr(use_trained_graphs(options, model, run.task, run.task_options));

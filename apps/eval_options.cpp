@@ -53,7 +53,7 @@ void EvalFlags::add(Options& options) {
               "of an intervention's noise, partners and orders (default 0)");
   options.add("decode", "STRATEGY", &decode, kDecodeHelp);
   options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
-  options.common(common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
+  options.common(common, {"device", "dtype", "weights", "seed", "batch", "threads", "json", "config"});
   reach.add_text(options);
   reach.add_generator(options);
   prompt.add(options);

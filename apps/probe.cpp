@@ -46,8 +46,7 @@ struct Setting {
 
 ProbeReport dimension_report(const Setting& s) {
   if (s.flags.against.empty()) return probe::probe_dimension(s.model, s.run);
-  const LoadedModel other =
-      open_model(s.flags.against, parse_dtype(s.eval.common.dtype), use_device(s.eval.common.device));
+  const LoadedModel other = open_model(s.flags.against, load_options(s.eval.common));
   RunOptions run = s.eval.run_options(s.options, other.settings);
   // The same problems: also where the first one's graphs were found in its recipe. Labels and style are each one's own,
   // as it was trained; where they differ, so do the questions, and the probe says so.
@@ -198,7 +197,7 @@ int run_probe(const std::vector<std::string>& args) {
               "dimension: another checkpoint beside it, of written chains for instance");
   options.add("ridge", "X", &own.linear.ridge, "goal: strength of the penalty (default 0.1)", 1e-9);
   options.add("test-share", "X", &own.linear.test_share, "goal: share of held-out problems (default 0.3)", 0.01);
-  options.common(flags.common, {"device", "dtype", "seed", "batch", "threads", "json", "config"});
+  options.common(flags.common, {"device", "dtype", "weights", "seed", "batch", "threads", "json", "config"});
   flags.prompt.add(options);
   flags.reach.add_text(options);
   flags.reach.add_generator(options);
@@ -212,14 +211,13 @@ int run_probe(const std::vector<std::string>& args) {
   }
   if (!own.sizes.empty()) parse_sizes(own.sizes);
   const CommonOptions& common = flags.common;
-  const at::ScalarType dtype = parse_dtype(common.dtype);
-  const at::Device device = use_device(common.device);
+  const LoadOptions load = load_options(common);
   check_method(options, common.method);
   flags.check(options);
   use_threads(common.threads);
   if (!out.empty()) require_writable(out);
 
-  const LoadedModel model = open_model(common.model, dtype, device);
+  const LoadedModel model = open_model(common.model, load);
   RunOptions run;
   std::string graphs;
   if (std::string(chosen.name) != "compression") {

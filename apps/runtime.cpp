@@ -21,6 +21,12 @@ at::ScalarType parse_dtype(const std::string& name) {
   throw UsageError("expected fp32, bf16 or fp16 for '--dtype' but got '" + name + "'");
 }
 
+LoadOptions load_options(const CommonOptions& common) {
+  return {.dtype = parse_dtype(common.dtype),
+          .device = use_device(common.device),
+          .weights = common.weights == "int8" ? WeightFormat::int8 : WeightFormat::scalar};
+}
+
 at::Device use_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   int64_t index = 0;

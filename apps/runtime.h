@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "apps/options.h"
+#include "lib/model/checkpoint.h"
 
 namespace tacit {
 
-// Where and how a model runs, from its options. Both throw UsageError on a name they do not know.
+// Where and how a model runs, from its options. All throw UsageError on a name they do not know.
 at::ScalarType parse_dtype(const std::string& name);  // fp32, bf16, fp16
 // cpu, cuda, cuda:N; fails when this build or machine has none. A CUDA device becomes the process's current one, and
 // LibTorch's attention leaves out cuDNN.
 at::Device use_device(const std::string& name);
+LoadOptions load_options(const CommonOptions& common);  // dtype, weights and device, by these
 
 // Sets the number of threads of the process; 0 leaves it.
 void use_threads(int64_t threads);

@@ -84,7 +84,7 @@ void require_causal(const CommonOptions& common, const Transformer& model) {
 }
 
 Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
-  const auto model = load_model(common.model, {parse_dtype(common.dtype), use_device(common.device)});
+  const auto model = load_model(common.model, load_options(common));
   require_causal(common, *model);
   if (common.recurrences > 0 && !model->config().depth.recurrent) {
     throw UsageError("expected no '--recurrences' for a model without recurrent depth but got " +
@@ -177,7 +177,7 @@ int run_score(const std::vector<std::string>& args) {
   options.add("latents", "N", &common.latents,
               "thoughts after the last token, of a method in words the most words (default 0); no marker is inserted",
               0, kMostThoughts);
-  options.common(common, {"method", "recurrences", "device", "dtype", "threads", "json", "config"});
+  options.common(common, {"method", "recurrences", "device", "dtype", "weights", "threads", "json", "config"});
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   check_method(options, common.method);

@@ -77,7 +77,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   options.add("count", "N", &count, "problems (default 100)", 2);
   options.add("show", "N", &shown, "problems whose texts are shown (default 1)", 0);
   options.add("partner-seed", "N", &partner_seed, "of whose texts take whose place (default 0)");
-  options.common(common, {"device", "dtype", "seed", "threads", "json", "config"});
+  options.common(common, {"device", "dtype", "weights", "seed", "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
@@ -87,7 +87,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   if (!data.empty()) ReachFlags::reject_generator(options, "data");
   use_threads(common.threads);
 
-  const LoadedModel model = open_model(common.model, parse_dtype(common.dtype), use_device(common.device));
+  const LoadedModel model = open_model(common.model, load_options(common));
   require_tokenizer(model);
   check_model_options(options, common, model);
   const MethodSettings& settings = model.settings;

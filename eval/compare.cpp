@@ -120,9 +120,10 @@ constexpr Condition kRules[] = {{"scorers", "scorers differ"},
 
 // What lets accuracies differ by other rules, or by rounding, and times by much.
 std::vector<std::string> find_notes(const std::vector<std::pair<std::string, OrderedJson>>& records) {
-  constexpr Condition kConditions[] = {{"dtype", "dtype differs"}, {"device", "device differs"},
-                                       {"cpu", "CPU differs"},     {"threads", "threads differ"},
-                                       {"batch", "batch differs"}, {"versions", "versions differ"}};
+  constexpr Condition kConditions[] = {{"dtype", "dtype differs"},     {"weights", "format of weights differs"},
+                                       {"device", "device differs"},   {"cpu", "CPU differs"},
+                                       {"threads", "threads differ"},  {"batch", "batch differs"},
+                                       {"versions", "versions differ"}};
   std::vector<std::string> notes;
   std::vector<Condition> all(std::begin(kRules), std::end(kRules));
   all.insert(all.end(), std::begin(kConditions), std::end(kConditions));

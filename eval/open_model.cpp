@@ -6,7 +6,6 @@
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/json.h"
-#include "lib/model/checkpoint.h"
 
 namespace tacit {
 
@@ -21,15 +20,15 @@ void require_model_folder(const std::filesystem::path& directory, std::string_vi
           "expected a model's folder, with config.json and weights, but got the file ", directory.string());
 }
 
-LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype, at::Device device) {
+LoadedModel open_model(const std::filesystem::path& directory, const LoadOptions& options) {
   require_model_folder(directory, "open_model");
   const std::filesystem::path config = directory / "config.json";
   LoadedModel out;
   out.directory = directory;
   out.settings = read_method_settings(read_json(config, "open_model"), config.string());
   if (has_tokenizer(directory)) out.tokenizer = load_tokenizer(directory);
-  out.model = load_model(directory, {.dtype = dtype, .device = device});
-  out.method_weights = load_method_weights(directory, device);
+  out.model = load_model(directory, options);
+  out.method_weights = load_method_weights(directory, options.device);
   return out;
 }
 

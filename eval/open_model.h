@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "latent/method.h"
-#include "lib/model/transformer.h"
+#include "lib/model/checkpoint.h"
 #include "lib/tokenizer/tokenizer.h"
 
 namespace tacit {
@@ -23,8 +23,7 @@ struct LoadedModel {
   MethodWeights method_weights;  // empty where the method has none
   std::string weights_sha256;    // empty = taken from the directory when a run is written
 };
-LoadedModel open_model(const std::filesystem::path& directory, at::ScalarType dtype = at::kFloat,
-                       at::Device device = at::kCPU);
+LoadedModel open_model(const std::filesystem::path& directory, const LoadOptions& options = {});
 
 // The method called `name` ("latent" = the checkpoint's own), bound to what the checkpoint says. Fails where the method
 // needs another kind of model.

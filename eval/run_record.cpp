@@ -104,6 +104,7 @@ OrderedJson to_json(const RunRecord& record) {
   if (options.repeats != 1) json["repeats"] = options.repeats;
   json["limit"] = options.limit;
   json["dtype"] = at::toString(model.model->dtype());
+  if (model.model->weight_format() == WeightFormat::int8) json["weights"] = "int8";
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);
   json["cpu"] = cpu_name();
   json["batch"] = options.batch;

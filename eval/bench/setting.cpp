@@ -13,15 +13,18 @@ WorkShape checked_shape(const BenchSetting& setting, int64_t positions) {
           setting.shape.question, " of them for the question");
   WorkShape shape = setting.shape;
   shape.bytes_per_value = static_cast<int64_t>(at::elementSize(setting.model->dtype()));
+  shape.int8_weights = setting.model->weight_format() == WeightFormat::int8;
   return shape;
 }
 
 OrderedJson describe(const BenchSetting& setting, const std::string& benchmark) {
   const Transformer& model = *setting.model;
-  return {{"benchmark", benchmark},           {"config", setting.config},
-          {"family", model.config().family},  {"parameters", account(model.config()).parameters},
-          {"device", model.device().str()},   {"dtype", model.dtype() == at::kFloat ? "fp32" : "bf16"},
-          {"threads", at::get_num_threads()}, {"batch", setting.shape.rows}};
+  OrderedJson json = {{"benchmark", benchmark},           {"config", setting.config},
+                      {"family", model.config().family},  {"parameters", account(model.config()).parameters},
+                      {"device", model.device().str()},   {"dtype", model.dtype() == at::kFloat ? "fp32" : "bf16"},
+                      {"threads", at::get_num_threads()}, {"batch", setting.shape.rows}};
+  if (model.weight_format() == WeightFormat::int8) json["weights"] = "int8";
+  return json;
 }
 
 void put_times(OrderedJson& json, const Timings& timings, const Work& work, const MachineRates& rates) {

@@ -21,6 +21,7 @@ struct WorkShape {
   int64_t rest = 0;             // tokens after the thoughts in training, all of them trained
   int64_t answer = 0;           // tokens decoded
   int64_t bytes_per_value = 4;  // of weights and memory
+  bool int8_weights = false;    // matrices of blocks, in steps of one position; their scales are not counted
 };
 
 // Mean of `steps` steps of all rows, the first of which has `context` positions, its own included.

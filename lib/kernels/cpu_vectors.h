@@ -25,7 +25,7 @@ inline CpuVectors cpu_vectors() {
   return CpuVectors::plain;
 }
 
-// kWidth floats, their bits, or as many bf16, at any address.
+// kWidth floats, their bits, or as many bf16, at any address, and integers.
 template <int kWidth>
 struct Vectors;
 template <>
@@ -33,18 +33,21 @@ struct Vectors<4> {
   typedef float F __attribute__((vector_size(16), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(16), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(8), aligned(2), may_alias));
+  typedef int32_t I __attribute__((vector_size(16)));
 };
 template <>
 struct Vectors<8> {
   typedef float F __attribute__((vector_size(32), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(32), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(16), aligned(2), may_alias));
+  typedef int32_t I __attribute__((vector_size(32)));
 };
 template <>
 struct Vectors<16> {
   typedef float F __attribute__((vector_size(64), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(64), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(32), aligned(2), may_alias));
+  typedef int32_t I __attribute__((vector_size(64)));
 };
 
 }  // namespace tacit

@@ -5,6 +5,11 @@
 namespace tacit {
 
 enum class Scalar { fp32, bf16 };
+// Of a matrix of weights W_OI: as all else is, or int8, where output o has a scale s_o in fp32 (int8_rows.h):
+// y_o = s_o sum_i q_oi x_i + bias_o.
+enum class WeightFormat { scalar, int8 };
+// Bytes from a row-major matrix's begin to its scales are a multiple of this.
+inline constexpr int kScalesBoundary = 16;
 enum class DeviceKind { cpu, cuda };
 
 // Where a kernel runs. On CUDA the call returns once the work is queued on `stream` (a cudaStream_t; null: the default

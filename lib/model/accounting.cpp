@@ -180,7 +180,9 @@ StepCost fixed_cost(const ModelConfig& c) {
     if (e.table || !e.active) continue;
     const int64_t read = times(e.runs, e.elements);
     cost.weights_read = plus(cost.weights_read, read);
-    if (e.matrix) cost.flops = plus(cost.flops, times(2, read));
+    if (!e.matrix) continue;
+    cost.matrices_read = plus(cost.matrices_read, read);
+    cost.flops = plus(cost.flops, times(2, read));
   }
   if (c.position == PositionKind::learned) cost.weights_read = plus(cost.weights_read, c.hidden_size);
   for (int64_t layer = 0; layer < c.layers; ++layer) {

@@ -2,6 +2,7 @@
 
 #include "lib/core/error.h"
 #include "lib/model/family.h"
+#include "lib/model/int8_model.h"
 #include "lib/model/slots.h"
 
 namespace tacit {
@@ -136,7 +137,8 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
     if (entry.transposed) tensor = tensor.t();
     put_slots(tensor, entry, shapes, weights);
   }
-  return std::make_shared<const Transformer>(config, std::move(weights));
+  auto model = std::make_shared<const Transformer>(config, std::move(weights));
+  return options.weights == WeightFormat::int8 ? int8_model(*model) : model;
 }
 
 void save_model(const std::filesystem::path& directory, const Transformer& model, const Json& config) {

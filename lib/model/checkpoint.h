@@ -16,6 +16,7 @@ namespace tacit {
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // kFloat, kBFloat16 or kHalf; a file already of this dtype is mapped, not copied
   at::Device device = at::kCPU;
+  WeightFormat weights = WeightFormat::scalar;  // int8: int8_model() of what is read
 };
 
 // Reads a Hugging Face directory: config.json first, then the weights. Fails naming every tensor that is missing or

@@ -6,6 +6,7 @@
 
 #include "lib/core/error.h"
 #include "lib/kernels/huge_pages.h"
+#include "lib/kernels/int8_rows.h"
 #include "lib/kernels/latent_loop/latent_loop.h"
 #include "lib/kernels/latent_loop/loop_norm.h"
 #include "lib/kernels/packed_linear/packed_linear.h"
@@ -73,7 +74,8 @@ class BlockWeights {
 
   // One layer of several, their outputs one after the other; the weights follow when the memory is there.
   struct Stack {
-    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> weights;  // as they are packed
+    std::vector<at::Tensor> scales;   // of int8, one a weight
     LoopLinear linear;
   };
   Stack stack(const std::vector<std::string>& names) const {
@@ -86,7 +88,15 @@ class BlockWeights {
       biases.push_back(bias.defined() ? bias : at::zeros({weight.size(0)}, weight.options()));
       out.linear.outputs += weight.size(0);
       out.linear.inputs = weight.size(1);
-      out.weights.push_back(weight);
+      if (model_.weight_format() == WeightFormat::int8) {
+        const Int8Rows rows = to_int8(weight);
+        require(at::equal(from_int8(rows, weight.scalar_type()), weight), "pack_model", "expected '",
+                slots::in_layer(layer_, name), ".weight' in int8, as int8_model() left it, but it holds other numbers");
+        out.weights.push_back(rows.q_OI);
+        out.scales.push_back(rows.scale_O);
+      } else {
+        out.weights.push_back(weight);
+      }
     }
     if (biased) out.linear.bias_O = pointer(at::cat(biases));
     return out;
@@ -103,14 +113,17 @@ class BlockWeights {
   std::vector<at::Tensor>& kept_;
 };
 
-// Packs matrices one below the other.
-void pack(const std::vector<at::Tensor>& weights, Scalar scalar, void* packed) {
+// Packs matrices one below the other; with `scales` they are int8.
+void pack(const std::vector<at::Tensor>& weights, const std::vector<at::Tensor>& scales, Scalar scalar, void* packed) {
   int64_t first = 0;
-  for (const at::Tensor& weight_OI : weights) {
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const at::Tensor& weight_OI = weights[i];
     pack_linear({.outputs = weight_OI.size(0),
                  .inputs = weight_OI.size(1),
                  .scalar = scalar,
+                 .format = scales.empty() ? WeightFormat::scalar : WeightFormat::int8,
                  .weight_OI = weight_OI.const_data_ptr(),
+                 .scale_O = scales.empty() ? nullptr : scales[i].const_data_ptr<float>(),
                  .output_stride = weight_OI.stride(0),
                  .input_stride = weight_OI.stride(1),
                  .first = first,
@@ -176,17 +189,22 @@ FusedModel::Packed::Packed(const Transformer& model)
   }
   const bool on_host = model.device().is_cpu();
   int64_t bytes = 0;
-  for (const auto& s : stacks) bytes += packed_linear_bytes(s.linear.outputs, s.linear.inputs, scalar);
+  const auto bytes_of = [&](const LoopLinear& linear) {
+    return packed_linear_bytes(linear.outputs, linear.inputs, scalar, model.weight_format());
+  };
+  for (const auto& s : stacks) bytes += bytes_of(s.linear);
   if (on_host) weights = std::make_unique<HugePages>(bytes);
   int64_t offset = 0;
   for (size_t i = 0; i < stacks.size(); ++i) {
     LoopLinear& linear = stacks[i].linear;
     if (on_host) {
-      pack(stacks[i].weights, scalar, weights->data() + offset);
+      pack(stacks[i].weights, stacks[i].scales, scalar, weights->data() + offset);
       linear.weight_OI = weights->data() + offset;
-      offset += packed_linear_bytes(linear.outputs, linear.inputs, scalar);
+      offset += bytes_of(linear);
     } else {  // row-major, a copy only where matrices are stacked or transposed
-      kept.push_back(stacks[i].weights.size() == 1 ? stacks[i].weights[0].contiguous() : at::cat(stacks[i].weights));
+      const std::vector<at::Tensor>&parts = stacks[i].weights, &scales = stacks[i].scales;
+      const at::Tensor stacked = parts.size() == 1 ? parts[0].contiguous() : at::cat(parts);
+      kept.push_back(scales.empty() ? stacked : pack_rows({stacked, at::cat(scales)}));
       linear.weight_OI = kept.back().const_data_ptr();
     }
     LoopLayer& l = block[i / 4];
@@ -200,6 +218,7 @@ FusedModel::Packed::Packed(const Transformer& model)
   args.head_size = c.head_size;
   args.mlp_size = c.mlp_size;
   args.scalar = scalar;
+  args.format = model.weight_format();
   args.layer_norm = c.norm == NormKind::layer;
   args.eps = static_cast<float>(c.norm_eps);
   args.parallel = c.residual == Residual::parallel;
@@ -311,7 +330,7 @@ at::Tensor FusedModel::logits(const at::Tensor& normed) const {
   std::call_once(p.unembedding_once, [&] {
     if (!on_host) return;
     p.unembedding = std::make_unique<HugePages>(packed_linear_bytes(vocab, size, p.scalar));
-    pack({p.unembedding_VD}, p.scalar, p.unembedding->data());
+    pack({p.unembedding_VD}, {}, p.scalar, p.unembedding->data());
   });
   const at::Tensor x = normed.contiguous();
   std::vector<int64_t> shape = x.sizes().vec();

@@ -67,10 +67,11 @@ Transformer::Transformer(ModelConfig config, std::map<std::string, at::Tensor> w
   make_rotary_tables(nullptr);
 }
 
-Transformer::Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights)
+Transformer::Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights, WeightFormat format)
     : config_(like.config_),
       weights_(std::move(weights)),
       parts_(bind_parts(config_, weights_)),
+      weight_format_(format),
       fused_(std::make_shared<FusedModelCache>()) {
   make_rotary_tables(&like);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/kernels/types.h"
 #include "lib/memory/memory.h"
 #include "lib/model/block.h"
 #include "lib/model/config.h"
@@ -48,13 +49,16 @@ class Transformer {
   // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
   // The same model with other weights. Takes the tables of positions from `like` where they lie on the same device,
-  // rounded if need be.
-  Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights);
+  // rounded if need be. `format`: int8 = as int8_model() makes them.
+  Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights,
+              WeightFormat format = WeightFormat::scalar);
 
   const ModelConfig& config() const { return config_; }
   const std::map<std::string, at::Tensor>& weights() const { return weights_; }
   at::ScalarType dtype() const { return parts_.embedding_VD.scalar_type(); }
   at::Device device() const { return parts_.embedding_VD.device(); }
+  // In which steps of one position read the matrices of blocks: the weights are those numbers either way.
+  WeightFormat weight_format() const { return weight_format_; }
 
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
   at::Tensor embed(const at::Tensor& ids) const;
@@ -94,6 +98,7 @@ class Transformer {
   ModelConfig config_;
   std::map<std::string, at::Tensor> weights_;
   TransformerParts parts_;
+  WeightFormat weight_format_ = WeightFormat::scalar;
   at::Tensor cos_PE_, sin_PE_;  // fp32, rounded to the model's dtype [positions, rotary.size]
   std::shared_ptr<FusedModelCache> fused_;
 };

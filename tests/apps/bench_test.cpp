@@ -72,6 +72,16 @@ TEST_CASE("bench latent-step --json: bytes of a thought, shares of what was meas
   CHECK(json.at("hidden").size() == 8);
 }
 
+TEST_CASE("bench latent-step --weights int8: a byte for each number of a block's matrices") {
+  const ScratchFolder scratch;
+  const Json json = bench_json("latent-step", tiny_config_file(scratch),
+                               {"--dtype", "bf16", "--weights", "int8", "--question", "9", "--latents", "3"});
+  check_rates(json);
+  constexpr double kMatrices = 2 * (4 * 32 * 32 + 3 * 32 * 64);
+  CHECK(number(json, "bytes") == 2 * (kBlocks + kValues * 12) - kMatrices);
+  CHECK(json.at("weights") == "int8");
+}
+
 TEST_CASE("bench token-step --json: a thought and the vocabulary") {
   const ScratchFolder scratch;
   const Json json = bench_json("token-step", tiny_config_file(scratch), {"--question", "9", "--answer", "3"});
@@ -219,6 +229,8 @@ TEST_CASE("bench refuses what it cannot measure, saying what it expected") {
       {{"latent-step", "--dtype", "fp16"}, "expected fp32|bf16 for '--dtype' but got 'fp16'", 2},
       {{"latent-step", "--device", "gpu"}, "expected cpu, cuda or cuda:N for '--device'", 2},
       {{"latent-step", "--rest", "3"}, "'--rest' only with train-step", 2},
+      {{"latent-step", "--weights", "int4"}, "expected dtype|int8 for '--weights' but got 'int4'", 2},
+      {{"train-step", "--weights", "int8"}, "'--weights' only with latent-step, token-step, eval", 2},
       {{"train-step", "--answer", "3"}, "'--answer' only with token-step, eval", 2},
       {{"load", "--batch", "3"}, "'--batch' only with latent-step, token-step, train-step, eval", 2},
       {{"train-step", "--config", tiny, "--graphs"}, "expected '--device cuda' beside '--graphs'", 2},

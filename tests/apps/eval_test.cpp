@@ -89,6 +89,32 @@ TEST_CASE("compare: models side by side, their runs again from the folders, repo
   CHECK(holds(methods.out, "thinks-direct"));
 }
 
+TEST_CASE("--weights int8: recorded, noticed when a run is resumed or compared, refused where no step can read it") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "plain");
+  const auto eval = [&](const char* model, const char* out) {
+    return std::vector<std::string>{"eval", "--model", scratch / model, "--out", scratch / out} + kSmall;
+  };
+  const std::vector<std::string> int8 = {"--weights", "int8"};
+  const Finished first = run_tacit(eval("plain", "int8") + int8);
+  CAPTURE(first.err);
+  REQUIRE(first.code == 0);
+  CHECK(read_json(scratch / "int8/run.json", "test").at("weights") == "int8");
+  const Finished other = run_tacit(eval("plain", "int8"));
+  CHECK(other.code == 1);
+  CHECK(holds(other.err, "'weights' of \"int8\", as the run in this folder has, but got"));
+  REQUIRE(run_tacit(eval("plain", "fp32")).code == 0);
+  CHECK(!read_json(scratch / "fp32/run.json", "test").contains("weights"));
+  const Finished both = run_tacit(
+      {"compare", "--runs", "a=" + std::string(scratch / "int8"), "--runs", "b=" + std::string(scratch / "fp32")});
+  CAPTURE(both.err);
+  CHECK(both.code == 0);
+  CHECK(holds(both.out, "format of weights differs: a int8, b"));
+  const Finished half = run_tacit(eval("plain", "half") + int8 + std::vector<std::string>{"--dtype", "fp16"});
+  CHECK(half.code == 1);
+  CHECK(holds(half.err, "[int8_model] expected a model whose steps can read int8 but it is neither fp32 nor bf16"));
+}
+
 TEST_CASE("--recurrences: how long a model thinks in depth, recorded, and noticed when a run is resumed") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "plain");

@@ -45,6 +45,9 @@ TEST_CASE("a thought of GPT-2 reads 85 M weights once for all rows, and every ro
   const Work four = thought_work(gpt2(), {.rows = 4, .bytes_per_value = 2}, 100, 1);
   CHECK(four.bytes == 2.0 * (kStep + 4 * kMemory * 100));
   CHECK(four.flops == 4 * one.flops);
+  const Work int8 = thought_work(gpt2(), {.rows = 1, .bytes_per_value = 2, .int8_weights = true}, 100, 1);
+  CHECK(int8.bytes == one.bytes - kMatrices);
+  CHECK(int8.flops == one.flops);
   const Work mean = thought_work(gpt2(), {.rows = 1, .bytes_per_value = 4}, 100, 3);
   CHECK(mean.bytes == 4.0 * (kStep + kMemory * 101));
   CHECK(mean.flops == 2.0 * kMatrices + 12 * 4 * 768 * 101);

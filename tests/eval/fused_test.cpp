@@ -11,9 +11,14 @@ namespace {
 // The texts of whole evaluations, not numbers that are nearly equal.
 TEST_CASE("the embedded models answer the same on the packed form and on the plain path") {
   at::set_num_threads(1);
-  for (const std::string name : {"frontier", "coconut", "pause", "cot", "cot-frontier", "direct"}) {
+  const std::vector<std::string> names = {"frontier", "coconut", "pause", "cot", "cot-frontier", "direct"};
+  for (size_t i = 0; i < 2 * names.size(); ++i) {
+    const std::string& name = names[i / 2];
+    const WeightFormat weights = i % 2 == 0 ? WeightFormat::scalar : WeightFormat::int8;
     CAPTURE(name);
-    const LoadedModel model = open_model(std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name);
+    CAPTURE(i);
+    const LoadedModel model =
+        open_model(std::filesystem::path(TACIT_SOURCE_DIR) / "models" / name, {.weights = weights});
     REQUIRE(model.model->fused() != nullptr);
     TaskOptions options = task_options_of(model.settings);
     options.seed = 11;

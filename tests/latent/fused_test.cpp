@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <set>
 #include <thread>
@@ -9,6 +10,7 @@
 #include "decoding/decode.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
+#include "lib/kernels/int8_rows.h"
 #include "lib/model/checkpoint.h"
 #include "tests/support/depth_models.h"
 #include "tests/support/fixture.h"
@@ -23,6 +25,14 @@ const std::set<std::string> kFused = {"gpt2",  "llama",        "llama_scaled", "
                                       "qwen2", "qwen2_window", "qwen3",        "universal", "ouro"};
 const std::set<std::string> kPlain = {"mixtral", "mixtral_window", "deepseek_v3",      "deepseek_v3_plain",
                                       "rwkv7",   "tacit_rwkv7",    "tacit_log_linear", "huginn"};
+
+std::vector<std::pair<std::string, WeightFormat>> each_family_and_format() {
+  std::vector<std::pair<std::string, WeightFormat>> out;
+  for (const std::string& name : kFused) {
+    for (const WeightFormat weights : {WeightFormat::scalar, WeightFormat::int8}) out.emplace_back(name, weights);
+  }
+  return out;
+}
 
 std::vector<int64_t> prompt_of(const std::string& name) {
   return read_json(test::fixture(name) / "expected.json", "test")["prompt"].get<std::vector<int64_t>>();
@@ -81,15 +91,19 @@ TEST_CASE("which families have a packed form, and why others have none") {
     const auto model = load_model(test::fixture(name));
     CHECK(model->fused() == nullptr);
     CHECK(!why_not_fused(*model).empty());
+    CHECK_THROWS_WITH_AS(load_model(test::fixture(name), {.weights = WeightFormat::int8}),
+                         doctest::Contains("[int8_model] expected a model whose steps can read int8 but "), Error);
     CHECK_THROWS_AS(FusedModel{*model}, Error);
   }
   CHECK(why_not_fused(*trainable_copy(*test::tiny_model())) == "its weights require gradients");
 }
 
 TEST_CASE("thoughts, hidden states, logits and greedy text are those of the plain path in every family") {
-  for (const std::string& name : kFused) {
+  for (const auto& [name, weights] : each_family_and_format()) {
     INFO(name);
-    const auto model = load_model(test::fixture(name));
+    CAPTURE(static_cast<int>(weights));
+    const auto model = load_model(test::fixture(name), {.weights = weights});
+    CHECK((model->weight_format() == weights));
     const std::vector<int64_t> prompt = prompt_of(name);
     Pair pair(model, 3);
     pair.both([&](Session& s) { s.prefill({prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}}); });
@@ -107,11 +121,12 @@ TEST_CASE("thoughts, hidden states, logits and greedy text are those of the plai
 // Roundings differ, and weights this large amplify them from step to step: so one step, and beside fp32 no worse.
 TEST_CASE("in bf16 a step is that of the plain path within its row of the tolerance table, and as near to fp32") {
   double fused_error = 0, plain_error = 0;  // over all families: in one of them either may be lucky
-  for (const std::string& name : kFused) {
+  for (const auto& [name, weights] : each_family_and_format()) {
     INFO(name);
+    CAPTURE(static_cast<int>(weights));
     const std::vector<int64_t> prompt = prompt_of(name);
-    Pair pair(load_model(test::fixture(name), {.dtype = at::kBFloat16}), 2);
-    Session exact(load_model(test::fixture(name)), {.rows = 2, .capacity = 32});
+    Pair pair(load_model(test::fixture(name), {.dtype = at::kBFloat16, .weights = weights}), 2);
+    Session exact(load_model(test::fixture(name), {.weights = weights}), {.rows = 2, .capacity = 32});
     for (Session* s : {&pair.fused, &pair.plain, &exact}) s->prefill({prompt, {prompt[1]}}), s->feed({prompt[2]});
     pair.check(0.06);
     fused_error += test::relative_error(pair.fused.hidden_BD(), exact.hidden_BD());
@@ -124,10 +139,10 @@ TEST_CASE("in bf16 a step is that of the plain path within its row of the tolera
 
 TEST_CASE("a row's bits do not depend on the rows beside it") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    for (const std::string& name : kFused) {
+    for (const auto& [name, weights] : each_family_and_format()) {
       if (name == "qwen2_window") continue;  // its window is smaller than the capacity
       INFO(name);
-      const auto model = load_model(test::fixture(name), {.dtype = type});
+      const auto model = load_model(test::fixture(name), {.dtype = type, .weights = weights});
       const std::vector<int64_t> prompt = prompt_of(name);
       const TokenRows prompts = {prompt, {prompt[1]}, {prompt.begin() + 2, prompt.end()}, {prompt[0], prompt[1]}};
       Session together(model, {.rows = std::ssize(prompts), .capacity = 32});
@@ -278,5 +293,30 @@ TEST_CASE("threads that share a model get one packed form") {
   for (size_t i = 0; i < got.size(); ++i) {
     CHECK(got[i] == got[0]);
     CHECK(at::equal(logits[i], logits[0]));
+  }
+}
+
+TEST_CASE(
+    "in int8 weights are the nearest that int8 holds, the rest of the model as it was; a changed one is refused") {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto model = load_model(test::fixture("qwen3"), {.dtype = dtype});
+    const auto rounded = load_model(test::fixture("qwen3"), {.dtype = dtype, .weights = WeightFormat::int8});
+    int64_t matrices = 0;
+    for (const auto& [name, weight] : model->weights()) {
+      INFO(name);
+      const at::Tensor& now = rounded->weights().at(name);
+      const bool matrix = weight.dim() == 2 && name.starts_with("layers.");
+      matrices += matrix;
+      CHECK(at::equal(now, matrix ? from_int8(to_int8(weight), dtype) : weight));
+      CHECK(at::equal(now, weight) == !matrix);
+    }
+    CHECK(matrices == 7 * model->config().layers);
+    REQUIRE(rounded->fused() != nullptr);
+    const at::NoGradGuard no_grad;
+    for (const auto& [name, weight] : rounded->weights()) {
+      if (name.ends_with("down.weight")) weight.mul_(1.01);
+    }
+    CHECK_THROWS_WITH_AS(rounded->fused(),
+                         doctest::Contains("in int8, as int8_model() left it, but it holds other numbers"), Error);
   }
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/kernels/int8_rows.h"
 #include "lib/kernels/latent_loop/loop_call.h"
 #include "tests/support/guarded.h"
 
@@ -29,6 +30,7 @@ struct LatentLoopShape {
   int64_t rotary_size = 8, columns = 24, idle = 0;  // idle: rows, the first, that take no part
   std::vector<int64_t> stored;                      // of the first rows; else drawn
   LoopActivation activation = LoopActivation::silu;
+  bool int8 = false;  // weights of blocks
 };
 
 inline std::vector<LatentLoopShape> latent_loop_shapes() {
@@ -69,6 +71,26 @@ inline std::vector<LatentLoopShape> latent_loop_shapes() {
       // The device looks at columns in parts: steps that begin another, or wider ones.
       {.name = "several parts", .rows = 3, .steps = 4, .columns = 400, .stored = {396, 126, 382}},
       {.name = "one row of several parts", .rows = 1, .steps = 4, .columns = 400, .stored = {254}},
+      {.name = "int8", .int8 = true},
+      {.name = "int8, gpt2",
+       .rows = 1,
+       .layer_norm = true,
+       .gated = false,
+       .positions = true,
+       .rotary_size = 0,
+       .activation = LoopActivation::gelu_tanh,
+       .int8 = true},
+      {.name = "int8, parallel, halting", .rows = 7, .steps = 5, .parallel = true, .halt = true, .int8 = true},
+      {.name = "int8, no eights, many rows", .rows = 19, .size = 45, .head_size = 10, .mlp_size = 71, .int8 = true},
+      {.name = "int8, a team's worth",
+       .rows = 1,
+       .steps = 2,
+       .size = 512,
+       .heads = 8,
+       .kv_heads = 4,
+       .head_size = 64,
+       .mlp_size = 1000,
+       .int8 = true},
       {.name = "wide parts", .rows = 2, .steps = 3, .columns = 1100, .stored = {1022, 895}},
   };
 }
@@ -86,6 +108,12 @@ inline LatentLoopTensors random_loop(const LatentLoopShape& s, at::ScalarType st
     return LoopLinearTensors{random({outputs, inputs}, 1 / std::sqrt(static_cast<double>(inputs))),
                              s.bias ? random({outputs}, 0.1) : at::Tensor()};
   };
+  // What the int8 stands for, not rounded to `stored_as`.
+  const auto matrix = [&](int64_t outputs, int64_t inputs) {
+    LoopLinearTensors out = linear(outputs, inputs);
+    if (s.int8) out.weight_OI = from_int8(to_int8(out.weight_OI), at::kFloat).to(at::kDouble);
+    return out;
+  };
   const auto norm = [&](int64_t size, bool layer) {
     return LoopNormTensors{random({size}, 0.2, 1), layer ? random({size}, 0.2) : at::Tensor()};
   };
@@ -97,6 +125,7 @@ inline LatentLoopTensors random_loop(const LatentLoopShape& s, at::ScalarType st
              .head_size = E,
              .mlp_size = F,
              .columns = columns,
+             .format = s.int8 ? WeightFormat::int8 : WeightFormat::scalar,
              .layer_norm = s.layer_norm,
              .eps = 1e-5f,
              .parallel = s.parallel,
@@ -112,11 +141,11 @@ inline LatentLoopTensors random_loop(const LatentLoopShape& s, at::ScalarType st
     layer.mlp_norm = norm(D, s.layer_norm);
     if (s.sandwich) layer.attention_post_norm = norm(D, s.layer_norm), layer.mlp_post_norm = norm(D, s.layer_norm);
     if (s.stream_norm && l + 1 < s.layers) layer.stream_norm = norm(D, s.layer_norm);
-    layer.query_key_value = linear((H + 2 * G) * E, D);
+    layer.query_key_value = matrix((H + 2 * G) * E, D);
     if (s.head_norms) layer.query_norm = norm(E, false), layer.key_norm = norm(E, false);
-    layer.out = linear(D, H * E);
-    layer.up = linear(s.gated ? 2 * F : F, D);
-    layer.down = linear(D, F);
+    layer.out = matrix(D, H * E);
+    layer.up = matrix(s.gated ? 2 * F : F, D);
+    layer.down = matrix(D, F);
     layer.k_BGCE = random({B, G, columns, E});
     layer.v_BGCE = random({B, G, columns, E});
     if (s.smeared) layer.smear_G = at::rand({G}, generator, at::kFloat).to(at::kDouble);

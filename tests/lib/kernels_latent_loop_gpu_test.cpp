@@ -16,10 +16,10 @@ bool no_cuda() {
   return true;
 }
 
-std::vector<LatentLoopShape> cuda_shapes() {
+std::vector<LatentLoopShape> cuda_shapes(const LatentLoopCase& entry) {
   std::vector<LatentLoopShape> out;
   for (const LatentLoopShape& shape : latent_loop_shapes()) {
-    if (!shape.smeared) out.push_back(shape);
+    if (!shape.smeared && !(shape.int8 && entry.dtype == at::kFloat)) out.push_back(shape);
   }
   return out;
 }
@@ -27,21 +27,21 @@ std::vector<LatentLoopShape> cuda_shapes() {
 TEST_CASE("latent_loop on CUDA is its twin in fp64, for every structure") {
   if (no_cuda()) return;
   for (const LatentLoopCase& entry : kLoopGpuCases) {
-    for (const LatentLoopShape& shape : cuda_shapes()) check_latent_loop(entry, shape);
+    for (const LatentLoopShape& shape : cuda_shapes(entry)) check_latent_loop(entry, shape);
   }
 }
 
 TEST_CASE("latent_loop on CUDA gives the same bits step by step, and to each row alone") {
   if (no_cuda()) return;
   for (const LatentLoopCase& entry : kLoopGpuCases) {
-    for (const LatentLoopShape& shape : cuda_shapes()) check_latent_loop_bits(entry, shape);
+    for (const LatentLoopShape& shape : cuda_shapes(entry)) check_latent_loop_bits(entry, shape);
   }
 }
 
 TEST_CASE("the persistent kernel and the graph give the same bits, again and again") {
   if (no_cuda()) return;
   for (const LatentLoopCase& entry : kLoopGpuCases) {
-    for (const LatentLoopShape& shape : cuda_shapes()) {
+    for (const LatentLoopShape& shape : cuda_shapes(entry)) {
       if (shape.rows > 8) continue;
       CAPTURE(shape.name);
       const uint64_t seed = std::random_device()();

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "lib/kernels/huge_pages.h"
+#include "lib/kernels/int8_rows.h"
 #include "lib/kernels/packed_linear/packed_linear.h"
 #include "lib/kernels/packed_linear/packed_linear_reference.h"
 #include "lib/kernels/tensors.h"
@@ -19,24 +20,34 @@ struct PackedLinearCase {
   at::ScalarType weights, activations;
   double tolerance;  // of the largest |y|, or of the deviation of y over inputs; bf16 activations: half a unit in the
                      // last place (2^-8) and a little
+  WeightFormat format = WeightFormat::scalar;  // int8: CPU only
 };
+
+// The numbers that int8 holds, for the twin.
+inline at::Tensor held(const at::Tensor& weight_OI, WeightFormat format) {
+  return format == WeightFormat::int8 ? from_int8(to_int8(weight_OI), at::kFloat) : weight_OI;
+}
 
 // A matrix as the device's packed_linear reads it.
 class DeviceWeights {
  public:
-  explicit DeviceWeights(const at::Tensor& weight_OI) {
+  explicit DeviceWeights(const at::Tensor& weight_OI, WeightFormat format = WeightFormat::scalar) {
     if (!weight_OI.is_cpu()) {
       on_device_ = weight_OI.contiguous();
       return;
     }
     const Scalar scalar = kernel_scalar(weight_OI, "test");
-    packed_ = std::make_unique<HugePages>(packed_linear_bytes(weight_OI.size(0), weight_OI.size(1), scalar));
+    packed_ = std::make_unique<HugePages>(packed_linear_bytes(weight_OI.size(0), weight_OI.size(1), scalar, format));
+    const bool int8 = format == WeightFormat::int8;
+    const Int8Rows rows = int8 ? to_int8(weight_OI) : Int8Rows{weight_OI, {}};
     pack_linear({.outputs = weight_OI.size(0),
                  .inputs = weight_OI.size(1),
                  .scalar = scalar,
-                 .weight_OI = weight_OI.const_data_ptr(),
-                 .output_stride = weight_OI.stride(0),
-                 .input_stride = weight_OI.stride(1),
+                 .format = format,
+                 .weight_OI = rows.q_OI.const_data_ptr(),
+                 .scale_O = int8 ? rows.scale_O.const_data_ptr<float>() : nullptr,
+                 .output_stride = rows.q_OI.stride(0),
+                 .input_stride = rows.q_OI.stride(1),
                  .packed = packed_->data()});
   }
   const void* data() const { return packed_ ? packed_->data() : on_device_.const_data_ptr(); }
@@ -47,12 +58,13 @@ class DeviceWeights {
 };
 
 inline void run_packed_linear(const at::Tensor& x_MI, const DeviceWeights& weights, const at::Tensor& bias_O,
-                              int64_t outputs, at::ScalarType weight_type, void* y_MO) {
-  const at::Tensor probe = at::empty({1}, weight_type);
+                              int64_t outputs, const PackedLinearCase& entry, void* y_MO) {
+  const at::Tensor probe = at::empty({1}, entry.weights);
   packed_linear({.rows = x_MI.size(0),
                  .outputs = outputs,
                  .inputs = x_MI.size(1),
                  .scalar = kernel_scalar(probe, "test"),
+                 .format = entry.format,
                  .activations = kernel_scalar(x_MI, "test"),
                  .weight_OI = weights.data(),
                  .bias_O = bias_O.defined() ? bias_O.const_data_ptr() : nullptr,
@@ -76,13 +88,13 @@ inline void check_packed_linear(const PackedLinearCase& entry, int64_t M, int64_
   const auto random = [&](at::IntArrayRef shape, at::ScalarType type) {
     return at::randn(shape, generator, at::kDouble).to(entry.device, type);
   };
-  const at::Tensor weight_OI =
-      transposed ? random({I, O + 3}, entry.weights).narrow(1, 2, O).t() : random({O, I}, entry.weights);
+  const at::Tensor weight_OI = held(
+      transposed ? random({I, O + 3}, entry.weights).narrow(1, 2, O).t() : random({O, I}, entry.weights), entry.format);
   const at::Tensor bias_O = bias ? random({O}, entry.weights) : at::Tensor();
   const at::Tensor x_MI = random({M, I}, entry.activations);
   const Guarded y({M, O}, at::TensorOptions(entry.device).dtype(entry.activations));
-  const DeviceWeights weights(weight_OI);
-  run_packed_linear(x_MI, weights, bias_O, O, entry.weights, y.data());
+  const DeviceWeights weights(weight_OI, entry.format);
+  run_packed_linear(x_MI, weights, bias_O, O, entry, y.data());
   const at::Tensor want = packed_linear_reference(x_MI.to(at::kDouble), weight_OI.to(at::kDouble),
                                                   bias ? bias_O.to(at::kDouble) : at::Tensor());
   const double size = std::max(want.abs().max().item<double>(), std::sqrt(static_cast<double>(I)));
@@ -96,13 +108,13 @@ inline void check_packed_linear_rows(const PackedLinearCase& entry, int64_t O, i
     return at::randn(shape).to(entry.device, type);
   };
   const at::Tensor weight_OI = random({O, I}, entry.weights), x_MI = random({21, I}, entry.activations);
-  const DeviceWeights weights(weight_OI);
+  const DeviceWeights weights(weight_OI, entry.format);
   const at::Tensor all = at::empty({21, O}, x_MI.options());
-  run_packed_linear(x_MI, weights, {}, O, entry.weights, all.data_ptr());
+  run_packed_linear(x_MI, weights, {}, O, entry, all.data_ptr());
   for (int64_t first = 0; first < 5; ++first) {
     for (const int64_t M : {1, 2, 3, 4, 5, 6, 7, 9, 16}) {
       const at::Tensor some = at::empty({M, O}, x_MI.options());
-      run_packed_linear(x_MI.narrow(0, first, M), weights, {}, O, entry.weights, some.data_ptr());
+      run_packed_linear(x_MI.narrow(0, first, M), weights, {}, O, entry, some.data_ptr());
       CHECK(at::equal(some, all.narrow(0, first, M)));
     }
   }

@@ -10,7 +10,9 @@ namespace {
 
 constexpr PackedLinearCase kCases[] = {{at::kCPU, at::kFloat, at::kFloat, 2e-6},
                                        {at::kCPU, at::kBFloat16, at::kFloat, 2e-6},
-                                       {at::kCPU, at::kBFloat16, at::kBFloat16, 0.00391}};
+                                       {at::kCPU, at::kBFloat16, at::kBFloat16, 0.00391},
+                                       {at::kCPU, at::kFloat, at::kFloat, 2e-6, WeightFormat::int8},
+                                       {at::kCPU, at::kBFloat16, at::kBFloat16, 0.00391, WeightFormat::int8}};
 
 TEST_CASE("packed_linear on the CPU is its twin in fp64, at every size, of any view") {
   for (const PackedLinearCase& entry : kCases) check_packed_linear_everywhere(entry);
@@ -24,20 +26,21 @@ TEST_CASE("packed_linear gives a row the same bits whatever stands beside it") {
 }
 
 TEST_CASE("every instruction set that this CPU has multiplies panels as the twin does, a row and a panel like many") {
-  for (const auto type : {at::kFloat, at::kBFloat16}) {
+  for (const PanelKind kind : {PanelKind::fp32, PanelKind::bf16, PanelKind::int8}) {
     const int64_t M = 11, I = 301;
-    const at::Tensor weight = at::randn({kPanelsTogether * kPanel, I}).to(type), x = at::randn({M, I});
-    const Scalar scalar = kernel_scalar(weight, "test");
-    const DeviceWeights packed(weight);
+    const WeightFormat format = kind == PanelKind::int8 ? WeightFormat::int8 : WeightFormat::scalar;
+    const at::ScalarType type = kind == PanelKind::fp32 ? at::kFloat : at::kBFloat16;
+    const at::Tensor weight = held(at::randn({kPanelsTogether * kPanel, I}).to(type), format), x = at::randn({M, I});
+    const DeviceWeights packed(weight, format);
     const at::Tensor want_MO = packed_linear_reference(x.to(at::kDouble), weight.to(at::kDouble));
     const at::Tensor want_PMO = want_MO.view({M, kPanelsTogether, kPanel}).transpose(0, 1);
     for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
-      const PanelProduct product = panel_product(scalar, vectors);
+      const PanelProduct product = panel_product(kind, vectors);
       const auto multiply = [&](const at::Tensor& rows, int64_t first, int64_t panels) {
         const Guarded y({panels, rows.size(0), kPanel}, at::kFloat);
-        product({.weight = static_cast<const char*>(packed.data()) + first * panel_bytes(I, scalar),
+        product({.weight = static_cast<const char*>(packed.data()) + first * panel_bytes(I, kind),
                  .inputs = I,
                  .rows = rows.size(0),
                  .panels = panels,
@@ -97,13 +100,34 @@ TEST_CASE("packed matrices may be stacked, at any place of a panel") {
   }
 }
 
+TEST_CASE("packed matrices of int8 may be stacked, with their scales, at any place of a panel") {
+  const int64_t I = 45;
+  const at::Tensor a = at::randn({70, I}), b = at::randn({90, I}) * 3;
+  const HugePages packed(packed_linear_bytes(160, I, Scalar::fp32, WeightFormat::int8));
+  int64_t first = 0;
+  for (const at::Tensor& part : {a, b}) {
+    const Int8Rows rows = to_int8(part);
+    pack_linear({.outputs = part.size(0),
+                 .inputs = I,
+                 .format = WeightFormat::int8,
+                 .weight_OI = rows.q_OI.const_data_ptr(),
+                 .scale_O = rows.scale_O.const_data_ptr<float>(),
+                 .output_stride = I,
+                 .first = first,
+                 .packed = packed.data()});
+    first += part.size(0);
+  }
+  const DeviceWeights whole(at::cat({a, b}), WeightFormat::int8);
+  CHECK(std::memcmp(packed.data(), whole.data(), packed.bytes()) == 0);
+}
+
 TEST_CASE("an input that is not a number reaches its own row only, a zero weight does not hide it") {
   const at::Tensor weight = at::randn({66, 33}), x = at::randn({5, 33});
   x[2][7] = std::numeric_limits<float>::quiet_NaN();
   weight.zero_();
   const DeviceWeights weights(weight);
   const at::Tensor y = at::empty({5, 66});
-  run_packed_linear(x, weights, {}, 66, at::kFloat, y.data_ptr());
+  run_packed_linear(x, weights, {}, 66, kCases[0], y.data_ptr());
   CHECK(y[2].isnan().all().item<bool>());
   CHECK(y.isnan().sum().item<int64_t>() == 66);
 }
@@ -146,6 +170,9 @@ TEST_CASE("packed_linear refuses arguments that cannot be meant, saying which") 
   bad = packs;
   bad.first = -1;
   CHECK_THROWS_WITH_AS(pack_linear(bad), doctest::Contains("[pack_linear] expected at least 0 outputs"), Error);
+  bad = packs;
+  bad.format = WeightFormat::int8;
+  CHECK_THROWS_WITH_AS(pack_linear(bad), "[pack_linear] expected scale_O with weights in int8, and only there", Error);
   bad = packs;
   bad.weight_OI = nullptr;
   CHECK_THROWS_WITH_AS(pack_linear(bad), "[pack_linear] expected weight_OI and packed but one is null", Error);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "lib/kernels/int8_rows.h"
 #include "lib/kernels/tensors.h"
 #include "tests/lib/kernels_latent_loop_checks.h"
 
@@ -14,9 +15,16 @@ class RowMajorCall {
   explicit RowMajorCall(LatentLoopTensors& t) : args(t.sizes) {
     const auto at = [](const at::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; };
     const auto norm = [&](const LoopNormTensors& n) { return LoopNorm{at(n.weight_D), at(n.bias_D)}; };
-    const auto linear = [&](const LoopLinearTensors& l) {
+    const auto scalar_linear = [&](const LoopLinearTensors& l) {
       if (!l.weight_OI.defined()) return LoopLinear{};
       return LoopLinear{at(l.weight_OI), at(l.bias_O), l.weight_OI.size(0), l.weight_OI.size(1)};
+    };
+    const auto linear = [&](const LoopLinearTensors& l) {
+      LoopLinear out = scalar_linear(l);
+      if (t.sizes.format == WeightFormat::scalar) return out;
+      lists_.push_back(pack_rows(to_int8(l.weight_OI)));
+      out.weight_OI = lists_.back().data_ptr();
+      return out;
     };
     const auto list = [&](const std::vector<int64_t>& numbers) {
       lists_.push_back(at::tensor(numbers, at::kLong).to(t.x_BD.device()));
@@ -45,7 +53,7 @@ class RowMajorCall {
     args.sin_PE = static_cast<const float*>(at(t.sin_PE));
     args.positions_PD = at(t.positions_PD);
     args.final_norm = norm(t.final_norm);
-    args.halt = linear(t.halt);
+    args.halt = scalar_linear(t.halt);
     args.stored_B = list(t.stored_B);
     args.active_B = t.active_B.empty() ? nullptr : list(t.active_B);
     args.x_BD = at(t.x_BD);

@@ -197,12 +197,19 @@ inline float* shared_memory() { return EmulatedGrid::current().shared(); }
 struct alignas(16) Words4 {
   uint32_t word[4];
 };
+struct alignas(8) Words2 {
+  uint32_t word[2];
+};
 struct alignas(16) Float4 {
   float value[4];
 };
 inline Words4 load_constant(const void* address) {
   require(reinterpret_cast<uintptr_t>(address) % 16 == 0, "emulated_device", "expected a 16-byte boundary");
   return *static_cast<const Words4*>(address);
+}
+inline Words2 load_constant_half(const void* address) {
+  require(reinterpret_cast<uintptr_t>(address) % 8 == 0, "emulated_device", "expected an 8-byte boundary");
+  return *static_cast<const Words2*>(address);
 }
 inline Words4 load_written(const void* address) { return load_constant(address); }
 inline float load_written(const float* address) { return *address; }

@@ -29,6 +29,9 @@ TACIT_DEVICE float* shared_memory() {
 struct alignas(16) Words4 {
   uint32_t word[4];
 };
+struct alignas(8) Words2 {
+  uint32_t word[2];
+};
 struct alignas(16) Float4 {
   float value[4];
 };
@@ -39,6 +42,13 @@ TACIT_DEVICE Words4 load_constant(const void* address) {
   Words4 out;
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+               : "l"(address));
+  return out;
+}
+TACIT_DEVICE Words2 load_constant_half(const void* address) {
+  Words2 out;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];"
+               : "=r"(out.word[0]), "=r"(out.word[1])
                : "l"(address));
   return out;
 }

@@ -24,7 +24,7 @@ TACIT_BOTH int64_t x_stride(int64_t inputs) { return round_up(inputs, kChunk); }
 // Chunks of an item: as many weights as a lane holds while it waits for x. A block's warps together fetch faster than
 // memory delivers.
 template <class T>
-inline constexpr int kChunks = sizeof(T) == 2 ? 3 : 1;
+inline constexpr int kChunks = sizeof(T) == 4 ? 1 : 3;
 
 struct ProductItems {
   int chunks, groups, items;  // of an output; of a tile; of all

@@ -10,7 +10,8 @@ namespace tacit {
 // persistent: one cooperative launch for all steps, whose blocks wait for each other's numbers 5 times a layer (3 where
 //             attention and MLP are parallel) and not between steps. At most 8 rows, whose stream and inputs to a
 //             product must fit the shared memory of one multiprocessor.
-// automatic:  graph. The persistent kernel was a tenth faster on an H200 before both were rewritten; until a GPU has run it as
+// automatic:  graph. The persistent kernel was a tenth faster on an H200 before both were rewritten; until a GPU has
+// run it as
 //             it is now, nobody meets a wait between blocks who has not asked for it.
 //
 // Neither waits for the device. Workspaces are kept by shape, at most 16 of them, and used by one call after the other,

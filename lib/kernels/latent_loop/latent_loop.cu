@@ -51,7 +51,10 @@ struct Choice {
   bool can_persist;
 };
 Choice choose(const LatentLoopArgs& args, const Device& device) {
-  const auto kernels = args.scalar == Scalar::fp32 ? loop_kernels_fp32() : loop_kernels_bf16();
+  const bool int8 = args.format == WeightFormat::int8;
+  const auto kernels = int8                          ? loop_kernels_int8()
+                       : args.scalar == Scalar::fp32 ? loop_kernels_fp32()
+                                                     : loop_kernels_bf16();
   const bool vector = reads_vectors(args);
   const int blocks = blocks_of(args, device.multiprocessors);
   const Choice* chosen = nullptr;
@@ -221,6 +224,8 @@ void check(const LatentLoopArgs& args) {
   constexpr int64_t kMostHeadSize = kLanes * kEight;
   require(args.head_size <= kMostHeadSize, kName, "expected heads of at most ", kMostHeadSize, " on CUDA but got ",
           args.head_size);
+  require(args.format == WeightFormat::scalar || args.scalar == Scalar::bf16, kName,
+          "expected bf16 beside int8 weights on CUDA but got fp32");
   for (int64_t l = 0; l < args.layers; ++l) {
     require(!args.block[l].smear_G, kName, "expected keys that are not smeared on CUDA");
   }

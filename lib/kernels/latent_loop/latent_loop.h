@@ -11,9 +11,11 @@ namespace tacit {
 // Nothing returns to the host in between. With steps = 1 it is one step of decoding.
 //
 // A weight matrix is [outputs, inputs], in the layout that the device reads: packed by packed_linear on the CPU,
-// row-major on CUDA. All weights, x, hidden, trace, keys and values are `scalar`. Arithmetic is fp32, and so is what
-// one block hands to the next: values are rounded where they enter one of those arrays and nowhere else. A thought is
-// rounded twice, as the hidden state and as the next input, so that one step a call gives what all in one call give.
+// row-major on CUDA, where the scales of int8 stand behind it (pack_rows() in int8_rows.h); int8 there goes with bf16.
+// All weights but the blocks' matrices, which have a `format`, x, hidden, trace, keys and values are `scalar`.
+// Arithmetic is fp32, and so is what one block hands to the next: values are rounded where they enter one of those
+// arrays and nowhere else. A thought is rounded twice, as the hidden state and as the next input, so that one step a
+// call gives what all in one call give.
 struct LoopLinear {
   const void* weight_OI = nullptr;
   const void* bias_O = nullptr;  // null = none
@@ -50,7 +52,8 @@ struct LatentLoopArgs {
   int64_t layers = 0, size = 0, heads = 0, kv_heads = 0, head_size = 0, mlp_size = 0;  // L, D, H, G, E, F
   int64_t columns = 0;                                                                 // C
   Scalar scalar = Scalar::fp32;
-  bool layer_norm = false;  // else RMS
+  WeightFormat format = WeightFormat::scalar;  // of the blocks' matrices
+  bool layer_norm = false;                     // else RMS
   float eps = 1e-5f;
   bool parallel = false;  // attention and MLP both read the block's input [GPT-NeoX]
   bool gated = true;

@@ -19,7 +19,8 @@ class Loop {
  public:
   explicit Loop(const LatentLoopArgs& args)
       : a_(args),
-        product_(panel_product(args.scalar)),
+        kind_(panel_kind(args.scalar, args.format)),
+        product_(panel_product(kind_)),
         attend_(attend_group(args.scalar)),
         scalar_bytes_(args.scalar == Scalar::fp32 ? 4 : 2),
         query_key_value_((args.heads + 2 * args.kv_heads) * args.head_size),
@@ -70,6 +71,7 @@ class Loop {
   void linear(Mine& mine, const LoopLinear& l, const float* in, int64_t in_stride, const Done& done) const;
 
   const LatentLoopArgs& a_;
+  PanelKind kind_;
   PanelProduct product_;
   Attend attend_;
   int64_t scalar_bytes_, query_key_value_;
@@ -150,7 +152,7 @@ void Loop::halt(Mine& mine) {
     norm_row(row_norm(a_.final_norm), mine.normed, mine.normed);
     round_row(a_.scalar, a_.size, mine.normed);
     float sums[kPanel];
-    product_(
+    panel_product(panel_kind(a_.scalar, WeightFormat::scalar))(
         {.weight = a_.halt.weight_OI, .inputs = a_.size, .rows = 1, .x = mine.normed, .x_stride = a_.size, .y = sums});
     if (a_.halt.bias_O) add_row(a_.scalar, 1, a_.halt.bias_O, sums);
     keeps_[n] = !(1 / (1 + std::exp(-sums[0])) > a_.halt_threshold);
@@ -197,7 +199,7 @@ const float* Loop::norm(Mine& mine, const LoopNorm& norm, float* shared, bool me
 
 void Loop::panels(const LoopLinear& l, int64_t first, int64_t count, const float* in, int64_t in_stride,
                   float* sums) const {
-  const auto* weight = static_cast<const char*>(l.weight_OI) + first * panel_bytes(l.inputs, a_.scalar);
+  const auto* weight = static_cast<const char*>(l.weight_OI) + first * panel_bytes(l.inputs, kind_);
   product_({.weight = weight,
             .inputs = l.inputs,
             .rows = rows(),

@@ -1,5 +1,6 @@
 #include "lib/kernels/latent_loop/loop_call.h"
 
+#include "lib/kernels/int8_rows.h"
 #include "lib/kernels/packed_linear/packed_linear.h"
 #include "lib/kernels/tensors.h"
 
@@ -17,16 +18,25 @@ LoopNorm norm(const LoopNormTensors& tensors) { return {pointer(tensors.weight_D
 
 }  // namespace
 
-LoopLinear LoopCall::linear(const LoopLinearTensors& layer) {
+LoopLinear LoopCall::linear(const LoopLinearTensors& layer, WeightFormat format) {
   if (!layer.weight_OI.defined()) return {};
-  LoopLinear out{pointer(layer.weight_OI), pointer(layer.bias_O), layer.weight_OI.size(0), layer.weight_OI.size(1)};
-  if (!layer.weight_OI.is_cpu()) return out;
+  const bool int8 = format == WeightFormat::int8;
+  const Int8Rows rows = int8 ? to_int8(layer.weight_OI) : Int8Rows{layer.weight_OI, {}};
+  LoopLinear out{pointer(rows.q_OI), pointer(layer.bias_O), layer.weight_OI.size(0), layer.weight_OI.size(1)};
+  if (!layer.weight_OI.is_cpu()) {
+    if (!int8) return out;
+    kept_.push_back(pack_rows(rows));
+    out.weight_OI = pointer(kept_.back());
+    return out;
+  }
   const Scalar scalar = kernel_scalar(layer.weight_OI, "loop_call");
-  packed_.push_back(std::make_unique<HugePages>(packed_linear_bytes(out.outputs, out.inputs, scalar)));
+  packed_.push_back(std::make_unique<HugePages>(packed_linear_bytes(out.outputs, out.inputs, scalar, format)));
   pack_linear({.outputs = out.outputs,
                .inputs = out.inputs,
                .scalar = scalar,
+               .format = format,
                .weight_OI = out.weight_OI,
+               .scale_O = pointer<const float>(rows.scale_O),
                .output_stride = out.inputs,
                .packed = packed_.back()->data()});
   out.weight_OI = packed_.back()->data();
@@ -46,12 +56,12 @@ LoopCall::LoopCall(LatentLoopTensors& tensors) : tensors_(tensors), args_(tensor
                       .attention_post_norm = norm(l.attention_post_norm),
                       .mlp_post_norm = norm(l.mlp_post_norm),
                       .stream_norm = norm(l.stream_norm),
-                      .query_key_value = linear(l.query_key_value),
+                      .query_key_value = linear(l.query_key_value, args_.format),
                       .query_norm = norm(l.query_norm),
                       .key_norm = norm(l.key_norm),
-                      .out = linear(l.out),
-                      .up = linear(l.up),
-                      .down = linear(l.down),
+                      .out = linear(l.out, args_.format),
+                      .up = linear(l.up, args_.format),
+                      .down = linear(l.down, args_.format),
                       .k_BGCE = pointer(l.k_BGCE),
                       .v_BGCE = pointer(l.v_BGCE),
                       .smear_G = pointer<const float>(l.smear_G),
@@ -65,7 +75,7 @@ LoopCall::LoopCall(LatentLoopTensors& tensors) : tensors_(tensors), args_(tensor
   args_.sin_PE = pointer<const float>(tensors.sin_PE);
   args_.positions_PD = pointer(tensors.positions_PD);
   args_.final_norm = norm(tensors.final_norm);
-  args_.halt = linear(tensors.halt);
+  args_.halt = linear(tensors.halt, WeightFormat::scalar);
   args_.stored_B = list(tensors.stored_B);
   args_.active_B = list(tensors.active_B);
   args_.x_BD = pointer(tensors.x_BD);

@@ -19,7 +19,7 @@ class LoopCall {
   void fetch_steps();  // steps_B of the last run, to the tensors
 
  private:
-  LoopLinear linear(const LoopLinearTensors& layer);
+  LoopLinear linear(const LoopLinearTensors& layer, WeightFormat format);
   const int64_t* list(const std::vector<int64_t>& numbers);
 
   LatentLoopTensors& tensors_;

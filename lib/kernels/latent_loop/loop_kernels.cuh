@@ -8,10 +8,10 @@
 
 namespace tacit::device {
 
-template <class T, int kRows, bool kVector, bool kAll>
+template <class T, class W, int kRows, bool kVector, bool kAll>
 __global__ void __launch_bounds__(kThreads, 1)
     loop_kernel(const __grid_constant__ LoopPlan plan, const __grid_constant__ LoopRequest request, LoopPart part) {
-  LoopRun<T, kRows, kVector, kAll>(plan, request).run(part);
+  LoopRun<T, W, kRows, kVector, kAll>(plan, request).run(part);
 }
 
 // A kernel for groups of `rows` rows.
@@ -20,14 +20,15 @@ struct LoopKernel {
   bool vector;             // needs sizes that are multiples of 8, and arrays on 16-byte boundaries
   const void *part, *all;  // a phase of the graph; the persistent one
 };
-template <class T, int kRows, bool kVector>
+template <class T, class W, int kRows, bool kVector>
 LoopKernel loop_kernel_of() {
-  return {kRows, kVector, reinterpret_cast<const void*>(loop_kernel<T, kRows, kVector, false>),
-          reinterpret_cast<const void*>(loop_kernel<T, kRows, kVector, true>)};
+  return {kRows, kVector, reinterpret_cast<const void*>(loop_kernel<T, W, kRows, kVector, false>),
+          reinterpret_cast<const void*>(loop_kernel<T, W, kRows, kVector, true>)};
 }
 
 // From few rows to many, the one that needs no vectors last. A file each, since they take long to compile.
 std::vector<LoopKernel> loop_kernels_bf16();
 std::vector<LoopKernel> loop_kernels_fp32();
+std::vector<LoopKernel> loop_kernels_int8();  // beside bf16
 
 }  // namespace tacit::device

@@ -3,7 +3,8 @@
 namespace tacit::device {
 
 std::vector<LoopKernel> loop_kernels_fp32() {
-  return {loop_kernel_of<float, 1, true>(), loop_kernel_of<float, 8, true>(), loop_kernel_of<float, 8, false>()};
+  return {loop_kernel_of<float, float, 1, true>(), loop_kernel_of<float, float, 8, true>(),
+          loop_kernel_of<float, float, 8, false>()};
 }
 
 }  // namespace tacit::device

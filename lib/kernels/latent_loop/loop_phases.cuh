@@ -34,9 +34,10 @@ TACIT_DEVICE LoopShares shares_of(const LoopPlan& plan) {
           up_rows_of(plan, block(), blocks())};
 }
 
+// W: of the blocks' matrices, T or Int8. T: of all else in memory.
 // kRows: rows that share a fetch of the weights; more of them are worked off in groups.
 // kAll: of the steps in one launch, where the stream stays in shared memory.
-template <class T, int kRows, bool kVector, bool kAll>
+template <class T, class W, int kRows, bool kVector, bool kAll>
 struct Loop {
   static_assert(kRows <= kMostRows, "a warp a row");
   const LoopPlan& plan;
@@ -344,8 +345,33 @@ struct Loop {
     if (o >= of.rows.count) return {0, 0};
     return {bias(of.bias_O, of.rows.first + o), of.rows.second < 0 ? 0 : bias(of.bias_O, of.rows.second + o)};
   }
-  TACIT_DEVICE void store(const Product& of, int first, uint32_t tag, const Biases& biases, bool ends_step) const {
-    const float* const results = shared + plan.shared.results;
+  // The scales of int8, behind the matrix, and those of the thread's first output. Other weights have none: nothing is
+  // loaded, and what stands here is not read.
+  static constexpr bool kScaled = sizeof(W) == 1;
+  struct Scales {
+    const float* all_O;
+    float value, second;
+  };
+  TACIT_DEVICE Scales fetch_scales(const Product& of) const {
+    if constexpr (!kScaled) return {nullptr, 1, 1};
+    const int outputs = of.into == Into::qkv ? plan.qkv_size() : of.into == Into::acts ? plan.up_size() : plan.size;
+    const int64_t bytes = round_up(int64_t{outputs} * of.inputs, kScalesBoundary);
+    Scales out = {reinterpret_cast<const float*>(static_cast<const char*>(of.weight) + bytes), 1, 1};
+    const int o = thread();
+    if (!kHoldsWeights || o >= of.rows.count) return out;
+    out.value = load_one(out.all_O + of.rows.first + o);
+    if (of.rows.second >= 0) out.second = load_one(out.all_O + of.rows.second + o);
+    return out;
+  }
+  // Output i of a block's, number o of all, without bias: row m of what multiply() left.
+  TACIT_DEVICE float product_at(const Product& of, int i, int m, const float* scale_O, int64_t o, bool is_first,
+                                float fetched) const {
+    const float total = product_total<W, kRows>(shared + plan.shared.results, of.inputs, i, m);
+    if constexpr (!kScaled) return total;
+    return total * (is_first ? fetched : load_one(scale_O + o));
+  }
+  TACIT_DEVICE void store(const Product& of, int first, uint32_t tag, const Biases& biases, const Scales& scales,
+                          bool ends_step) const {
     // Keys and values of this step, which other blocks may read in the next: whoever sees the step's last numbers, and
     // flushes in turn, sees them.
     if (kAll && ends_step) flush_stores();
@@ -354,11 +380,12 @@ struct Loop {
       const int m = row_of(i, of.rows.count), o = i - m * of.rows.count;
       const int64_t b = first + m, at = of.rows.first + o;
       const bool is_first = kHoldsWeights && i == thread();
-      float value = product_total<T, kRows>(results, of.inputs, o, m) + (is_first ? biases.value : bias(of.bias_O, at));
+      float value = product_at(of, o, m, scales.all_O, at, is_first, scales.value) +
+                    (is_first ? biases.value : bias(of.bias_O, at));
       if (of.into == Into::acts) {
         value = activate(value, plan.activation);
         if (plan.gated)
-          value *= product_total<T, kRows>(results, of.inputs, of.rows.count + o, m) +
+          value *= product_at(of, of.rows.count + o, m, scales.all_O, of.rows.second + o, is_first, scales.second) +
                    (is_first ? biases.second : bias(of.bias_O, of.rows.second + o));
         store_tagged(plan.acts + b * plan.mlp_size + at, value, tag);
       } else if (of.into == Into::qkv) {
@@ -385,10 +412,11 @@ struct Loop {
       TACIT_LOOP
       for (int number = 0; number < (two ? 2 : 1); ++number) {
         const Product product = product_of(phase, number, now);
-        const T* const weight = static_cast<const T*>(product.weight);
-        ItemWeights<T> ahead;
-        if (kHoldsWeights) fetch_first_item<T, kVector>(ahead, weight, product.inputs, product.rows);
+        const W* const weight = static_cast<const W*>(product.weight);
+        ItemWeights<W> ahead;
+        if (kHoldsWeights) fetch_first_item<W, kVector>(ahead, weight, product.inputs, product.rows);
         const Biases biases = kHoldsWeights ? fetch_biases(product) : Biases{0, 0};
+        const Scales scales = fetch_scales(product);
         if (first == 0 && number == 0) bring();
         if (loads) {
           if (number == 0) {
@@ -402,11 +430,11 @@ struct Loop {
           fetch_acts(first, tags.in);
         }
         sync_block();
-        multiply<T, kRows, kVector, kHoldsWeights>(ahead, weight, product.inputs, product.rows, product.x,
+        multiply<W, kRows, kVector, kHoldsWeights>(ahead, weight, product.inputs, product.rows, product.x,
                                                    shared + plan.shared.results);
         sync_block();
         const bool ends_layer = product.into == Into::rest_of_delta || phase == LoopPhase::mlp_out;
-        store(product, first, tags.out, biases, ends_layer && layer == plan.layers - 1);
+        store(product, first, tags.out, biases, scales, ends_layer && layer == plan.layers - 1);
       }
     }
   }

@@ -31,11 +31,11 @@ struct LoopPart {
 // inputs are and who halts. All blocks see the same numbers in the same order, so they leave the loop together.
 //
 // The graph's kernels are this code, too, one phase a launch, without tags.
-template <class T, int kRows, bool kVector, bool kAll>
+template <class T, class W, int kRows, bool kVector, bool kAll>
 struct LoopRun {
   const LoopPlan& plan;
   const LoopRequest& request;
-  Loop<T, kRows, kVector, kAll> loop;
+  Loop<T, W, kRows, kVector, kAll> loop;
   LayerPointers* at_hand;  // shared memory, where the launch does everything
 
   TACIT_DEVICE LoopRun(const LoopPlan& p, const LoopRequest& c)
@@ -64,7 +64,7 @@ struct LoopRun {
   TACIT_DEVICE void bring_nearer(LoopPhase phase, int run) const {
     const LayerPointers &now = layer(run), &next = layer(run + 1);
     const auto bring = [&](const void* weight, int inputs, const WeightRows& rows) {
-      prefetch_rows(static_cast<const T*>(weight), inputs, rows, plan.prefetch_bytes);
+      prefetch_rows(static_cast<const W*>(weight), inputs, rows, plan.prefetch_bytes);
     };
     const LoopShares& shares = loop.shares;
     if (phase == LoopPhase::attention_in) bring(now.out, plan.query_size(), shares.size);
@@ -161,7 +161,7 @@ struct LoopRun {
     const int first = kAll ? 0 : block() * kRows;
     if (!loop.any_active(first, loop.rows_from(first))) return false;
     sync_block();  // before a row's state changes
-    typename Loop<T, kRows, kVector, kAll>::Between how;
+    typename Loop<T, W, kRows, kVector, kAll>::Between how;
     how.first_step = kAll ? step == 0 : part.first_step;
     how.tag = tags_of(LoopPhase::attention_in, run).in;
     how.writes = writes;

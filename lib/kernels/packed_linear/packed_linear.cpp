@@ -27,12 +27,14 @@ void packed_linear(const PackedLinearArgs& args, const Place& place) {
   if (args.rows == 0) return;
   switch (place.device) {
     case DeviceKind::cpu: return packed_linear_cpu(args);
-    case DeviceKind::cuda: return packed_linear_cuda(args, place.stream);
+    case DeviceKind::cuda:
+      require(args.format == WeightFormat::scalar, kName, "expected weights in fp32 or bf16 on CUDA but got int8");
+      return packed_linear_cuda(args, place.stream);
   }
 }
 
-int64_t packed_linear_bytes(int64_t outputs, int64_t inputs, Scalar scalar) {
-  return (outputs + kPanel - 1) / kPanel * panel_bytes(inputs, scalar);
+int64_t packed_linear_bytes(int64_t outputs, int64_t inputs, Scalar scalar, WeightFormat format) {
+  return (outputs + kPanel - 1) / kPanel * panel_bytes(inputs, panel_kind(scalar, format));
 }
 
 }  // namespace tacit

@@ -17,27 +17,32 @@ constexpr int64_t kWorthTheTeam = int64_t{1} << 20;  // multiply-adds; below, wa
 
 int64_t scalar_bytes(Scalar scalar) { return scalar == Scalar::fp32 ? 4 : 2; }
 
-// Outputs `o` on of one panel, as T lie in the matrix, to where the panel has them.
+// Outputs first .. last - 1 of one panel, as T lie in the matrix, to where the panel has them.
 template <class T>
 void pack_panel(const PackLinearArgs& args, int64_t first, int64_t last, T* panel) {
-  constexpr int64_t pair = sizeof(T) == 2 ? 2 : 1;
+  constexpr int64_t together = 4 / sizeof(T);  // in a word
   const T* weight = static_cast<const T*>(args.weight_OI);
   for (int64_t i = 0; i < args.inputs; ++i) {
     const T* from = weight + i * args.input_stride - args.first * args.output_stride;
-    T* to = panel + i / pair * kPanel * pair + i % pair;
-    for (int64_t o = first; o < last; ++o) to[o % kPanel * pair] = from[o * args.output_stride];
+    T* to = panel + i / together * kPanel * together + i % together;
+    for (int64_t o = first; o < last; ++o) to[o % kPanel * together] = from[o * args.output_stride];
   }
 }
 
 template <class T>
 void pack(const PackLinearArgs& args) {
   const int64_t end = args.first + args.outputs, panels = (end + kPanel - 1) / kPanel, before = args.first / kPanel;
-  const int64_t bytes = panel_bytes(args.inputs, args.scalar);
+  const int64_t bytes = panel_bytes(args.inputs, panel_kind(args.scalar, args.format));
   run_team(args.outputs * args.inputs < kWorthTheTeam, [&](Team& team) {
     const auto [first, last] = team.share(panels - before);
     for (int64_t p = before + first; p < before + last; ++p) {
-      pack_panel(args, std::max(args.first, p * kPanel), std::min(end, (p + 1) * kPanel),
-                 reinterpret_cast<T*>(static_cast<char*>(args.packed) + p * bytes));
+      char* panel = static_cast<char*>(args.packed) + p * bytes;
+      const int64_t o = std::max(args.first, p * kPanel), after = std::min(end, (p + 1) * kPanel);
+      pack_panel(args, o, after, reinterpret_cast<T*>(panel));
+      if constexpr (sizeof(T) == 1) {
+        float* scales = reinterpret_cast<float*>(panel + panel_scales_at(args.inputs));
+        std::copy(args.scale_O + o - args.first, args.scale_O + after - args.first, scales + o % kPanel);
+      }
     }
   });
 }
@@ -52,12 +57,19 @@ void pack_linear(const PackLinearArgs& args) {
   require(args.weight_OI && args.packed, "pack_linear", "expected weight_OI and packed but one is null");
   require(reinterpret_cast<uintptr_t>(args.packed) % 64 == 0, "pack_linear",
           "expected packed to start at a multiple of 64 bytes");
-  args.scalar == Scalar::fp32 ? pack<float>(args) : pack<Bf16>(args);
+  require((args.format == WeightFormat::int8) == (args.scale_O != nullptr), "pack_linear",
+          "expected scale_O with weights in int8, and only there");
+  switch (panel_kind(args.scalar, args.format)) {
+    case PanelKind::fp32: return pack<float>(args);
+    case PanelKind::bf16: return pack<Bf16>(args);
+    case PanelKind::int8: return pack<int8_t>(args);
+  }
 }
 
 void packed_linear_cpu(const PackedLinearArgs& args) {
-  const PanelProduct product = panel_product(args.scalar);
-  const int64_t M = args.rows, O = args.outputs, I = args.inputs, bytes = panel_bytes(I, args.scalar);
+  const PanelKind kind = panel_kind(args.scalar, args.format);
+  const PanelProduct product = panel_product(kind);
+  const int64_t M = args.rows, O = args.outputs, I = args.inputs, bytes = panel_bytes(I, kind);
   thread_local std::vector<float> widened;
   const float* x_MI = static_cast<const float*>(args.x_MI);
   if (args.activations == Scalar::bf16) {
