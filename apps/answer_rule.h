@@ -18,6 +18,8 @@ struct AnswerRule {
   std::function<bool(const std::string& a, const std::string& b)> same = {};
   std::function<bool(const std::string& thoughts, const std::string& text)> right = {};
   bool reads_thoughts = false;  // `right` does
+  // Choices are picked by their likelihoods: a text is neither right nor wrong, whatever it says.
+  bool by_choice = false;
 };
 
 // By the task's first scorer, as an evaluation reads and judges the example's answers.

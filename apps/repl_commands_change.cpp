@@ -171,7 +171,7 @@ void swap(Repl& repl, const Arguments& given) {
   repl.print({""});
   repl.print(wrap_text(
       "To " + other.id + " the same model answers " + said(donor) +
-          (other.answer.empty() || is_right(donor, {nullptr, other.answer}) ? "" : ", it is " + other.answer) + ". " +
+          (is_right(donor, {nullptr, other.answer}).value_or(true) ? "" : ", it is " + printable(other.answer)) + ". " +
           swap_conclusion(repl.question.rule, own, swapped, donor),
       options.width));
 }

@@ -91,10 +91,9 @@ void compare_thinkers(Repl& repl, const Arguments& args) {
     const Reply reply = repl.answer(one.name, one.thinker, repl.question);
     constexpr int64_t kMostAnswer = 24;  // columns: what is right stands behind it
     std::string answer = reply.answer.empty() ? "(none)" : clip(printable(reply.answer), kMostAnswer);
-    const bool right = is_right(reply, asked);
-    if (!asked.expected.empty())
-      answer = paint(answer + (right ? " ✓" : " ✗"), right ? Tone::good : Tone::bad, options.colour);
-    rows.push_back({one.name, reply.method, steps_text(reply), answer, fixed(reply.ms, 1), gist(reply)});
+    if (const std::optional<bool> right = is_right(reply, asked))
+      answer = paint(answer + (*right ? " ✓" : " ✗"), *right ? Tone::good : Tone::bad, options.colour);
+    rows.push_back({printable(one.name), reply.method, steps_text(reply), answer, fixed(reply.ms, 1), gist(reply)});
   }
   repl.print(table_lines({{"model"}, {"method"}, {"steps"}, {"answer"}, {"ms", true}, {"thought, likeliest first"}},
                          rows, options, {.least_last = 16, .wrap = options.width < 60}));

@@ -51,6 +51,7 @@ Reply reply_from(const JsonReader& in, const Thinker& side, const AnswerRule& ru
   constexpr double kMostMs = 1e9;  // eleven days
   if (!(reply.ms >= 0 && reply.ms <= kMostMs)) in.reject("ms", "to be milliseconds from 0 to 1e9");
   reply.answer = in.string("answer");
+  reply.by_choice = rule.by_choice;
   if (in.has("right")) {
     reply.right = in.boolean("right", false);
   } else if (rule.right) {

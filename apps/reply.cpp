@@ -177,6 +177,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
   const std::string told = tokenizer.decode(solution.answers[0].tokens);
   reply.answer = told_answer(thinker, rule, told);
   reply.counted = extract(0, solution.answers[0].tokens);
+  reply.by_choice = rule.by_choice;
   if (rule.right) {
     const std::string thoughts =
         rule.reads_thoughts ? valid_utf8(thoughts_text(*thinker.loaded.model, tokenizer, solution.thoughts, 0)) : "";

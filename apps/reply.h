@@ -62,6 +62,7 @@ struct Reply {
   std::string answer;
   std::string counted;        // of the answer, by AskOptions::rule
   std::optional<bool> right;  // by the rule, where it judges
+  bool by_choice = false;     // AnswerRule's: nothing is known of the text
   int64_t steps = 0;
   // Where the reply is one of several samples (vote, best): how many, the thoughts or words of all, and what they gave,
   // most first; empty where it was not counted.
@@ -85,6 +86,10 @@ struct Told {
 std::string steps_text(const Reply& reply);  // "12 words", "6 thoughts", "6 pauses"
 std::string none_text(const Reply& reply);   // in place of a picture where there are none: "(no words)"
 
+// What pictures are drawn of, without control characters; of a graph with what is true.
+std::vector<std::string> shown_words(const Reply& reply);
+ThoughtGrid shown_grid(const Reply& reply, const GraphQuestion* graph);
+
 // What was asked, as far as it is known.
 struct Asked {
   const GraphQuestion* graph = nullptr;  // null when it is not a graph
@@ -97,7 +102,8 @@ struct Asked {
 Lines replies_side_by_side(const Told& left, const Told& right, const Asked& asked, const RenderOptions& options);
 // "answer 4 ✓ right", in two parts below each other where a long answer would leave no room beside it.
 Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& options);
-bool is_right(const Reply& reply, const Asked& asked);  // where it is known what is
+// Nothing where that is not known: no answer is expected, or the rule judges no texts.
+std::optional<bool> is_right(const Reply& reply, const Asked& asked);
 // Whether two answers are one by the rule.
 bool same_answer(const AnswerRule& rule, const Reply& a, const Reply& b);
 

@@ -22,18 +22,8 @@ Lines picture(const Told& told, const Asked& asked, const RenderOptions& options
   lines.resize(std::max(lines.size(), head) + 1);
   const Reply& reply = told.reply;
   Lines body = {none_text(reply)};
-  if (!reply.words.empty()) {
-    std::vector<std::string> words;
-    for (const std::string& word : reply.words) words.push_back(printable(word));
-    body = word_chain(words, reply.in_words ? asked.graph : nullptr, options);
-  }
-  if (!reply.grid.thoughts.empty()) {
-    ThoughtGrid grid = asked.graph ? with_truth(reply.grid, *asked.graph) : reply.grid;
-    for (WordShares& shares : grid.thoughts) {
-      for (auto& [word, share] : shares) word = printable(word);
-    }
-    body = thought_bars(grid, options);
-  }
+  if (!reply.words.empty()) body = word_chain(shown_words(reply), reply.in_words ? asked.graph : nullptr, options);
+  if (!reply.grid.thoughts.empty()) body = thought_bars(shown_grid(reply, asked.graph), options);
   lines.insert(lines.end(), body.begin(), body.end());
   return lines;
 }
@@ -67,12 +57,29 @@ std::string steps_text(const Reply& reply) {
 
 std::string none_text(const Reply& reply) { return reply.in_words ? "(no words)" : "(no thoughts)"; }
 
+std::vector<std::string> shown_words(const Reply& reply) {
+  std::vector<std::string> words;
+  for (const std::string& word : reply.words) words.push_back(printable(word));
+  return words;
+}
+
+ThoughtGrid shown_grid(const Reply& reply, const GraphQuestion* graph) {
+  ThoughtGrid grid = graph != nullptr ? with_truth(reply.grid, *graph) : reply.grid;
+  for (WordShares& shares : grid.thoughts) {
+    for (auto& [word, share] : shares) word = printable(word);
+  }
+  return grid;
+}
+
 Asked Asked::about(const GraphQuestion* graph, std::string expected) {
   if (graph != nullptr && graph->answer() >= 0) expected = graph->words[graph->answer()];
   return {graph, std::move(expected)};
 }
 
-bool is_right(const Reply& reply, const Asked& asked) { return reply.right.value_or(reply.answer == asked.expected); }
+std::optional<bool> is_right(const Reply& reply, const Asked& asked) {
+  if (asked.expected.empty() || reply.by_choice) return {};
+  return reply.right.value_or(reply.answer == asked.expected);
+}
 
 bool same_answer(const AnswerRule& rule, const Reply& a, const Reply& b) {
   const bool both = !a.counted.empty() && !b.counted.empty();
@@ -83,8 +90,10 @@ Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& optio
   constexpr int64_t kLeastAnswer = 16;  // columns, "answer" among them
   const std::string answer = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
   if (asked.expected.empty()) return {paint(clip(answer, options.width), Tone::bold, options.colour)};
-  const bool right = is_right(reply, asked);
-  const std::string told = right ? "✓ right" : "✗ wrong, it is " + printable(asked.expected);
+  const std::optional<bool> right = is_right(reply, asked);
+  const std::string told = !right   ? "not judged, it is " + printable(asked.expected)
+                           : *right ? "✓ right"
+                                    : "✗ wrong, it is " + printable(asked.expected);
   const int64_t room = options.width - display_width(told) - 1;
   const bool beside = room >= std::min(kLeastAnswer, display_width(answer));
   Lines lines = {clip(answer, beside ? room : options.width)};
@@ -94,7 +103,8 @@ Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& optio
     const Lines below = wrap_text(told, options.width);
     lines.insert(lines.end(), below.begin(), below.end());
   }
-  for (std::string& line : lines) line = paint(line, right ? Tone::good : Tone::bad, options.colour);
+  const Tone tone = !right ? Tone::bold : *right ? Tone::good : Tone::bad;
+  for (std::string& line : lines) line = paint(line, tone, options.colour);
   return lines;
 }
 

@@ -60,8 +60,8 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
       out["votes"].push_back({{"answer", counted.answer}, {"votes", counted.votes}});
   }
   if (!question.expected.empty()) out["expected"] = question.expected;
-  out["correct"] =
-      question.expected.empty() ? OrderedJson() : OrderedJson(is_right(reply, {nullptr, question.expected}));
+  const std::optional<bool> right = is_right(reply, {nullptr, question.expected});
+  out["correct"] = right ? OrderedJson(*right) : OrderedJson();
   out["ms"] = reply.ms;
   return out;
 }
@@ -102,7 +102,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
   };
   if (graph) {
     print(graph_picture(*graph, options));
-    if (!reply.grid.thoughts.empty()) print(thought_bars(with_truth(reply.grid, *graph), options));
+    if (!reply.grid.thoughts.empty()) print(thought_bars(shown_grid(reply, &*graph), options));
   } else {
     std::cout << question.text << "\n\n";
     print_readouts(reply.grid.thoughts, options);
@@ -113,7 +113,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     std::cout << "thought " << k + 1 << "  " << dump(OrderedJson(valid_utf8(reply.said[k].text))) << score << "\n";
   }
   if (!reply.said.empty()) std::cout << "\n";
-  if (!reply.words.empty()) print(word_chain(reply.words, graph && reply.in_words ? &*graph : nullptr, options));
+  if (!reply.words.empty()) print(word_chain(shown_words(reply), graph && reply.in_words ? &*graph : nullptr, options));
   const std::string& expected = question.expected;
   if (graph && graph->answer() < 0) {
     const bool both = graph->distance[graph->candidates[0]] >= 0;
@@ -121,9 +121,13 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
            (both ? "both candidates can be reached" : "neither candidate can be reached")});
   }
   std::string verdict = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
-  const bool right = is_right(reply, {nullptr, expected});
-  if (!expected.empty()) verdict += right ? "  right" : "  wrong, it is " + expected;
-  std::cout << paint(verdict, expected.empty() ? Tone::bold : right ? Tone::good : Tone::bad, options.colour) << "\n";
+  const std::optional<bool> right = is_right(reply, {nullptr, expected});
+  if (right && *right) {
+    verdict += "  right";
+  } else if (!expected.empty()) {
+    verdict += (right ? "  wrong, it is " : "  not judged, it is ") + printable(expected);
+  }
+  std::cout << paint(verdict, !right ? Tone::bold : *right ? Tone::good : Tone::bad, options.colour) << "\n";
   const bool voted = thinker.strategy.kind == StrategyKind::vote;
   if (voted && reply.samples > 1) std::cout << votes_text(reply) << "\n";
   char ms[32];

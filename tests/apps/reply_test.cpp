@@ -28,3 +28,23 @@ TEST_CASE("an answer is told token by token as it is written, and watching chang
   }
   CHECK(told[0].starts_with(watched.answer));  // of graphs the first word counts
 }
+
+TEST_CASE(
+    "a text is right or wrong by the rule, else as the expected text; of choices picked by likelihood it is neither") {
+  Reply reply{.method = "cot", .answer = "8"};
+  const RenderOptions options{.width = 60};
+  const auto told = [&](const std::string& expected) {
+    return join_words(verdict(reply, {nullptr, expected}, options));
+  };
+  CHECK(is_right(reply, {nullptr, "8"}) == true);
+  CHECK(is_right(reply, {nullptr, "9"}) == false);
+  CHECK(!is_right(reply, {}).has_value());
+  reply.right = false;
+  CHECK(told("8") == "answer 8 ✗ wrong, it is 8");
+  reply.right.reset();
+  reply.by_choice = true;
+  for (const char* expected : {"8", "9"}) {
+    CHECK(!is_right(reply, {nullptr, expected}).has_value());
+    CHECK(told(expected) == std::string("answer 8 not judged, it is ") + expected);
+  }
+}
