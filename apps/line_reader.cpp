@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <iostream>
 
+#include "apps/character_width.h"
+
 #if TACIT_HAS_LIBEDIT
 #include <fcntl.h>
 #include <histedit.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -195,29 +198,37 @@ class EditedLines : public LineReader {
       const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
       if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (count <= 0) return static_cast<int>(count);
-      const size_t used = std::mbrtowc(out, &byte, 1, &state);
-      if (used == static_cast<size_t>(-2)) continue;  // the rest of the character follows
-      if (used == static_cast<size_t>(-1)) {
+      constexpr auto kNone = static_cast<size_t>(-1), kMore = static_cast<size_t>(-2);
+      const bool began = std::mbsinit(&state) == 0;
+      size_t used = std::mbrtowc(out, &byte, 1, &state);
+      if (used == kNone && began) {  // the bytes before are no character, but this one may begin one
         state = {};
-        continue;
+        used = std::mbrtowc(out, &byte, 1, &state);
       }
-      return 1;
+      if (used == kNone) state = {};
+      if (used != kNone && used != kMore) return 1;
     }
   }
 
-  // Terminals fold the line anew on their own: it is taken back from where it now begins.
+  // The terminal's own: output_width() is never less than 20.
+  static int64_t terminal_columns() {
+    winsize size{};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : output_width();
+  }
+
+  // Most terminals fold the line anew on their own: it is taken back from where it now begins. In those that do not
+  // (xterm cuts it), and where libedit ended a row at a space, which they take for a line's end, rows of it may stay
+  // above. Without escapes it cannot be taken back, and stays.
   static void redraw(EditLine* edit) {
-    EditedLines& me = self(edit);
+    const EditedLines& me = self(edit);
     el_resize(edit);
-    if (me.escapes_) {
-      const LineInfo* info = el_line(edit);
-      const int64_t before = display_width(me.prompt_) + display_width(std::string(info->buffer, info->cursor));
-      const int64_t rows = before / output_width();
-      std::fputs("\r", stdout);
-      if (rows > 0) std::fputs(("\x1b[" + std::to_string(rows) + "A").c_str(), stdout);
-      std::fputs("\x1b[J", stdout);
-      std::fflush(stdout);
-    }
+    if (!me.escapes_) return;
+    const LineInfo* info = el_line(edit);
+    const int64_t rows = rows_above_cursor(me.prompt_ + std::string(info->buffer, info->cursor), terminal_columns());
+    std::fputs("\r", stdout);
+    if (rows > 0) std::fputs(("\x1b[" + std::to_string(rows) + "A").c_str(), stdout);
+    std::fputs("\x1b[J", stdout);
+    std::fflush(stdout);
     el_set(edit, EL_REFRESH);
   }
 
@@ -274,7 +285,9 @@ class EditedLines : public LineReader {
     std::erase_if(words, [&](const std::string& candidate) { return !candidate.starts_with(word); });
     if (words.empty()) return CC_ERROR;
     const bool single = words.size() == 1;
-    const std::string rest = common_prefix(words).substr(word.size()) + (single && !words[0].ends_with('/') ? " " : "");
+    const std::string common = common_prefix(words);  // shorter than the word where that ends with a lone backslash
+    const std::string rest =
+        common.substr(std::min(common.size(), word.size())) + (single && !words[0].ends_with('/') ? " " : "");
     if (!rest.empty()) {
       el_insertstr(edit, rest.c_str());
       return CC_REFRESH;
@@ -322,7 +335,35 @@ std::string common_prefix(const std::vector<std::string>& words) {
     const auto end = std::mismatch(prefix.begin(), prefix.end(), word.begin(), word.end()).first;
     prefix.erase(end, prefix.end());
   }
+  const size_t last = prefix.find_last_not_of('\\');
+  const size_t backslashes = prefix.size() - (last == std::string::npos ? 0 : last + 1);
+  if (words.size() > 1 && backslashes % 2 == 1) prefix.pop_back();
   return prefix;
+}
+
+int64_t rows_above_cursor(std::string_view text, int64_t columns) {
+  constexpr int64_t kTab = 8;
+  int64_t rows = 0, column = 0;
+  for (size_t i = 0; i < text.size();) {
+    const Utf8Character character = next_character(text, i);
+    i += character.bytes;
+    if (character.code == '\n') {
+      ++rows;
+      column = 0;
+      continue;
+    }
+    const bool control = character.code < 0x20 || character.code == 0x7F;
+    int64_t width = character_width(character.code);
+    if (control) width = character.code == '\t' ? kTab - column % kTab : 2;
+    if (width == 2 && !control && column + width > columns) {  // does not fit into the row's last column
+      ++rows;
+      column = 0;
+    }
+    column += width;
+    rows += column / columns;  // behind a full row the cursor stands on the next
+    column %= columns;
+  }
+  return rows;
 }
 
 size_t last_word(const std::string& line) {

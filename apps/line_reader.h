@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tacit {
@@ -42,10 +44,14 @@ std::optional<std::string> next_entry(LineReader& lines);
 // '#'. Line ends at the end do not count.
 std::vector<std::string> pasted_lines(const std::string& text);
 
+// Rows of a terminal of `columns` columns above the one on which the cursor stands behind `text`, drawn from a row's
+// begin as libedit draws it: a line end begins a row, a tab goes to the next multiple of 8, other controls are ^A.
+int64_t rows_above_cursor(std::string_view text, int64_t columns);
+
 // Where the last word of a line begins, behind a space that has no backslash before it.
 size_t last_word(const std::string& line);
 
-// The longest text that all words begin with.
+// The longest text that all words begin with; of several without a backslash whose letter is not the same in all.
 std::string common_prefix(const std::vector<std::string>& words);
 
 }  // namespace tacit

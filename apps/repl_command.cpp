@@ -51,11 +51,12 @@ std::vector<std::string> split_arguments(const std::string& line) {
       inside = false;
       continue;
     }
-    if (!inside) out.emplace_back();
+    const bool begins = !inside;
+    if (begins) out.emplace_back();
     inside = true;
     if (c == '\\' && quote != '\'' && i + 1 < line.size()) {
       out.back() += line[++i];
-    } else if (quote == 0 && (c == '"' || c == '\'')) {
+    } else if (begins && (c == '"' || c == '\'')) {
       quote = c;
     } else if (quote != 0 && c == quote) {
       quote = 0;

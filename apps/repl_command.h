@@ -19,8 +19,8 @@ struct ReplCommand {
   bool paths = false;  // arguments are split by split_arguments()
 };
 
-// As split_words(), but a space counts as a letter behind a backslash and between quotes. Fails on a quote without its
-// other half.
+// As split_words(), but a space counts as a letter behind a backslash and between quotes, which begin an argument: in
+// it's.json there is none. Fails on a quote without its other half.
 std::vector<std::string> split_arguments(const std::string& line);
 std::string quoted_argument(const std::string& text);  // what it gives back, with backslashes
 

@@ -238,7 +238,54 @@ TEST_CASE("a line that is edited while the terminal gets another size is drawn a
   terminal.type("ed\r");
   CHECK(terminal.shows("seed 0, next problem 0"));
   CHECK(terminal.shows("tacit> "));
-  terminal.type("# ä\r");  // characters of several bytes come whole
+  terminal.type("# ä");  // characters of several bytes come whole
+  CHECK(terminal.shows("# ä"));
+  terminal.type("\r");
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("#\xc3");  // begins a character that the next byte does not go on with, but begins another
+  terminal.type("ab");
+  CHECK(terminal.shows("ab"));
+  terminal.type("\r");
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("a line of several rows is taken back whole at every size") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path());
+  REQUIRE(terminal.shows("tacit> "));
+  const auto resized = [&](uint16_t columns, const std::string& expected) {
+    CAPTURE(columns);
+    terminal.type("");
+    terminal.resize(columns);
+    CHECK(terminal.shows("\x1b[J"));
+    CAPTURE(terminal.seen());
+    CHECK(holds(terminal.seen(), "\r" + expected + "\x1b[J"));
+    CHECK(terminal.shows("] 5"));
+  };
+  terminal.type("\x1b[200~5 12 | 5 7 |\r12 3 | 7 9 |\r9 22 | 1 31 | [Q] 22 31 [R] 5\r\x1b[201~");
+  CHECK(terminal.shows("[R] 5"));
+  resized(60, "\x1b[2A");  // of 19, 12 and 29 columns
+  resized(25, "\x1b[3A");
+  resized(12, "\x1b[6A");  // narrower than what anything else is drawn for: 2, 2 and 3 rows
+  terminal.type("\x03");
+  CHECK(terminal.shows("tacit> "));
+  terminal.type("\x04");
+  CHECK(terminal.leave() == 0);
+}
+
+TEST_CASE("a line on a terminal that knows no escapes is not drawn again beside itself when the size changes") {
+  const ScratchFolder state;
+  Terminal terminal(models(), state.path(), nullptr, {.term = "dumb"});
+  REQUIRE(terminal.shows("tacit> "));
+  terminal.type("/se");
+  CHECK(terminal.shows("/se"));
+  terminal.resize(50);
+  ::usleep(500'000);  // nothing tells that it was seen
+  terminal.type("ed\r");
+  CHECK(terminal.shows("seed 0, next problem 0"));
+  CHECK(!holds(terminal.seen().substr(0, terminal.seen().find("seed 0")), "tacit>"));
   CHECK(terminal.shows("tacit> "));
   terminal.type("\x04");
   CHECK(terminal.leave() == 0);

@@ -50,8 +50,7 @@ TEST_CASE("a table's columns are as wide as their widest cell; the last takes wh
   CHECK(table_lines(columns, rows, {.width = 25})[1] == "a     12.5  one two thre…");
   CHECK(table_lines(columns, rows, {.width = 20}) ==
         Lines{"name    ms", "a     12.5", "  one two three four", "漢字   3.0", "  x"});
-  CHECK(table_lines(columns, rows, {.width = 9}) ==
-        Lines{"name", "a", "  ms 12.…", "漢字", "  ms 3.0…"});
+  CHECK(table_lines(columns, rows, {.width = 9}) == Lines{"name", "a", "  ms 12.…", "漢字", "  ms 3.0…"});
   CHECK(table_lines(columns, rows, {.width = 24}, {.wrap = true}) ==
         Lines{"name    ms  said", "a     12.5  one two", "            three four", "漢字   3.0  x"});
 }
@@ -63,4 +62,31 @@ TEST_CASE("what is pasted is one line, unless commands or comments stand in it")
   CHECK(pasted_lines("/new 7\n/again\n") == List{"/new 7", "/again"});
   CHECK(pasted_lines("# first\nx") == List{"# first", "x"});
   CHECK(pasted_lines("") == List{});
+}
+
+TEST_CASE("several choices share no lone backslash: it would take the space behind it for its own") {
+  using List = std::vector<std::string>;
+  CHECK(common_prefix(List{"my\\ dir/", "my\\ file.json"}) == "my\\ ");
+  CHECK(common_prefix(List{"my\\ dir/", "my\\'s.json"}) == "my");
+  CHECK(common_prefix(List{"my\\\\a", "my\\\\b"}) == "my\\\\");
+  CHECK(common_prefix(List{"\\"}) == "\\");
+  CHECK(common_prefix(List{"\\ a", "\\'b"}) == "");
+}
+
+TEST_CASE("a line's rows above the cursor: full rows, line ends, wide characters and tabs") {
+  struct Case {
+    std::string text;
+    int64_t columns, rows;
+  };
+  const std::vector<Case> table = {
+      {"", 10, 0},           {"123456789", 10, 0},   {"1234567890", 10, 1},    {"12345678901", 10, 1},
+      {"a\nb", 10, 1},       {"a\nb\nc", 10, 2},     {"a\n", 10, 1},           {"1234567890123\nb", 10, 2},
+      {"漢字漢字漢", 10, 1}, {"1漢字漢字漢", 10, 1}, {"1漢字漢字漢", 3, 4},    {"1\t2", 8, 1},
+      {"1\t2", 10, 0},       {"12345678\x01", 9, 1}, {"e\u0301e\u0301", 2, 1}, {std::string(25, 'x'), 12, 2},
+  };
+  for (const Case& c : table) {
+    CAPTURE(c.text);
+    CAPTURE(c.columns);
+    CHECK(rows_above_cursor(c.text, c.columns) == c.rows);
+  }
 }
