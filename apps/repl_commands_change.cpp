@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "apps/repl_command.h"
 #include "apps/thought_readout.h"
@@ -129,15 +130,14 @@ void branch(Repl& repl, const Arguments& given) {
   });
 }
 
-// The seed's first problem, or the next one; never the current question itself.
-Example other_problem(Repl& repl, const Arguments& args) {
+// The seed's first problem, or the next one, and the place behind it; never the current question itself.
+std::pair<Example, int64_t> other_problem(const Repl& repl, const Arguments& args) {
   const uint64_t seed = args.empty() ? repl.settings.seed : parse_seed(args[0]);
   int64_t index = args.empty() ? repl.next : 0;
   Example example = repl.fresh_problem(seed, index);
   const auto current = [&] { return split_words(example.question) == split_words(repl.question.text); };
   if (current()) example = repl.fresh_problem(seed, ++index);
-  if (args.empty()) repl.next = index + 1;
-  return example;
+  return {std::move(example), index + 1};
 }
 
 std::string swap_conclusion(const AnswerRule& rule, const Reply& own, const Reply& swapped, const Reply& donor) {
@@ -157,7 +157,7 @@ void swap(Repl& repl, const Arguments& given) {
   const std::string name = repl.take_side(args);
   require(args.size() <= 1, "repl", "expected '/swap [words|thoughts] [SEED]' but got '", join_words(given), "'");
   const Thinker& side = thinking_side(repl, name);
-  const Example other = other_problem(repl, args);
+  const auto [other, behind] = other_problem(repl, args);
   const Reply own = repl.answer(name, side, repl.question);
   const Reply donor = repl.answer(other.id, side, repl.question_about(other));
   auto bank = std::make_shared<ThoughtBank>();
@@ -166,6 +166,7 @@ void swap(Repl& repl, const Arguments& given) {
   Thinker swapped_side = side;
   swapped_side.procedure = intervene(side.procedure, {.kind = InterventionKind::swap}, bank);
   const Reply swapped = repl.answer("swapped", swapped_side, repl.question);
+  if (args.empty()) repl.next = behind;  // an answer that failed leaves the place
   const RenderOptions options = repl.render_options();
   repl.print(replies_side_by_side({"own", own}, {"of " + other.id, swapped}, repl.question.asked(), options));
   repl.print({""});

@@ -95,7 +95,7 @@ void save_session(const Repl& repl, const fs::path& file) {
   if (fs::exists(file, ignored)) {
     bool ours = false;
     try {
-      ours = fs::is_regular_file(file) && is_session(read_json(file, "save"));
+      ours = fs::is_regular_file(file, ignored) && is_session(read_json(file, "save"));
     } catch (const Error&) {}
     require(ours, "save", "expected a file of a session, or none, but ", file.string(), " is something else");
   }
@@ -113,8 +113,9 @@ void save_session(const Repl& repl, const fs::path& file) {
 
 void load_session(Repl& repl, const fs::path& file) {
   const std::string source = file.string();
-  require(!fs::exists(file) || fs::is_regular_file(file), "load", "expected a file that /save wrote but ", source,
-          " is no plain file");
+  std::error_code ignored;  // what cannot be looked at, as for a name too long, read_json() says
+  require(!fs::exists(file, ignored) || fs::is_regular_file(file, ignored), "load",
+          "expected a file that /save wrote but ", source, " is no plain file");
   const Json json = read_json(file, "load");
   require(is_session(json), "load", "expected a file that /save wrote but got ", source);
   const JsonReader in(json, "load", source);
