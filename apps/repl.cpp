@@ -123,7 +123,8 @@ void Repl::greet() const {
 
 void Repl::greet_sides() const {
   for (const auto& [name, side] : {std::pair("words", &words), std::pair("thoughts", &thoughts)})
-    print({clip(pad(name, 10) + side->loaded.directory.string() + " (" + side->method + ")", render_options().width)});
+    print({clip(pad(name, 10) + printable(side->loaded.directory.string()) + " (" + side->method + ")",
+                render_options().width)});
 }
 
 bool Repl::handle(const std::string& line) {

@@ -9,7 +9,7 @@ using Arguments = Repl::Arguments;
 
 void save(Repl& repl, const Arguments& args) {
   save_session(repl, args[0]);
-  repl.print({"saved " + args[0]});
+  repl.print({"saved " + printable(args[0])});
 }
 
 void load(Repl& repl, const Arguments& args) {

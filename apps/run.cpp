@@ -85,7 +85,7 @@ std::string votes_text(const Reply& reply) {
   std::string out;
   int64_t silent = reply.samples;
   for (const AnswerVotes& counted : reply.votes) {
-    out += (out.empty() ? "" : ", ") + counted.answer + " × " + std::to_string(counted.votes);
+    out += (out.empty() ? "" : ", ") + printable(counted.answer) + " × " + std::to_string(counted.votes);
     silent -= counted.votes;
   }
   if (silent > 0) out += (out.empty() ? "" : ", ") + std::string("no answer × ") + std::to_string(silent);
@@ -104,7 +104,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
     print(graph_picture(*graph, options));
     if (!reply.grid.thoughts.empty()) print(thought_bars(shown_grid(reply, &*graph), options));
   } else {
-    std::cout << question.text << "\n\n";
+    print(printable_lines(question.text));
     print_readouts(reply.grid.thoughts, options);
   }
   for (size_t k = 0; k < reply.said.size(); ++k) {

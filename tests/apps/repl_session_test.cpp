@@ -196,6 +196,40 @@ TEST_CASE("a path with spaces stands in quotes or has backslashes") {
   CHECK(holds(done.err, "expected '/load FILE' but got"));
 }
 
+TEST_CASE("a quote inside a name is a letter of it") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "it's.json").string(), inches = (scratch / "9\"").string();
+  const Finished done =
+      script("/save " + file + "\n/load " + file + "\n/save " + inches + "\n/load \"" + file + "\"\n");
+  CAPTURE(done.err);
+  CHECK(done.code == 0);
+  CHECK(std::filesystem::exists(file));
+  CHECK(std::filesystem::exists(inches));
+}
+
+TEST_CASE("a name that no file can have is refused as any other, in the form of all messages") {
+  const std::string name(300, 'x');
+  const Finished done = script("/load " + name + "\n/save " + name + "\n/seed\n");
+  CAPTURE(done.err);
+  CHECK(done.code == 1);
+  CHECK(lines_in(done.err) == 2);
+  CHECK(done.err.starts_with("[load] "));
+  CHECK(holds(done.err, "\n[save] "));
+  CHECK(!holds(done.err, "filesystem error"));
+}
+
+TEST_CASE("names that hold escapes are told without them") {
+  const ScratchFolder scratch;
+  const std::string model = scratch / "a\x1b[2J", file = scratch / "b\x1b[2J";
+  write_tiny_checkpoint(model, "direct", 1);
+  const std::string lines = "/save " + file + "\n/load " + file + "\n" + kQuestion + "\n/compare " + model + "\n";
+  const Finished done = script("/model words " + model + "\n" + lines);
+  CAPTURE(done.err);
+  CHECK(done.code == 0);
+  CHECK(holds(done.out, "saved " + (scratch / "b\\x1B[2J").string()));
+  CHECK(!holds(done.out, "\x1b"));
+}
+
 TEST_CASE("--strict ends at the first command that fails, with status 1") {
   const Finished done = script("/seed 1\n/nonsense\n/seed 2\n", {"--strict"});
   CHECK(done.code == 1);

@@ -82,3 +82,59 @@ TEST_CASE("data generate leaves a file alone that is there, unless it is forced"
   CHECK(generate({"--seed", "9", "--force"}).code == 0);
   CHECK(read_file(out, "test") != first);
 }
+
+TEST_CASE("run judges no text where the task picks among choices by likelihood") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  const std::string task = scratch / "pick.json";
+  put(scratch / "pick.tsv", "q\ta\tb\tright\n" + question() + "\t8\t9\t8\n");
+  for (const std::string scorer : {"choice_likelihood", "choice_likelihood_norm", "first_word"}) {
+    CAPTURE(scorer);
+    put(task, R"({"name": "pick", "summary": "Pick one", "format": "tsv", "data": "pick.tsv", "prompt": "{question}",
+      "fields": {"question": "q", "choices": ["{a}", "{b}"], "answer": "right"}, "scorers": [")" +
+                  scorer + "\"]}");
+    const std::vector<std::string> command = {"run", "--model", scratch / "model", "--task", task};
+    const Finished json = run_tacit(command + std::vector<std::string>{"--json"}), text = run_tacit(command);
+    CAPTURE(json.err);
+    REQUIRE(json.code == 0);
+    REQUIRE(text.code == 0);
+    CAPTURE(text.out);
+    const bool judged = scorer == "first_word";
+    CHECK(Json::parse(json.out).at("correct").is_boolean() == judged);
+    CHECK(Json::parse(json.out).at("correct").is_null() == !judged);
+    CHECK(Json::parse(json.out).at("expected") == "8");
+    CHECK(holds(text.out, "not judged, it is 8") == !judged);
+    CHECK((holds(text.out, "  right") || holds(text.out, "wrong")) == judged);
+  }
+}
+
+TEST_CASE("nothing that run shows reaches the terminal as an escape") {
+  const ScratchFolder scratch;
+  const std::string escape = "\x1b[2J";
+  std::vector<std::string> words = reach_vocabulary(kLabels);
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (!words[i].starts_with("[")) words[i] = escape + std::to_string(i);
+  }
+  put(scratch / "own.json", R"({"name": "own", "summary": "Own", "format": "tsv", "data": "own.tsv",
+    "fields": {"question": "q", "answer": "a"}, "prompt": "{question}", "scorers": ["first_word"]})");
+  put(scratch / "own.tsv", "q\ta\n" + words[3] + " " + words[5] + "\t" + escape + "x\n");
+  for (const char* method : {"cot", "coconut"}) {
+    CAPTURE(method);
+    const std::string model = scratch / method;
+    write_checkpoint(model, method);
+    put(model + "/tokenizer.json", word_tokenizer_json(words));
+    Json config = read_json(model + "/config.json", "test");
+    config["tacit"].erase("task");
+    config["tacit"].erase("style");
+    put(model + "/config.json", config.dump());
+    const Finished done =
+        run_tacit({"run", "--model", model, "--task", scratch / "own.json", "--decode", "vote:3,temperature=2"});
+    CAPTURE(done.err);
+    CAPTURE(done.out);
+    REQUIRE(done.code == 0);
+    CHECK(!holds(done.out, "\x1b"));
+    CHECK(holds(done.out, "\\x1B[2J" + std::to_string(3) + " \\x1B[2J"));  // the question
+    CHECK(holds(done.out, "it is \\x1B[2Jx"));
+    CHECK(holds(done.out, "votes of 3 samples: "));
+  }
+}
