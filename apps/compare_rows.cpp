@@ -124,6 +124,24 @@ void check_method_options(const Options& options, const CompareFlags& flags, con
   }
 }
 
+// UsageError where --seed or --labels does nothing to the problems of any row.
+void check_problems(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
+  std::map<std::string, std::vector<std::string>> unread;  // by option, the rows
+  for (const RowModels& row : models) {
+    const MethodSettings& settings = row.first().settings;
+    const RunOptions run = flags.eval.run_options(options, settings);
+    for (const std::string& name :
+         unread_problem_options(options, run.task_options, run.task.empty() ? settings.task : run.task))
+      unread[name].push_back(row.name);
+  }
+  for (const auto& [name, rows] : unread) {
+    if (rows.size() < models.size()) continue;
+    std::string all;
+    for (const std::string& row : rows) all += (all.empty() ? "" : ", ") + row;
+    options.reject_useless({name}, "'--style symbols': asked in English are all rows, " + all);
+  }
+}
+
 // UsageError where something is asked for that no model has.
 void check_models(const Options& options, const CompareFlags& flags, const std::vector<RowModels>& models) {
   const auto any = [&](auto&& has) { return std::ranges::any_of(models, has); };
@@ -159,6 +177,7 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
     }
   }
   check_method_options(options, flags, models);
+  check_problems(options, flags, models);
 }
 
 // UsageError where an intervention that was asked for by name would change nothing of any model.

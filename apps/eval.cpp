@@ -49,6 +49,7 @@ int run_eval(const std::vector<std::string>& args) {
   const LoadedModel model = open_model(common.model, load);
   check_model_options(options, common, model);
   RunOptions run = flags.run_options(options, model.settings);
+  check_problem_options(options, model, run.task_options, run.task);
   note_on_stderr(use_trained_graphs(options, model, run.task, run.task_options));
   run.method = common.method;
   run.options = parse_method_options(common.method_options);

@@ -176,6 +176,11 @@ Strategy decode_option(const std::string& text) {
   return as_usage([&] { return parse_strategy(text); });
 }
 
+static ReachSource source_of(const Task& of, const TaskOptions& asked) {
+  if (!data_of(of, asked).empty()) return of.renders_data ? ReachSource::prosqa : ReachSource::text;
+  return of.generated && of.name != "reach" ? ReachSource::other : ReachSource::generator;
+}
+
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
                            TaskOptions& to, const std::string& name) {
   const bool published_text = !name.empty() && tacit::task(name).renders_data && settings.style.empty();
@@ -183,11 +188,23 @@ void apply_problem_options(const Options& options, const ReachFlags& flags, cons
   flags.apply(to.reach);
   if (name.empty()) return;  // which fails later
   const Task& of = tacit::task(name);
+  flags.check_source(options, source_of(of, to), /*draws=*/to.shots > 0);
   const bool other = of.generated && name != "reach";
-  ReachSource source = of.renders_data ? ReachSource::prosqa : ReachSource::text;
-  if (data_of(of, to).empty()) source = other ? ReachSource::other : ReachSource::generator;
-  flags.check(options, source, to.reach.style, /*draws=*/to.shots > 0);
   to.generator = other ? flags.generator_options(name == settings.task ? settings.generator : Json()) : Json();
+}
+
+std::vector<std::string> unread_problem_options(const Options& options, const TaskOptions& asked,
+                                                const std::string& name) {
+  if (name.empty()) return {};  // which fails later
+  return ReachFlags::unread(options, source_of(tacit::task(name), asked), asked.reach.style,
+                            /*draws=*/asked.shots > 0);
+}
+
+void check_problem_options(const Options& options, const LoadedModel& model, const TaskOptions& asked,
+                           const std::string& task) {
+  for (const std::string& name : unread_problem_options(options, asked, task.empty() ? model.settings.task : task)) {
+    options.reject_useless({name}, "'--style symbols': " + model.directory.string() + " is asked in English");
+  }
 }
 
 std::optional<GraphOptions> trained_graphs(const std::filesystem::path& checkpoint, int64_t labels) {

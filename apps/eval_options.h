@@ -39,7 +39,7 @@ struct EvalFlags {
 
   void add(Options& options);
   // For a checkpoint: its own task, style and labels unless others were given. UsageError when an option is given that
-  // does nothing to them.
+  // does nothing to problems like these, whatever their style.
   RunOptions run_options(const Options& options, const MethodSettings& settings) const;
   // Fails, before a model is loaded, on an unknown task (UsageError), a data file that is not there, or generator
   // options beside one.
@@ -62,9 +62,15 @@ inline constexpr const char* kDecodeHelp =
     "settings behind, such as vote:8,temperature=.7 (docs/decoding.md)";
 
 // The flags over what the checkpoint's settings say of the task called `name`, "" = not known yet. UsageError when an
-// option is given that does nothing to its problems.
+// option is given that does nothing to its problems, whatever their style.
 void apply_problem_options(const Options& options, const ReachFlags& flags, const MethodSettings& settings,
                            TaskOptions& to, const std::string& name);
+// Those of --seed and --labels that are given and do nothing to the problems as they are told.
+std::vector<std::string> unread_problem_options(const Options& options, const TaskOptions& asked,
+                                                const std::string& name);
+// UsageError when there is one; `task` "" = the checkpoint's own.
+void check_problem_options(const Options& options, const LoadedModel& model, const TaskOptions& asked,
+                           const std::string& task);
 
 // The graphs of the checkpoint's own training, where it has fewer labels than graphs by default have nodes and nothing
 // else was asked for: as train.json beside it tells them. -> what must then be told of them, else ""

@@ -223,6 +223,7 @@ int run_probe(const std::vector<std::string>& args) {
   if (std::string(chosen.name) != "compression") {
     check_model_options(options, common, model);
     run = flags.run_options(options, model.settings);
+    check_problem_options(options, model, run.task_options, run.task);
     graphs = use_trained_graphs(options, model, run.task, run.task_options);
   }
   run.method = common.method;

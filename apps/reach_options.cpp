@@ -58,7 +58,7 @@ void ReachFlags::reject_generator(const Options& options, std::string_view besid
                        beside);
 }
 
-void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style, bool draws) const {
+void ReachFlags::check_source(const Options& options, ReachSource source, bool draws) const {
   if (source == ReachSource::other) {
     options.reject_useless({"style", "labels", "kind", "min-nodes", "max-nodes", "min-depth", "max-depth",
                             "edges-per-node", "acyclic", "balance-in-degree"},
@@ -71,11 +71,22 @@ void ReachFlags::check(const Options& options, ReachSource source, ReachStyle st
     options.reject_useless({"style", "labels"}, use);
     if (!draws) options.reject_useless({"seed"}, use);
   }
-  if (style == ReachStyle::english) options.reject_useless({"labels"}, "style symbols");
-  if (source == ReachSource::prosqa && style == ReachStyle::english && !draws)
-    options.reject_useless({"seed"}, "style symbols");
   if (source == ReachSource::generator && kind != "random")
     options.reject_useless({"edges-per-node", "acyclic"}, "kind random");
+}
+
+std::vector<std::string> ReachFlags::unread(const Options& options, ReachSource source, ReachStyle style, bool draws) {
+  std::vector<std::string> out;
+  if (source == ReachSource::other || style != ReachStyle::english) return out;
+  if (options.given("labels")) out.push_back("labels");
+  if (options.given("seed") && source == ReachSource::prosqa && !draws) out.push_back("seed");
+  return out;
+}
+
+void ReachFlags::check(const Options& options, ReachSource source, ReachStyle style, bool draws) const {
+  check_source(options, source, draws);
+  for (const std::string& name : unread(options, source, style, draws))
+    options.reject_useless({name}, "'--style symbols'");
 }
 
 ReachSource reach_source(const std::filesystem::path& path) {

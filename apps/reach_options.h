@@ -35,8 +35,13 @@ struct ReachFlags {
   Json generator_options(const Json& base) const;
   // UsageError when one of add_generator()'s is given, which has no meaning beside option `beside`.
   static void reject_generator(const Options& options, std::string_view beside);
-  // UsageError when an option is given that does nothing to problems of this source and style. `draws`: the seed does
-  // something besides.
+  // UsageError when an option is given that does nothing to problems of this source, in whatever style. `draws`: the
+  // seed does something besides.
+  void check_source(const Options& options, ReachSource source, bool draws = false) const;
+  // Those of --seed and --labels that are given and do nothing to problems of this source in this style.
+  static std::vector<std::string> unread(const Options& options, ReachSource source, ReachStyle style,
+                                         bool draws = false);
+  // Both, where no checkpoint has a say in the style.
   void check(const Options& options, ReachSource source, ReachStyle style, bool draws = false) const;
 };
 

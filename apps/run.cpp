@@ -219,6 +219,7 @@ int run_run(const std::vector<std::string>& args) {
     of.data = data;
     of.seed = common.seed;
     apply_problem_options(options, flags, settings, of, *task_name);
+    check_problem_options(options, thinker.loaded, of, *task_name);
     note_on_stderr(use_trained_graphs(options, thinker.loaded, *task_name, of));
     if (asks_about_graphs(thinker) && of.reach.style != ReachStyle::symbols)
       options.reject("expected '--style symbols', which the checkpoint was trained on, but got 'english'");

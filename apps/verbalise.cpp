@@ -98,6 +98,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   of.seed = common.seed;
   of.count = count;
   apply_problem_options(options, flags, settings, of, task_name);
+  check_problem_options(options, model, of, task_name);
   note_on_stderr(use_trained_graphs(options, model, task_name, of));
   const Procedure procedure = bind_method(model, common.method, common.latents);
   const Verbaliser verbaliser = verbaliser_option(options, by, model, procedure, task_name, of, bank);

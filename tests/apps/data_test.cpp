@@ -176,6 +176,26 @@ TEST_CASE("ProsQA is told in English to a checkpoint that was trained on no styl
   const Finished english = eval("plain");  // whose words the tokenizer lacks
   CHECK(english.code == 1);
   CHECK(holds(english.err, "Tom"));
+  const std::string plain = scratch / "plain", symbols = scratch / "symbols";
+  for (const std::string option : {"seed", "labels"}) {
+    CAPTURE(option);
+    const std::vector<std::string> given = {"--" + option, "20"};
+    const Finished one = eval("plain", given);
+    CHECK(one.code == 2);
+    CHECK(holds(one.err, "'--" + option + "' only with '--style symbols': " + plain + " is asked in English"));
+    const auto compare = [&](const std::vector<std::string>& models) {
+      std::vector<std::string> args = {"compare", "--task", "prosqa", "--data", scratch / "prosqa.json"};
+      for (const std::string& model : models) args = args + std::vector<std::string>{"--model", model};
+      return run_tacit(args + given);
+    };
+    const Finished none = compare({plain, "other=" + plain});
+    CHECK(none.code == 2);
+    CHECK(
+        holds(none.err, "'--" + option + "' only with '--style symbols': asked in English are all rows, plain, other"));
+    const Finished mixed = compare({plain, symbols});  // refused for the words, not for an option that one reads
+    CHECK(mixed.code == 1);
+    CHECK(holds(mixed.err, "Tom"));
+  }
 }
 
 TEST_CASE("data: bad input names the file and the line, and writes nothing") {
