@@ -195,7 +195,7 @@ OrderedJson answer_turns(const Benchmark& benchmark) {
 int run_bench(const std::vector<std::string>& args) {
   BenchFlags flags;
   Options options("bench",
-                  "Speed beside what the machine can do. Its read bandwidth and its rate of multiplying matrices are\n"
+                  "Speed beside what the machine can do. Its read bandwidth and its rate of multiplying matrices are "
                   "measured in turns with the benchmark; the floor is the time that they leave.",
                   "tacit bench load --model models/frontier --threads 2\n"
                   "tacit bench latent-step --model models/frontier --question 30 --repeats 5");

@@ -19,7 +19,7 @@ int run_eval(const std::vector<std::string>& args) {
   std::filesystem::path out;
   std::optional<std::string> intervene, halt;
   Options options("eval",
-                  "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed\n"
+                  "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed "
                   "where it was interrupted.",
                   "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier-seed-1");
   options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "apps/commands.h"
+#include "apps/help_text.h"
 #include "apps/interrupt.h"
 #include "apps/options.h"
 #include "lib/core/error.h"
@@ -23,11 +24,14 @@ std::vector<Command> commands() {
 void print_help(std::ostream& out) {
   out << "Latent chain-of-thought: reasoning without words.\n\nUsage: tacit COMMAND [options]\n\nCommands:\n";
   for (const Command& command : commands()) {
-    out << "  " << command.name << std::string(std::max<size_t>(12, command.name.size() + 2) - command.name.size(), ' ')
-        << command.summary << "\n";
+    const size_t gap = std::max<size_t>(12, command.name.size() + 2) - command.name.size();
+    out << help_text(command.summary, "  " + command.name + std::string(gap, ' ')) << "\n";
   }
-  out << "\n'tacit COMMAND --help' lists a command's options and shows an example; 'tacit --version' the versions.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n";
+  out << "\n"
+      << help_text(
+             "'tacit COMMAND --help' lists a command's options and shows an example; 'tacit --version' the versions.")
+      << "\n"
+      << help_text("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.") << "\n";
 }
 
 // Option parsers shared by subcommands do not know which one they serve: its name is put before their complaint here.

@@ -1,7 +1,5 @@
 #include "apps/options.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/value_semantic.hpp>
@@ -9,8 +7,7 @@
 #include <cmath>
 #include <iostream>
 
-#include "apps/render.h"
-#include "apps/terminal.h"
+#include "apps/help_text.h"
 #include "latent/method.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
@@ -21,15 +18,6 @@ namespace po = boost::program_options;
 namespace tacit {
 namespace {
 
-// Of a terminal its own, as far as that can be read; 100 elsewhere.
-int64_t help_columns() { return is_terminal(STDOUT_FILENO) ? std::clamp<int64_t>(output_width(), 60, 100) : 100; }
-
-// Wrapped for a terminal; the same text elsewhere.
-std::string help_text(const std::string& text) {
-  if (!is_terminal(STDOUT_FILENO)) return text;
-  return join_words(wrap_text(text, help_columns()), "\n");
-}
-
 constexpr int64_t kMostThreads = 1024;
 
 template <class Number>
@@ -38,6 +26,14 @@ std::optional<Number> parse_number(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
   return value;
+}
+
+// Of a list's line, "  lens    what each says", what stands before the text; "" of a sentence.
+std::string list_head(const std::string& line) {
+  if (!line.starts_with("  ")) return "";
+  const size_t gap = line.find("  ", 2);
+  const size_t text = gap == std::string::npos ? 2 : line.find_first_not_of(' ', gap);
+  return line.substr(0, text);
 }
 
 std::string config_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
@@ -205,11 +201,14 @@ std::vector<std::string> Options::names() const {
 
 std::string Options::help() const {
   std::ostringstream out;
-  for (const std::string& paragraph : split(description_, '\n')) out << help_text(paragraph) << "\n";
+  for (const std::string& paragraph : split(description_, '\n')) {
+    const std::string head = list_head(paragraph);
+    out << help_text(paragraph.substr(head.size()), head) << "\n";
+  }
   out << "\nUsage: tacit " << command_;
   for (const Positional& p : positional_) out << (p.optional ? " [" + p.value + "]" : " " + p.value);
   out << (options_.empty() ? "\n\n" : " [options]\n\n");
-  for (const Positional& p : positional_) out << help_text("  " + p.value + ": " + p.help) << "\n";
+  for (const Positional& p : positional_) out << help_text(p.value + ": " + p.help, "  ") << "\n";
   if (!positional_.empty()) out << "\n";
   if (!options_.empty()) out << visible_ << "\n";
   out << "Example:\n";

@@ -53,7 +53,7 @@ int run_rescore(const std::vector<std::string>& args) {
   bool dry = false;
   CommonOptions common;
   Options options("rescore",
-                  "Scores the texts of a finished run anew; no model is needed. With --import the run is made of\n"
+                  "Scores the texts of a finished run anew; no model is needed. With --import the run is made of "
                   "what lm-evaluation-harness wrote (--log_samples).",
                   "tacit eval --model models/frontier --task reach --count 20 --latency-problems 0 --out runs/again\n"
                   "tacit rescore runs/again --scorer first_word --dry");

@@ -64,7 +64,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   uint64_t partner_seed = 0;
   ReachFlags flags;
   Options options("verbalise",
-                  "Thoughts in words, and whether the words hold what the thoughts do: the share of answers that stay\n"
+                  "Thoughts in words, and whether the words hold what the thoughts do: the share of answers that stay "
                   "when all thoughts of a problem are swapped for their texts, beside controls.",
                   "tacit verbalise --model models/frontier --task reach --by lens:4 --count 20 --seed 1");
   options.common(common, {"model", "method", "latents"});

@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <sstream>
+#include <vector>
 
+#include "apps/graph_question.h"
 #include "tests/apps/repl_support.h"
 
 using namespace tacit;
@@ -25,16 +27,11 @@ class Terminal {
  public:
   Terminal(const std::filesystem::path& models, const std::filesystem::path& state, const char* more = nullptr,
            const Look& look = {}) {
-    const winsize size{.ws_row = 40, .ws_col = look.columns, .ws_xpixel = 0, .ws_ypixel = 0};
-    pid_ = forkpty(&screen_, nullptr, nullptr, &size);
-    if (pid_ == 0) {
-      ::setenv("TERM", look.term, 1);
-      ::setenv("XDG_STATE_HOME", state.c_str(), 1);
-      ::setenv("LC_ALL", "C.UTF-8", 1);
-      ::execl(TACIT_BINARY, TACIT_BINARY, "repl", "--models", models.c_str(), more, static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
+    std::vector<std::string> args = {"repl", "--models", models};
+    if (more) args.emplace_back(more);
+    start(args, state, look);
   }
+  Terminal(const std::vector<std::string>& args, const Look& look) { start(args, "/nowhere", look); }
   ~Terminal() {
     if (pid_ > 0) {
       ::kill(pid_, SIGKILL);
@@ -88,6 +85,22 @@ class Terminal {
   }
 
  private:
+  void start(std::vector<std::string> args, const std::filesystem::path& state, const Look& look) {
+    args.insert(args.begin(), TACIT_BINARY);
+    std::vector<char*> words;
+    for (std::string& arg : args) words.push_back(arg.data());
+    words.push_back(nullptr);
+    const winsize size{.ws_row = 40, .ws_col = look.columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    pid_ = forkpty(&screen_, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      ::setenv("TERM", look.term, 1);
+      ::setenv("XDG_STATE_HOME", state.c_str(), 1);
+      ::setenv("LC_ALL", "C.UTF-8", 1);
+      ::execv(TACIT_BINARY, words.data());
+      ::_exit(127);
+    }
+  }
+
   int screen_ = -1;
   pid_t pid_ = 0;
   std::string seen_;
@@ -306,16 +319,37 @@ TEST_CASE("a terminal that knows no escapes gets none") {
 }
 
 TEST_CASE("--help on a terminal keeps to its width") {
-  const ScratchFolder state;
-  for (const uint16_t columns : {80, 64}) {
-    Terminal terminal(models(), state.path(), "--help", {.columns = columns});
-    CHECK(terminal.leave() == 0);
-    std::istringstream lines(terminal.seen());
-    int64_t count = 0;
-    for (std::string line; std::getline(lines, line) && !line.starts_with("Example:"); ++count) {
-      CAPTURE(line);
-      CHECK(std::ssize(line) <= columns + 1);  // with the carriage return
+  using Words = std::vector<std::string>;
+  for (const Words& command :
+       {Words{}, Words{"repl"}, Words{"data", "show"}, Words{"data", "convert"}, Words{"probe"}, Words{"eval"}}) {
+    for (const uint16_t columns : {80, 64}) {
+      Words args = command;
+      args.emplace_back("--help");
+      Terminal terminal(args, {.columns = columns});
+      CHECK(terminal.leave() == 0);
+      CAPTURE(join_words(args));
+      std::istringstream lines(terminal.seen());
+      int64_t count = 0;
+      for (std::string line; std::getline(lines, line) && !line.starts_with("Example:"); ++count) {
+        CAPTURE(line);
+        CHECK(std::ssize(line) <= columns + 1);  // with the carriage return
+      }
+      CHECK(count > 10);
     }
-    CHECK(count > 10);
   }
+}
+
+TEST_CASE("--help on a terminal keeps its indents, and breaks no sentence but at the edge") {
+  const auto help = [](std::vector<std::string> args) {
+    args.emplace_back("--help");
+    Terminal terminal(args, {.columns = 64});
+    CHECK(terminal.leave() == 0);
+    std::string text = terminal.seen();
+    std::erase(text, '\r');
+    return text;
+  };
+  CHECK(holds(help({"data", "show"}),
+              "\n  FILE: JSON lines, ProsQA's JSON, with '--task' that task's\n  file, or a task"));
+  CHECK(holds(help({"eval"}), "and time. With\n--out also a run folder, resumed where it was interrupted.\n"));
+  CHECK(holds(help({"probe"}), "\n  lens            "));
 }
