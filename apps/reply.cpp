@@ -9,9 +9,9 @@
 #include "decoding/drawn_thoughts.h"
 #include "decoding/readout.h"
 #include "decoding/stopwatch.h"
-#include "latent/thinking.h"
 #include "eval/problems.h"
 #include "eval/prompts.h"
+#include "latent/thinking.h"
 #include "lib/core/error.h"
 
 namespace tacit {
