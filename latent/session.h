@@ -54,7 +54,7 @@ class Session {
   void prefill(const TokenRows& prompts);
   // Feeds more tokens: the same to every row, or a list for each (an empty list leaves its row as it is).
   void feed(std::span<const int64_t> tokens);
-  template <std::integral Token = int64_t>  // of one type; so that {{5}, {6}} is a list for each, and not two tokens
+  template <std::integral Token>  // of one type; so that {{5}, {6}} is a list for each, and not two tokens
   void feed(std::initializer_list<Token> tokens) {
     feed(std::span<const int64_t>(std::vector<int64_t>(tokens.begin(), tokens.end())));
   }

@@ -1,7 +1,5 @@
 #include "lib/kernels/int8_rows.h"
 
-#include "lib/kernels/types.h"
-
 namespace tacit {
 
 Int8Rows to_int8(const at::Tensor& weight_OI) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ATen/ATen.h>
+#include "lib/kernels/tensors.h"
 
 namespace tacit {
 
