@@ -16,9 +16,9 @@ namespace tacit {
 // outputs, each panel [I][64] in fp32, [ceil(I/2)][64][2] in bf16 (a vector of pairs: the even input is its low half
 // shifted up, the odd one its high half) and [ceil(I/4)][64][4] in int8 with 64 scales behind, outputs and inputs past
 // the end being zero. One layout serves AVX-512, AVX2 and neither; which of them runs is found out at run time. bf16
-// and int8 weights are widened and multiplied with fp32
-// activations: the products of AVX-512's bf16 extension would round the activations, and change answers, where the
-// memory is the limit anyway. On CUDA the weights are row-major, and not int8.
+// and int8 weights are widened and multiplied with fp32 activations: the products of AVX-512's bf16 extension would
+// round the activations, and change answers, where the memory is the limit anyway. On CUDA the weights are row-major,
+// and not int8.
 struct PackedLinearArgs {
   int64_t rows = 0, outputs = 0, inputs = 0;  // M (0 does nothing), O, I
   Scalar scalar = Scalar::fp32;               // of weight and bias
