@@ -171,7 +171,7 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
       choice("dtype", {"fp32", "bf16", "fp16"}, &common.dtype, "of weights and memory (default fp32)");
     } else if (name == "weights") {
       choice("weights", {"dtype", "int8"}, &common.weights,
-             "of the blocks' matrices: as --dtype says, or rounded to int8, a scale an output (default dtype)");
+             "of the blocks' matrices: as --dtype says, or rounded to int8, one scale for each output (default dtype)");
     } else if (name == "seed") {
       add("seed", "N", &common.seed, "of everything random (default " + std::to_string(common.seed) + ")");
     } else if (name == "batch") {

@@ -22,9 +22,16 @@ at::ScalarType parse_dtype(const std::string& name) {
 }
 
 LoadOptions load_options(const CommonOptions& common) {
-  return {.dtype = parse_dtype(common.dtype),
-          .device = use_device(common.device),
-          .weights = common.weights == "int8" ? WeightFormat::int8 : WeightFormat::scalar};
+  const bool int8 = common.weights == "int8";
+  LoadOptions out{.dtype = parse_dtype(common.dtype),
+                  .device = use_device(common.device),
+                  .weights = int8 ? WeightFormat::int8 : WeightFormat::scalar};
+  const bool fits = out.dtype == at::kBFloat16 || (out.dtype == at::kFloat && out.device.is_cpu());
+  if (int8 && !fits) {
+    throw UsageError("expected '--dtype " + std::string(out.device.is_cpu() ? "fp32' or 'bf16'" : "bf16'") +
+                     " beside '--weights int8' on " + common.device + " but got '" + common.dtype + "'");
+  }
+  return out;
 }
 
 at::Device use_device(const std::string& name) {

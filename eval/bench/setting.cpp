@@ -13,7 +13,13 @@ WorkShape checked_shape(const BenchSetting& setting, int64_t positions) {
           setting.shape.question, " of them for the question");
   WorkShape shape = setting.shape;
   shape.bytes_per_value = static_cast<int64_t>(at::elementSize(setting.model->dtype()));
+  // Where a layer slides over less than all positions, no step runs on the packed form.
+  const ModelConfig& config = setting.model->config();
   shape.int8_weights = setting.model->weight_format() == WeightFormat::int8;
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const int64_t window = config.layer(layer).window;
+    if (window > 0 && window < positions) shape.int8_weights = false;
+  }
   return shape;
 }
 

@@ -11,7 +11,9 @@
 #include "latent/thinking.h"
 #include "lib/core/error.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/int8_model.h"
 #include "lib/model/memory_layout.h"
+#include "lib/model/slots.h"
 
 namespace tacit::probe {
 namespace {
@@ -130,8 +132,10 @@ std::optional<Thinker> control_thinker(const LoadedModel& model, const RunOption
     case Control::random_weights: {
       const std::shared_ptr<const Transformer> fresh = make_model(model.model->config(), options.seed + 1);
       std::map<std::string, at::Tensor> weights;
-      for (const auto& [name, weight] : fresh->weights()) weights[name] = weight.to(model.model->device());
+      for (const auto& [name, weight] : fresh->weights())
+        weights[name] = weight.to(model.model->device(), slots::kept_in_fp32(name) ? at::kFloat : model.model->dtype());
       out.model = std::make_shared<const Transformer>(model.model->config(), std::move(weights));
+      if (model.model->weight_format() == WeightFormat::int8) out.model = int8_model(*out.model);
       if (const MethodWeights own = fresh_method_weights(model, options, *out.model); !own.empty()) {
         LoadedModel untrained = model;
         untrained.method_weights = own;

@@ -17,7 +17,7 @@ Int8Rows to_int8(const at::Tensor& weight_OI);  // of fp32 or bf16
 // One array of bytes: q row by row, then, from the next multiple of kScalesBoundary bytes on, the scales.
 at::Tensor pack_rows(const Int8Rows& rows);
 
-// The weights that these stand for, rounded once to `type`. to_int8() of them gives the same.
+// The weights that these stand for, rounded once to `type`. to_int8() of them gives the same where they are numbers.
 at::Tensor from_int8(const Int8Rows& rows, at::ScalarType type);
 
 }  // namespace tacit

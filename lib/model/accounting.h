@@ -45,7 +45,7 @@ struct Account {
 struct StepCost {
   int64_t flops = 0;          // a multiply-add counts two; products with matrices, attention, and updates of states
   int64_t weights_read = 0;   // parameters that must be read: of an embedding only the rows used, of experts the chosen
-  int64_t matrices_read = 0;  // those of them in matrices, the vocabulary's left out
+  int64_t matrices_read = 0;  // those of them in matrices, those outside of blocks too, but not the vocabulary's
   int64_t memory_read = 0;    // stored keys and values that must be read
   int64_t states_read = 0;    // values of states, which are fp32 whatever the model's dtype
 

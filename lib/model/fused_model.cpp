@@ -90,7 +90,9 @@ class BlockWeights {
       out.linear.inputs = weight.size(1);
       if (model_.weight_format() == WeightFormat::int8) {
         const Int8Rows rows = to_int8(weight);
-        require(at::equal(from_int8(rows, weight.scalar_type()), weight), "pack_model", "expected '",
+        // A row with a number that is none holds none: such a model answers with them, as in fp32.
+        const at::Tensor held = from_int8(rows, weight.scalar_type());
+        require(at::allclose(held, weight, 0, 0, /*equal_nan=*/true), "pack_model", "expected '",
                 slots::in_layer(layer_, name), ".weight' in int8, as int8_model() left it, but it holds other numbers");
         out.weights.push_back(rows.q_OI);
         out.scales.push_back(rows.scale_O);
@@ -201,10 +203,12 @@ FusedModel::Packed::Packed(const Transformer& model)
       pack(stacks[i].weights, stacks[i].scales, scalar, weights->data() + offset);
       linear.weight_OI = weights->data() + offset;
       offset += bytes_of(linear);
-    } else {  // row-major, a copy only where matrices are stacked or transposed
+    } else {  // row-major, of the model's own format a copy only where matrices are stacked or transposed
       const std::vector<at::Tensor>&parts = stacks[i].weights, &scales = stacks[i].scales;
-      const at::Tensor stacked = parts.size() == 1 ? parts[0].contiguous() : at::cat(parts);
-      kept.push_back(scales.empty() ? stacked : pack_rows({stacked, at::cat(scales)}));
+      if (scales.empty())
+        kept.push_back(parts.size() == 1 ? parts[0].contiguous() : at::cat(parts));
+      else
+        kept.push_back(pack_rows({at::cat(parts), at::cat(scales)}));
       linear.weight_OI = kept.back().const_data_ptr();
     }
     LoopLayer& l = block[i / 4];

@@ -49,7 +49,8 @@ class Transformer {
   // there are more.
   Transformer(ModelConfig config, std::map<std::string, at::Tensor> weights);
   // The same model with other weights. Takes the tables of positions from `like` where they lie on the same device,
-  // rounded if need be. `format`: int8 = as int8_model() makes them.
+  // rounded if need be. `format`: int8 = as int8_model() makes them;
+  // a format of `like` is not taken over.
   Transformer(const Transformer& like, std::map<std::string, at::Tensor> weights,
               WeightFormat format = WeightFormat::scalar);
 
@@ -57,7 +58,7 @@ class Transformer {
   const std::map<std::string, at::Tensor>& weights() const { return weights_; }
   at::ScalarType dtype() const { return parts_.embedding_VD.scalar_type(); }
   at::Device device() const { return parts_.embedding_VD.device(); }
-  // In which steps of one position read the matrices of blocks: the weights are those numbers either way.
+  // In which steps of one position read the matrices of blocks (lib/model/int8_model.h).
   WeightFormat weight_format() const { return weight_format_; }
 
   // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).

@@ -111,8 +111,18 @@ TEST_CASE("--weights int8: recorded, noticed when a run is resumed or compared, 
   CHECK(both.code == 0);
   CHECK(holds(both.out, "format of weights differs: a int8, b"));
   const Finished half = run_tacit(eval("plain", "half") + int8 + std::vector<std::string>{"--dtype", "fp16"});
-  CHECK(half.code == 1);
-  CHECK(holds(half.err, "[int8_model] expected a model whose steps can read int8 but it is neither fp32 nor bf16"));
+  CHECK(half.code == 2);
+  CHECK(holds(half.err, "expected '--dtype fp32' or 'bf16' beside '--weights int8' on cpu but got 'fp16'"));
+  const auto ran = [&](const std::vector<std::string>& more) {
+    const Finished done = run_tacit(std::vector<std::string>{"run", "--model", scratch / "plain", "--question",
+                                                             question(), "--json", "--threads", "1"} +
+                                    more);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return Json::parse(done.out).at("thoughts");
+  };
+  CHECK(ran({}) == ran({"--weights", "dtype"}));
+  CHECK(ran({}) != ran(int8));  // shares of words, which rounding moves
 }
 
 TEST_CASE("--recurrences: how long a model thinks in depth, recorded, and noticed when a run is resumed") {

@@ -6,15 +6,16 @@
 #include "latent/session.h"
 #include "lib/kernels/cuda_backend.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/int8_model.h"
 
 using namespace tacit;
 
 namespace {
 
-std::shared_ptr<const Transformer> model_on(at::Device device, const Json& config) {
+std::shared_ptr<const Transformer> model_on(at::Device device, const Json& config, at::ScalarType dtype = at::kFloat) {
   std::map<std::string, at::Tensor> weights =
       random_weights(model_config_from_json(config, "test"), 3, /*matched_attention=*/false);
-  for (auto& [name, weight] : weights) weight = weight.to(device);
+  for (auto& [name, weight] : weights) weight = weight.to(device, dtype);
   return std::make_shared<const Transformer>(model_config_from_json(config, "test"), std::move(weights));
 }
 
@@ -44,6 +45,18 @@ TEST_CASE("a session on CUDA thinks by latent_loop what it thinks on the plain p
   };
   CHECK(error(thought(on_cuda, true)) < 1e-4);
   CHECK(error(thought(on_cuda, false)) < 1e-4);
+
+  // In int8 beside bf16 the packed forms of both devices read the same numbers; one step, as roundings grow.
+  const auto stepped = [&](const std::shared_ptr<const Transformer>& model) {
+    const auto int8 = int8_model(*model);
+    Session session(int8, {.rows = 3, .capacity = 40});
+    session.prefill(prompts);
+    session.think({.max_steps = 1});
+    return session.hidden_BD().to(at::kCPU, at::kDouble);
+  };
+  const at::Tensor host = stepped(model_on(at::kCPU, llama, at::kBFloat16));
+  const at::Tensor cuda = stepped(model_on(at::kCUDA, llama, at::kBFloat16));
+  CHECK(((cuda - host).abs().max() / host.abs().max()).item<double>() < 0.06);
 
   Session once(on_cuda, {.rows = 3, .capacity = 40}), stepwise(on_cuda, {.rows = 3, .capacity = 40});
   once.prefill(prompts);

@@ -313,6 +313,15 @@ TEST_CASE(
     CHECK(matrices == 7 * model->config().layers);
     REQUIRE(rounded->fused() != nullptr);
     const at::NoGradGuard no_grad;
+    std::map<std::string, at::Tensor> broken = rounded->weights();
+    at::Tensor& weight_OI = broken.at("layers.0.down.weight");
+    weight_OI = weight_OI.clone();
+    weight_OI[1].fill_(NAN);
+    const auto nan = std::make_shared<const Transformer>(*rounded, std::move(broken), WeightFormat::int8);
+    Session session(nan, {.rows = 1, .capacity = 8});
+    session.prefill({{1, 2}});
+    session.feed({3});
+    CHECK(session.hidden_BD().isnan().any().item<bool>());
     for (const auto& [name, weight] : rounded->weights()) {
       if (name.ends_with("down.weight")) weight.mul_(1.01);
     }

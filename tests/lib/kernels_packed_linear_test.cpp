@@ -163,6 +163,10 @@ TEST_CASE("packed_linear refuses arguments that cannot be meant, saying which") 
   };
   for (const auto& row : table) CHECK_THROWS_WITH_AS(packed_linear(row.args, {}), row.message.c_str(), Error);
   packed_linear(good, {});
+  PackedLinearArgs int8 = good;
+  int8.format = WeightFormat::int8;
+  CHECK_THROWS_WITH_AS(packed_linear(int8, {.device = DeviceKind::cuda}),
+                       "[packed_linear] expected weights in fp32 or bf16 on CUDA but got int8", Error);
   const PackLinearArgs packs = {.outputs = 8, .inputs = 8, .weight_OI = weight, .output_stride = 8, .packed = weight};
   PackLinearArgs bad = packs;
   bad.packed = reinterpret_cast<char*>(weight) + 4;

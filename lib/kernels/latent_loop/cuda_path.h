@@ -11,8 +11,7 @@ namespace tacit {
 //             attention and MLP are parallel) and not between steps. At most 8 rows, whose stream and inputs to a
 //             product must fit the shared memory of one multiprocessor.
 // automatic:  graph. The persistent kernel was a tenth faster on an H200 before both were rewritten; until a GPU has
-// run it as
-//             it is now, nobody meets a wait between blocks who has not asked for it.
+//             run it as it is now, nobody meets a wait between blocks who has not asked for it.
 //
 // Neither waits for the device. Workspaces are kept by shape, at most 16 of them, and used by one call after the other,
 // whatever the stream; leaving one for a 17th waits for its last call.

@@ -53,8 +53,7 @@ inline int blocks_of(const LatentLoopArgs& args, int most) {
 }
 
 // The plan of a shape without its workspace, for groups of `rows`, of the persistent kernel (`all`) or the graph's.
-// Every byte is set: plans are compared by their
-// bytes.
+// Every byte is set: plans are compared by their bytes.
 inline LoopPlan plan_of(const LatentLoopArgs& args, int rows, int blocks, bool all) {
   alignas(LoopPlan) char bytes[sizeof(LoopPlan)];
   std::memset(bytes, 0, sizeof bytes);
@@ -83,6 +82,7 @@ inline LoopPlan plan_of(const LatentLoopArgs& args, int rows, int blocks, bool a
   plan.final_norm = args.final_norm;
   plan.halt_D = args.halt.weight_OI;
   plan.halt_bias = args.halt.bias_O;
+  static_assert(kChunks<Int8> == kChunks<Bf16>, "int8 goes with bf16");
   plan.shared = shared_plan(plan, rows, blocks, args.scalar == Scalar::fp32 ? kChunks<float> : kChunks<Bf16>, all);
   return plan;
 }
