@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "apps/bench_table.h"
 #include "tests/apps/checkpoint.h"
 
@@ -80,6 +82,21 @@ TEST_CASE("bench latent-step --weights int8: a byte for each number of a block's
   constexpr double kMatrices = 2 * (4 * 32 * 32 + 3 * 32 * 64);
   CHECK(number(json, "bytes") == 2 * (kBlocks + kValues * 12) - kMatrices);
   CHECK(json.at("weights") == "int8");
+}
+
+TEST_CASE("bench --weights int8 counts no bytes of int8 where a layer slides, so that no step reads them") {
+  const ScratchFolder scratch;
+  std::ofstream(scratch / "sliding.json")
+      << R"({"model_type": "qwen2", "vocab_size": 40, "hidden_size": 32, "intermediate_size": 64,
+             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5,
+             "max_position_embeddings": 64, "tie_word_embeddings": true, "rope_theta": 10000.0,
+             "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 0})";
+  const auto bytes = [&](const char* weights) {
+    return number(bench_json("latent-step", scratch / "sliding.json",
+                             {"--weights", weights, "--question", "9", "--latents", "3"}),
+                  "bytes");
+  };
+  CHECK(bytes("int8") == bytes("dtype"));
 }
 
 TEST_CASE("bench token-step --json: a thought and the vocabulary") {
