@@ -73,7 +73,9 @@ int run_eval(const std::vector<std::string>& args) {
               << (by.empty() ? "" : ", scored again by " + by + " ('tacit rescore')") << "\n";
   }
   if (common.json) {
-    std::cout << dump(to_json(result.metrics), 2) << "\n";
+    OrderedJson json = to_json(result.metrics);
+    json["run"] = result.record;
+    std::cout << dump(json, 2) << "\n";
   } else {
     std::cout << terminal_table(compare({{result.metrics.model, result}}, ""), output_width(), output_has_colour());
   }

@@ -21,6 +21,7 @@
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -232,6 +233,7 @@ int run_probe(const std::vector<std::string>& args) {
   own.linear.seed = common.seed;
   ProbeReport report = chosen.report({model, run, own, flags, options});
   OrderedJson json = {{"command", command_line("probe", args)}, {"model", valid_utf8(model_name(common.model))}};
+  json.update(arithmetic_json(*model.model));
   json.update(report.json);
   if (!graphs.empty()) report.notes.push_back(graphs);
   json["notes"] = report.notes;

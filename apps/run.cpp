@@ -13,6 +13,7 @@
 #include "eval/prompts.h"
 #include "eval/task.h"
 #include "lib/core/error.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -48,6 +49,7 @@ OrderedJson to_json(const Thinker& thinker, const Question& question, const Repl
     thoughts.push_back(words);
   }
   OrderedJson out = {{"question", question.text}, {"method", thinker.method}, {"steps", reply.steps}};
+  out.update(arithmetic_json(*thinker.loaded.model));
   if (!reply.words.empty()) out["words"] = reply.words;
   if (!thoughts.empty()) out["thoughts"] = thoughts;
   for (const Verbalised& said : reply.said)
@@ -141,7 +143,7 @@ void print_reply(const Thinker& thinker, const Question& question, const Reply& 
                            : "best sample")
               << ", " << reply.all_steps << " of all " << reply.samples;
   }
-  std::cout << ", " << ms << "\n";
+  std::cout << ", " << ms << arithmetic_remark(arithmetic_json(*thinker.loaded.model)) << "\n";
 }
 
 int run_run(const std::vector<std::string>& args) {

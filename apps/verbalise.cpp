@@ -12,6 +12,7 @@
 #include "eval/prompts.h"
 #include "eval/statistics.h"
 #include "lib/core/error.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -121,6 +122,7 @@ int run_verbalise(const std::vector<std::string>& args) {
   shown = std::min(shown, std::ssize(rows));
   if (common.json) {
     OrderedJson json = {{"by", verbaliser.name}, {"as", as}, {"problems", rows.size()}};
+    json.update(arithmetic_json(*model.model));
     for (const Share& share : shares) json["stays"][share.name] = to_json(share);
     json[faithful.name] = to_json(faithful);
     for (int64_t i = 0; i < shown; ++i) {

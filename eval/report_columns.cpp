@@ -7,6 +7,7 @@
 #include <set>
 
 #include "eval/plot/markup.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -223,7 +224,8 @@ std::string report_title(const Comparison& comparison) {
       std::to_string(comparison.examples) + (comparison.examples == 1 ? " problem" : " problems");
   const bool several = comparison.samples > comparison.examples;
   return comparison.title + ", " + problems +
-         (several ? ", " + std::to_string(comparison.samples) + " samples a row" : "");
+         (several ? ", " + std::to_string(comparison.samples) + " samples a row" : "") +
+         arithmetic_remark(comparison.provenance);
 }
 
 }  // namespace tacit

@@ -37,7 +37,7 @@ std::string recorded_text(const OrderedJson& value, bool hash = false);
 // How the numbers came about, a line each: the command as typed, versions and machine, data, weights. What is not known
 // is left out.
 std::vector<std::string> provenance_lines(const Comparison& comparison);
-// "prosqa, 300 problems", "prosqa, 300 problems, 900 samples a row"
+// "prosqa, 300 problems", "prosqa, 300 problems, 900 samples a row, bf16, weights in int8"
 std::string report_title(const Comparison& comparison);
 
 }  // namespace tacit

@@ -6,6 +6,7 @@
 #include "datasets/generated_task.h"
 #include "eval/run_folder.h"
 #include "lib/core/version.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -103,8 +104,7 @@ OrderedJson to_json(const RunRecord& record) {
   json["seed"] = data.empty() || (told && symbols) ? OrderedJson(task.seed) : OrderedJson();
   if (options.repeats != 1) json["repeats"] = options.repeats;
   json["limit"] = options.limit;
-  json["dtype"] = at::toString(model.model->dtype());
-  if (model.model->weight_format() == WeightFormat::int8) json["weights"] = "int8";
+  json.update(arithmetic_json(*model.model));
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);
   json["cpu"] = cpu_name();
   json["batch"] = options.batch;

@@ -4,6 +4,7 @@
 
 #include "lib/core/error.h"
 #include "lib/model/accounting.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 
@@ -27,7 +28,7 @@ OrderedJson describe(const BenchSetting& setting, const std::string& benchmark) 
   const Transformer& model = *setting.model;
   OrderedJson json = {{"benchmark", benchmark},           {"config", setting.config},
                       {"family", model.config().family},  {"parameters", account(model.config()).parameters},
-                      {"device", model.device().str()},   {"dtype", model.dtype() == at::kFloat ? "fp32" : "bf16"},
+                      {"device", model.device().str()},   {"dtype", dtype_name(model.dtype())},
                       {"threads", at::get_num_threads()}, {"batch", setting.shape.rows}};
   if (model.weight_format() == WeightFormat::int8) json["weights"] = "int8";
   return json;

@@ -104,12 +104,12 @@ TEST_CASE("--weights int8: recorded, noticed when a run is resumed or compared, 
   CHECK(other.code == 1);
   CHECK(holds(other.err, "'weights' of \"int8\", as the run in this folder has, but got"));
   REQUIRE(run_tacit(eval("plain", "fp32")).code == 0);
-  CHECK(!read_json(scratch / "fp32/run.json", "test").contains("weights"));
+  CHECK(read_json(scratch / "fp32/run.json", "test").at("weights") == "dtype");
   const Finished both = run_tacit(
       {"compare", "--runs", "a=" + std::string(scratch / "int8"), "--runs", "b=" + std::string(scratch / "fp32")});
   CAPTURE(both.err);
   CHECK(both.code == 0);
-  CHECK(holds(both.out, "format of weights differs: a int8, b"));
+  CHECK(holds(both.out, "format of weights differs: a int8, b dtype"));
   const Finished half = run_tacit(eval("plain", "half") + int8 + std::vector<std::string>{"--dtype", "fp16"});
   CHECK(half.code == 2);
   CHECK(holds(half.err, "expected '--dtype fp32' or 'bf16' beside '--weights int8' on cpu but got 'fp16'"));
@@ -123,6 +123,37 @@ TEST_CASE("--weights int8: recorded, noticed when a run is resumed or compared, 
   };
   CHECK(ran({}) == ran({"--weights", "dtype"}));
   CHECK(ran({}) != ran(int8));  // shares of words, which rounding moves
+}
+
+TEST_CASE("eval, run, probe and verbalise say in what numbers they computed") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "plain");
+  const auto said = [&](std::vector<std::string> command, const std::vector<std::string>& more) {
+    const Finished done = run_tacit(command + std::vector<std::string>{"--model", scratch / "plain"} + more);
+    CAPTURE(command);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return done.out;
+  };
+  const std::vector<std::string> rounded = {"--dtype", "bf16", "--weights", "int8"}, json = {"--json"};
+  const Json run = Json::parse(said({"eval"}, kSmall + rounded + json)).at("run");
+  CHECK(run.at("dtype") == "bf16");
+  CHECK(run.at("weights") == "int8");
+  CHECK(run.at("device") == "cpu");
+  CHECK(holds(said({"eval"}, kSmall + rounded), " problems, bf16, weights in int8\n"));
+  CHECK(holds(said({"eval"}, kSmall), " problems\n"));
+  const std::vector<std::string> asked = {"--question", question()};
+  CHECK(holds(said({"run"}, asked + rounded), " ms, bf16, weights in int8\n"));
+  CHECK(holds(said({"run"}, asked), " ms\n"));
+  for (const auto& [command, flags] : std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>>{
+           {{"run"}, asked},
+           {{"probe", "dimension"}, {"--task", "reach", "--count", "6"}},
+           {{"verbalise"}, {"--task", "reach", "--count", "2"}}}) {
+    const Json plain = Json::parse(said(command, flags + json));
+    CHECK(plain.at("dtype") == "fp32");
+    CHECK(plain.at("weights") == "dtype");
+    CHECK(Json::parse(said(command, flags + rounded + json)).at("dtype") == "bf16");
+  }
 }
 
 TEST_CASE("--recurrences: how long a model thinks in depth, recorded, and noticed when a run is resumed") {

@@ -223,7 +223,7 @@ TEST_CASE("depths of rows that have other numbers of samples say each cell's; th
 
 TEST_CASE("what only some rows record is said of these, and other rules of scoring are noted") {
   Run plain = hand_made("a", "p", "10"), other = plain;
-  plain.record = {{"dtype", "Float"}, {"seed", 7}};
+  plain.record = {{"dtype", "fp32"}, {"seed", 7}};
   other.record = plain.record;
   other.record["scorers"] = {"numeric"};
   const Comparison c = compare({{"a", plain}, {"b", other}}, "");

@@ -69,7 +69,7 @@ inline Comparison page_comparison(const NamedRuns& runs = page_runs()) {
   c.rows[0].by_latents = {
       {0, .25, {.125, .5}, 1.5e8, 2}, {2, .75, {.5, .9375}, 1.75e8, 3}, {6, .9375, {.75, 1}, 2e8, 3.5}};
   c.notes = {"dtype differs: frontier fp32, cot bf16"};
-  c.provenance = {{"command", {"tacit", "compare", "--seed", "7"}}, {"seed", 7}, {"dtype", "Float"}};
+  c.provenance = {{"command", {"tacit", "compare", "--seed", "7"}}, {"seed", 7}, {"dtype", "fp32"}};
   return c;
 }
 

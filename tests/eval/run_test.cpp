@@ -258,7 +258,8 @@ TEST_CASE("run.json holds what is needed to repeat the run") {
   CHECK(run.at("seed") == 5);
   CHECK(run.at("batch") == 4);
   CHECK(run.at("shuffle") == 8);
-  CHECK(run.at("dtype") == "Float");
+  CHECK(run.at("dtype") == "fp32");
+  CHECK(run.at("weights") == "dtype");
   CHECK(run.at("versions").at("tacit") == "0.1.0");
   CHECK(run.at("threads").get<int>() >= 1);
   CHECK(run.contains("cpu"));

@@ -1,0 +1,193 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "tests/eval/compare_support.h"
+
+namespace tacit {
+namespace {
+
+TEST_CASE("terminal table") {
+  Comparison c = small_comparison();
+  c.title = "Graphs";
+  CHECK(terminal_table(c, 120, false) == R"(Graphs, 16 problems
+
+model     accuracy %                           95 % CI  p vs cot  p Holm  steps  tokens  ms/problem  p95  problems/s
+frontier        93.8  ██████████████████▊   81.2–100.0     .0078    .016    6.0     1.0        12.5  101         100
+cot             43.8  ████████▊              18.8–68.8         –       –    6.0     1.0        12.5  101         100
+direct          50.0  ██████████             25.0–75.0     1.000   1.000    6.0     1.0        12.5  101         100
+
+accuracy % by depth  3 (n 8)  4 (n 8)
+frontier                87.5    100.0
+cot                     37.5     50.0
+direct                  50.0     50.0
+
+label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
+
+not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power): direct (5 and 4 of 16; about 1128
+  problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it
+  or lies below.
+
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
+)");
+  CHECK(terminal_table(c, 60, false) == R"(Graphs, 16 problems
+
+model     accuracy %     95 % CI  p vs cot  ms/problem
+frontier        93.8  81.2–100.0     .0078        12.5
+cot             43.8   18.8–68.8         –        12.5
+direct          50.0   25.0–75.0     1.000        12.5
+(a wider terminal also shows p95, tokens, problems/s, p
+  Holm, steps)
+
+accuracy % by depth  3 (n 8)  4 (n 8)
+frontier                87.5    100.0
+cot                     37.5     50.0
+direct                  50.0     50.0
+
+label-blind rules on the same problems: lower in-degree
+  50.0 %, first candidate 62.5 %
+
+not told from cot (right alone; what McNemar's test at 5 %
+  finds with 80 % power): direct (5 and 4 of 16; about 1128
+  problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer
+  (“first candidate”, 62.5 %): cot, direct. The interval
+  holds it or lies below.
+
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
+)");
+}
+
+TEST_CASE("colour adds codes and nothing else; no line is wider than asked") {
+  const Comparison c = small_comparison();
+  for (int64_t width : {48, 60, 75, 80, 100, 120, 200}) {
+    CAPTURE(width);
+    const std::string plain = terminal_table(c, width, false), coloured = terminal_table(c, width, true);
+    CHECK(coloured != plain);
+    std::string stripped;
+    for (size_t i = 0; i < coloured.size(); ++i) {
+      if (coloured[i] == '\x1b')
+        i = coloured.find('m', i);
+      else
+        stripped += coloured[i];
+    }
+    // Spaces at the end of a line are cut only where no code follows them.
+    std::istringstream expected(plain), got(stripped);
+    for (std::string a, b; std::getline(expected, a) && std::getline(got, b);) {
+      b.erase(b.find_last_not_of(' ') + 1);
+      CHECK(a == b);
+      const int64_t columns = std::count_if(a.begin(), a.end(), [](char ch) { return (ch & 0xC0) != 0x80; });
+      CHECK(columns <= width);
+    }
+  }
+}
+
+TEST_CASE("Markdown table") {
+  Comparison c = small_comparison();
+  c.rows[0].name = "a|b";
+  CHECK(markdown_table(c) == R"(reach, 16 problems
+
+| model | method | accuracy % | 95 % CI | p vs cot | p Holm | steps | tokens | ms/problem | p95 | problems/s |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| a\|b | frontier | 93.8 | 81.2–100.0 | .0078 | .016 | 6.0 | 1.0 | 12.5 | 101 | 100 |
+| cot | cot | 43.8 | 18.8–68.8 | – | – | 6.0 | 1.0 | 12.5 | 101 | 100 |
+| direct | direct | 50.0 | 25.0–75.0 | 1.000 | 1.000 | 6.0 | 1.0 | 12.5 | 101 | 100 |
+
+| accuracy % by depth | 3 (n 8) | 4 (n 8) |
+| --- | ---: | ---: |
+| a\|b | 87.5 | 100.0 |
+| cot | 37.5 | 50.0 |
+| direct | 50.0 | 50.0 |
+
+label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
+
+not told from cot (right alone; what McNemar's test at 5 % finds with 80 % power): direct (5 and 4 of 16; about 1128 problems at these rates, or a difference of 48.7 points)
+
+Not shown to beat a rule that never looks for the answer (“first candidate”, 62.5 %): cot, direct. The interval holds it or lies below.
+
+Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
+)");
+}
+
+TEST_CASE("what rows were measured under and differ in is noted in every form of the report") {
+  Run a = hand_made("a", "11"), b = hand_made("b", "10");
+  a.record = record_of("a");
+  b.record = record_of("b");
+  CHECK(compare({{"a", a}, {"b", b}}, "").notes.empty());
+  b.record = record_of("b", {{"dtype", "bf16"}, {"threads", 2}, {"cpu", "other"}});
+  const Comparison c = compare({{"a", a}, {"b", b}}, "");
+  CHECK(c.notes == std::vector<std::string>{"dtype differs: a fp32, b bf16", "CPU differs: a one, b other",
+                                            "threads differ: a 1, b 2"});
+  for (const std::string& note : c.notes) {
+    CHECK(holds(terminal_table(c, 100, false), "\n" + note + "\n"));
+    CHECK(holds(markdown_table(c), "\n" + note + "\n"));
+  }
+  CHECK(to_json(c).at("notes").size() == 3);
+  b.record = record_of("b", {{"versions", {{"tacit", "0.2.0"}, {"torch", "2.11.0"}}},
+                             {"prompt", {{"template", "Q: {question}\nA:"}, {"chat", nullptr}}}});
+  CHECK(compare({{"a", a}, {"b", b}}, "").notes ==
+        std::vector<std::string>{R"(prompts differ: a –, b (template "Q: {question}\nA:", chat –))",
+                                 "versions differ: a –, b (tacit 0.2.0, torch 2.11.0)"});
+}
+
+TEST_CASE("Markdown says how its numbers came about") {
+  Run a = hand_made("a", "11"), b = hand_made("b", "10");
+  a.record = record_of("a");
+  b.record = record_of("b", {{"threads", 2}});
+  Comparison c = compare({{"a", a}, {"b", b}}, "");
+  c.provenance["command"] = {"tacit", "compare", "--runs", "a dir", "--runs", "it's"};
+  c.provenance["run_commands"] = OrderedJson::array({OrderedJson::array({"tacit", "eval"})});
+  CHECK(holds(markdown_table(c), R"(
+    tacit compare --runs 'a dir' --runs 'it'\''s'
+    tacit eval
+    CPU: one
+    threads: a 1, b 2
+    dtype: fp32
+    seed: 7
+    generator: kind prosqa, count 16
+    weights, sha256: a a0123456789abcde, b b0123456789abcde
+)"));
+}
+
+TEST_CASE("chains that ran into the cap on words have a column, where there are any") {
+  Run run = hand_made("cot", "1100");
+  run.samples[1].cut_off = true;
+  run.metrics = score_samples(run.samples, run.metrics);
+  const Comparison c = compare({{"cot", run}, {"direct", hand_made("direct", "1100")}}, "");
+  CHECK(c.rows[0].metrics.cut_off == 1);
+  CHECK(holds(markdown_table(c), "| steps | cut off % | tokens |"));
+  CHECK(holds(markdown_table(c), "| cot | 50.0 | 0.0–100.0 | 6.0 | 25.0 | 1.0 |"));
+  CHECK(holds(markdown_table(c), "| direct | 50.0 | 0.0–100.0 | 6.0 | 0.0 | 1.0 |"));
+  CHECK(to_json(c).at("rows").at(0).at("cut_off") == 1);
+  CHECK_FALSE(holds(markdown_table(small_comparison()), "cut off"));
+}
+
+TEST_CASE("the JSON form holds everything") {
+  Comparison c = small_comparison();
+  c.provenance = {{"seed", 7}};
+  const OrderedJson json = to_json(c);
+  CHECK(json.at("task") == "reach");
+  CHECK(json.at("examples") == 16);
+  CHECK(json.at("baseline") == "cot");
+  CHECK(json.at("provenance").at("seed") == 7);
+  REQUIRE(json.at("findings").size() == 2);
+  CHECK(holds(json.at("findings").at(0), "Not shown to beat a rule"));
+  CHECK(holds(json.at("findings").at(1), "Few problems"));
+  CHECK(json.at("heuristics").at(1).at("accuracy") == .625);
+  const OrderedJson& row = json.at("rows").at(0);
+  CHECK(row.at("name") == "frontier");
+  CHECK(row.at("accuracy") == 15.0 / 16);
+  CHECK(row.at("only_this") == 8);
+  CHECK(row.at("p_value") == doctest::Approx(2.0 / 256));
+  CHECK(row.at("ms_p95") == 101.4);
+  CHECK(row.at("accuracy_by_depth").size() == 2);
+  CHECK(row.at("accuracy_by_depth").at(0).at("examples") == 8);
+  CHECK(json.at("rows").at(1).at("p_value").is_null());
+}
+
+}  // namespace
+}  // namespace tacit
