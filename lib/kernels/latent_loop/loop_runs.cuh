@@ -129,7 +129,7 @@ struct LoopRun {
         if (!between(part, run, step)) return;
       } else if (phase == LoopPhase::attention) {
         if (kAll) bring_nearer(phase, run);
-        loop.attention(layer(run), tags);
+        loop.attention().attend(layer(run), tags);
       } else {
         const bool entered = kAll && phase == LoopPhase::attention_in && layer_number == 0;
         loop.products(phase, layer_number, layer(run), layer(run - 1), tags, entered, [&] {
@@ -161,12 +161,12 @@ struct LoopRun {
     const int first = kAll ? 0 : block() * kRows;
     if (!loop.any_active(first, loop.rows_from(first))) return false;
     sync_block();  // before a row's state changes
-    typename Loop<T, W, kRows, kVector, kAll>::Between how;
+    BetweenSteps how;
     how.first_step = kAll ? step == 0 : part.first_step;
     how.tag = tags_of(LoopPhase::attention_in, run).in;
     how.writes = writes;
     how.proposes = !ends;
-    loop.between(first, request, kAll ? layer(run - 1) : plan.layer[plan.layers - 1], how);
+    loop.stream().between(first, request, kAll ? layer(run - 1) : plan.layer[plan.layers - 1], how);
     return kAll && !ends && loop.any_active(0, plan.rows);
   }
 };
