@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "apps/commands.h"
+#include "apps/compare_out.h"
 #include "apps/compare_rows.h"
 #include "apps/ranks.h"
 #include "apps/report_files.h"
@@ -42,17 +43,6 @@ void set_commands(const CompareFlags& flags, const ComparedRows& compared, Order
   if (!others.empty()) provenance["run_commands"] = std::move(others);
 }
 
-// A folder of somebody else's files is left alone.
-void check_out(const std::filesystem::path& out) {
-  if (out.empty() || !exists(out)) return;
-  require(is_directory(out), "compare", "expected a folder to write to but got the file ", out.string());
-  if (exists(out / "compare.json") || is_directory(out / "runs")) return;
-  for (const auto& entry : std::filesystem::directory_iterator(out)) {
-    fail("compare", "expected a new folder, or one of a comparison, but got ", out.string(), ", which holds '",
-         entry.path().filename().string(), "'");
-  }
-}
-
 void write_reports(const CompareFlags& flags, const ComparedRows& compared, const Comparison& comparison) {
   std::filesystem::create_directories(flags.out);
   write_file_atomic(flags.out / "compare.json", dump(to_json(comparison), 2) + "\n", "compare");
@@ -72,7 +62,7 @@ int run_compare(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   flags.check(options);
   if (!flags.models.empty()) check_ranks(options, !flags.out.empty());
-  check_out(flags.out);
+  check_report_folder(flags.out);
   use_threads(flags.eval.common.threads);
   keep_freed_memory();
 

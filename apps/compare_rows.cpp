@@ -4,6 +4,7 @@
 #include <deque>
 #include <set>
 
+#include "apps/compare_out.h"
 #include "apps/counted.h"
 #include "apps/overall_progress.h"
 #include "apps/ranks.h"
@@ -213,6 +214,7 @@ std::vector<PlannedRow> plan_rows(const Options& options, const CompareFlags& fl
   std::vector<std::string> all;
   for (const PlannedRow& row : rows) all.push_back(row.name);
   flags.check_baseline(options, all);
+  check_report_rows(flags.out, all);
   return rows;
 }
 

@@ -2,6 +2,7 @@
 #include <optional>
 #include <set>
 
+#include "apps/compare_out.h"
 #include "apps/compare_rows.h"
 #include "eval/shards.h"
 #include "lib/core/error.h"
@@ -105,6 +106,7 @@ ComparedRows read_rows(const Options& options, const CompareFlags& flags) {
   std::vector<std::string> names;
   for (const RowArgument& row : flags.runs) names.push_back(row.name);
   flags.check_baseline(options, names);
+  check_report_rows(flags.out, names);
   for (const RowArgument& row : flags.runs) {
     ComparedRow read{.name = row.name, .runs = {}};
     for (const auto& folder : row.folders) {

@@ -142,7 +142,7 @@ void check_probe_options(const Options& options, const Probe& chosen) {
                           "shots",     "shots-data", "prompt",         "chat",        "max-answer-tokens",
                           "style",     "labels",     "kind",           "min-nodes",   "max-nodes",
                           "min-depth", "max-depth",  "edges-per-node", "acyclic",     "balance-in-degree",
-                          "generator"},
+                          "generator", "weights"},
                          "probes that ask problems");
 }
 
@@ -153,6 +153,15 @@ void require_writable(const std::filesystem::path& folder) {
   require(std::filesystem::is_directory(folder) && ::access(folder.c_str(), W_OK) == 0, "probe",
           "expected '--out' to be a folder that can be written but got ", folder.string(),
           error ? ": " + error.message() : "");
+}
+
+// What the same command wrote may be written again; nothing else is written over.
+void require_own(const std::filesystem::path& file, const OrderedJson& command) {
+  if (!exists(file)) return;
+  const OrderedJson earlier = read_json(file, "probe");
+  const OrderedJson by = earlier.is_object() ? earlier.value("command", OrderedJson()) : OrderedJson();
+  require(by == command, "probe", "expected a new folder, or what this very command wrote, but got ", file.string(),
+          " of the command ", by.dump(), "; choose another folder");
 }
 
 void write_files(const std::filesystem::path& folder, const ProbeReport& report) {
@@ -216,7 +225,9 @@ int run_probe(const std::vector<std::string>& args) {
   check_method(options, common.method);
   flags.check(options);
   use_threads(common.threads);
+  const OrderedJson command = command_line("probe", args);
   if (!out.empty()) require_writable(out);
+  if (!out.empty()) require_own(out / (name + ".json"), command);
 
   const LoadedModel model = open_model(common.model, load);
   RunOptions run;
@@ -232,7 +243,7 @@ int run_probe(const std::vector<std::string>& args) {
   run.seed = common.seed;
   own.linear.seed = common.seed;
   ProbeReport report = chosen.report({model, run, own, flags, options});
-  OrderedJson json = {{"command", command_line("probe", args)}, {"model", valid_utf8(model_name(common.model))}};
+  OrderedJson json = {{"command", command}, {"model", valid_utf8(model_name(common.model))}};
   json.update(arithmetic_json(*model.model));
   json.update(report.json);
   if (!graphs.empty()) report.notes.push_back(graphs);

@@ -13,6 +13,7 @@
 #include "latent/method.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
+#include "lib/model/arithmetic.h"
 #include "lib/model/checkpoint.h"
 #include "lib/tokenizer/tokenizer.h"
 
@@ -25,6 +26,7 @@ struct Scored {
   std::vector<float> logits_last;
   bool reads_at_once = false;              // logits_last are the last position's own, not the next one's
   std::vector<std::vector<float>> hidden;  // one vector a thought
+  OrderedJson arithmetic;                  // arithmetic_json()
 };
 
 std::vector<float> floats(const at::Tensor& values_N) {
@@ -108,6 +110,7 @@ Scored score(const CommonOptions& common, std::vector<int64_t> tokens) {
                           .exit = think ? think->exit : DepthExit()});
   const at::Tensor logits_TV = session.feed_for_logits({tokens})[0];
   Scored out;
+  out.arithmetic = arithmetic_json(*model);
   if (!model->config().bidirectional) out.logprobs = log_probabilities(logits_TV, tokens);
   out.logits_last = floats(logits_TV[-1]);
   out.reads_at_once = model->config().bidirectional;
@@ -128,6 +131,7 @@ void print_json(const Scored& scored, bool with_hidden) {
   for (double value : scored.logprobs) logprobs.push_back(value);
   while (logprobs.size() < scored.tokens.size()) logprobs.push_back(nullptr);
   OrderedJson out = {{"tokens", scored.tokens}, {"logprobs", logprobs}, {"logits_last", scored.logits_last}};
+  out.update(scored.arithmetic);
   if (with_hidden) out["hidden"] = scored.hidden;
   std::cout << dump(out) << "\n";
 }

@@ -118,14 +118,19 @@ constexpr Condition kRules[] = {{"scorers", "scorers differ"},
                                 {"prompt", "prompts differ"},
                                 {"max_answer_tokens", "most tokens of an answer differ"}};
 
+// Of the arithmetic, which lets accuracies differ by rounding.
+constexpr Condition kNumbers[] = {{"dtype", "dtype differs"}, {"weights", "format of weights differs"}};
+
 // What lets accuracies differ by other rules, or by rounding, and times by much.
 std::vector<std::string> find_notes(const std::vector<std::pair<std::string, OrderedJson>>& records) {
-  constexpr Condition kConditions[] = {{"dtype", "dtype differs"},     {"weights", "format of weights differs"},
-                                       {"device", "device differs"},   {"cpu", "CPU differs"},
-                                       {"threads", "threads differ"},  {"batch", "batch differs"},
+  constexpr Condition kConditions[] = {{"device", "device differs"},
+                                       {"cpu", "CPU differs"},
+                                       {"threads", "threads differ"},
+                                       {"batch", "batch differs"},
                                        {"versions", "versions differ"}};
   std::vector<std::string> notes;
   std::vector<Condition> all(std::begin(kRules), std::end(kRules));
+  all.insert(all.end(), std::begin(kNumbers), std::end(kNumbers));
   all.insert(all.end(), std::begin(kConditions), std::end(kConditions));
   for (const auto& [what, title] : all) {
     std::string each;
@@ -142,11 +147,13 @@ std::vector<std::string> find_notes(const std::vector<std::pair<std::string, Ord
   return notes;
 }
 
-// Rows that pool what was asked or scored by several rules.
+// Rows that pool what was asked or scored by several rules, or computed in several kinds of numbers.
 std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
   std::vector<std::string> notes;
+  std::vector<Condition> all(std::begin(kRules), std::end(kRules));
+  all.insert(all.end(), std::begin(kNumbers), std::end(kNumbers));
   for (const ComparedRow& row : rows) {
-    for (const auto& [what, title] : kRules) {
+    for (const auto& [what, title] : all) {
       const auto here = [what = what](const Run& run) { return field(run.record, what); };
       const OrderedJson first = here(row.runs[0]);
       if (std::ranges::any_of(
@@ -164,7 +171,8 @@ size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
 }  // namespace
 
 void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b) {
-  for (const char* what : {"method", "max_steps", "method_options", "recurrences", "halt", "intervention", "decode"}) {
+  for (const char* what :
+       {"method", "method_revision", "max_steps", "method_options", "recurrences", "halt", "intervention", "decode"}) {
     OrderedJson here = field(a, what), there = field(b, what);
     for (OrderedJson* options : {&here, &there}) {
       if (options->is_object()) options->erase("seed");  // runs of other seeds draw by others
@@ -188,7 +196,7 @@ void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>
     if (first.is_null() || record.is_null()) continue;
     for (const char* what : {"task", "data_sha256", "generator", "style", "labels", "seed"}) {
       const OrderedJson a = value(first, what), b = value(record, what);
-      // By value: a record that was read has its names in another order.
+      // By value, whatever the order of names.
       require(Json(a) == Json(b), "compare", "expected runs on the same problems but got '", what, "' of ", a.dump(),
               " (", first_name, ") and ", b.dump(), " (", name, ")");
     }

@@ -204,7 +204,7 @@ Run Evaluation::finish() {
   run.metrics.ms_prefill = quantile_of(.5, [](const PhaseTimes& t) { return t.prefill; });
   run.metrics.ms_think = quantile_of(.5, [](const PhaseTimes& t) { return t.think; });
   run.metrics.ms_answer = quantile_of(.5, [](const PhaseTimes& t) { return t.answer; });
-  if (options_.ranks > 1) folder_.emplace(options_.out, record_);  // the whole run's
+  if (options_.ranks > 1) folder_.emplace(options_.out, record_, RunFolder::Use::store);  // the whole run's
   if (folder_) folder_->store(run.samples);
   run.metrics = score_samples(run.samples, run.metrics);
   if (folder_) folder_->store(run.metrics);

@@ -4,6 +4,7 @@
 
 #include "eval/shards.h"
 #include "lib/core/error.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -40,6 +41,20 @@ std::string field_path(std::string pointer) {
        " (", path.string(), "); choose another folder");
 }
 
+// A run.json in today's words: earlier ones called dtypes otherwise, and said nothing of weights that are as dtype.
+OrderedJson read_record(const std::filesystem::path& file, const std::string& operation) {
+  const Json checked = read_json(file, operation);
+  require(checked.is_object(), operation, "expected a JSON object but got ", checked.type_name(), " in ",
+          file.string());
+  OrderedJson record = OrderedJson::parse(read_file(file, operation));  // with the file's order of names
+  if (!record.contains("dtype")) return record;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf, at::kDouble}) {
+    if (record["dtype"] == at::toString(dtype)) record["dtype"] = dtype_name(dtype);
+  }
+  if (!record.contains("weights")) record["weights"] = "dtype";
+  return record;
+}
+
 // What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
 std::string find_stranger(const std::filesystem::path& path) {
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
@@ -52,10 +67,7 @@ std::string find_stranger(const std::filesystem::path& path) {
 }  // namespace
 
 void require_same_run(const OrderedJson& record, const std::filesystem::path& path) {
-  const Json stored = read_json(path, kEvaluateOperation);
-  require(stored.is_object(), kEvaluateOperation, "expected a JSON object but got ", stored.type_name(), " in ",
-          path.string());
-  const Json there = stored.flatten();
+  const OrderedJson stored = read_record(path, kEvaluateOperation), there = stored.flatten();
   const OrderedJson here = record.flatten();
   std::vector<std::string> pointers;  // in the record's order, then what only the folder has
   for (const auto& [pointer, value] : here.items()) pointers.push_back(pointer);
@@ -69,7 +81,7 @@ void require_same_run(const OrderedJson& record, const std::filesystem::path& pa
   }
 }
 
-RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : path_(std::move(path)) {
+RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record, Use use) : path_(std::move(path)) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   require(!error && is_directory(path_), kEvaluateOperation, "expected a folder for the run but got \"",
@@ -86,7 +98,7 @@ RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record) : pa
             ", which holds '", stranger, "'");
     write_file_atomic(run_file, record.dump(2) + "\n", kEvaluateOperation);
   }
-  appender_ = std::make_unique<LineAppender>(samples_file, kEvaluateOperation);
+  if (use == Use::append) appender_ = std::make_unique<LineAppender>(samples_file, kEvaluateOperation);
 }
 
 std::vector<Sample> RunFolder::samples() const { return read_samples(path_ / "samples.jsonl", kEvaluateOperation); }
@@ -127,10 +139,7 @@ Run read_run_as_it_is(const std::filesystem::path& folder) {
   Run run;
   run.metrics = metrics_from_json(read_json(metrics_file, operation), operation, metrics_file.string());
   run.samples = read_samples(folder / "samples.jsonl", operation);
-  const Json record = read_json(folder / "run.json", operation);
-  require(record.is_object(), operation, "expected a JSON object but got ", record.type_name(), " in ",
-          (folder / "run.json").string());
-  run.record = record;
+  run.record = read_record(folder / "run.json", operation);
   require(std::ssize(run.samples) == run.metrics.examples, operation, "expected ", run.metrics.examples,
           " samples, as metrics.json says, but got ", run.samples.size(), " in ", (folder / "samples.jsonl").string());
   return run;

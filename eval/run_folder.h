@@ -36,9 +36,10 @@ Run read_run_as_it_is(const std::filesystem::path& folder);
 // The files of one run on disk: run.json, samples.jsonl, metrics.json.
 class RunFolder {
  public:
-  // Makes the folder and its run.json, or opens that of the same run. Fails on another one's (require_same_run) and
-  // where other files lie than a run's.
-  RunFolder(std::filesystem::path path, const OrderedJson& record);
+  // Makes the folder and its run.json, or opens that of the same run. Fails on another one's (require_same_run), where
+  // other files lie than a run's, and while somebody else has it open to append to.
+  enum class Use { append, store };
+  RunFolder(std::filesystem::path path, const OrderedJson& record, Use use = Use::append);
 
   // Samples of earlier sessions; an unfinished last line is cut off.
   std::vector<Sample> samples() const;

@@ -5,6 +5,7 @@
 
 #include "datasets/generated_task.h"
 #include "eval/run_folder.h"
+#include "latent/method.h"
 #include "lib/core/version.h"
 #include "lib/model/arithmetic.h"
 
@@ -69,6 +70,8 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
+  const std::string& revision = method(record.method).revision;
+  if (!revision.empty()) json["method_revision"] = revision;
   if (!definition.file_sha256.empty()) {
     json["task_path"] = valid_utf8(options.task);
     json["task_sha256"] = definition.file_sha256;

@@ -25,7 +25,17 @@ const at::Tensor& StepState::layer_BD(int64_t layer) const {
   return rows_.layers_BD[layer];
 }
 
+void StepState::require_row(int64_t row) const {
+  require(row >= 0 && row < rows(), "think", "expected a row of 0 to ", rows() - 1, " but got ", row);
+}
+
+int64_t StepState::id(int64_t row) const {
+  require_row(row);
+  return rows_.ids.empty() ? row : rows_.ids[row];
+}
+
 RowNotes& StepState::notes(int64_t row) const {
+  require_row(row);
   require(!rows_.notes.empty(), "think", "expected rows whose notes are kept");
   return *rows_.notes[row];
 }
@@ -35,6 +45,7 @@ Rng StepState::rng(int64_t row, uint64_t seed, uint32_t use) const {
 }
 
 int64_t StepState::length(int64_t row) const {
+  require_row(row);
   require(!rows_.lengths.empty(), "think", "expected rows whose lengths are known");
   return rows_.lengths[row];
 }
@@ -60,12 +71,20 @@ std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_v
 
 namespace feedback {
 
-Feedback hidden(HiddenAt at) {
-  return {at == HiddenAt::after_norm ? "hidden" : "hidden_before_norm",
-          [at](const StepState& state) {
-            return NextInput{state.hidden_BD(at), {}};
-          },
-          at};
+namespace {
+
+struct LastHidden {
+  HiddenAt at;
+  NextInput operator()(const StepState& state) const { return {state.hidden_BD(at)}; }
+};
+
+}  // namespace
+
+Feedback hidden(HiddenAt at) { return {at == HiddenAt::after_norm ? "hidden" : "hidden_before_norm", LastHidden{at}}; }
+
+std::optional<HiddenAt> hidden_at(const Feedback& feedback) {
+  const LastHidden* const own = feedback.next.target<LastHidden>();
+  return own ? std::optional(own->at) : std::nullopt;
 }
 
 Feedback embed_argmax() {

@@ -60,7 +60,8 @@ class StepState {
   // none (SessionOptions::keep_layers).
   const at::Tensor& layer_BD(int64_t layer) const;
 
-  int64_t id(int64_t row) const { return rows_.ids.empty() ? row : rows_.ids[row]; }
+  // By row, 0 to rows() - 1; they fail on another.
+  int64_t id(int64_t row) const;
   int64_t length(int64_t row) const;  // tokens and thoughts consumed; fails where it is not known
   // Fails where none are kept.
   RowNotes& notes(int64_t row) const;
@@ -68,6 +69,8 @@ class StepState {
   Rng rng(int64_t row, uint64_t seed, uint32_t use = 0) const;
 
  private:
+  void require_row(int64_t row) const;
+
   const Transformer* model_;
   std::shared_ptr<const FusedModel> fused_;
   StepRows rows_;
@@ -78,15 +81,15 @@ class StepState {
 // A feedback's proposal for the next input.
 struct NextInput {
   at::Tensor input_BD;
-  std::vector<int64_t> tokens;  // one a row if the input is a token's embedding, or is read as one; else empty
+  // One a row if the input is a token's embedding, or is read as one; else empty, at every thought of a call.
+  std::vector<int64_t> tokens = {};
 };
 
 // Hidden state -> next input. A value: a name and a function of the state.
 struct Feedback {
   std::string name;
   std::function<NextInput(const StepState&)> next;
-  std::optional<HiddenAt> hidden_at = {};  // set: `next` is the hidden state there and nothing else
-  bool reads_layers = false;               // needs SessionOptions::keep_layers
+  bool reads_layers = false;  // needs SessionOptions::keep_layers
 };
 
 // The most likely token of every row, the lowest id among equals. Fails with `operation` when its logit is not finite:
@@ -98,6 +101,8 @@ namespace feedback {
 // The last hidden state itself [Coconut, arXiv:2412.06769, section 3: h_{t-1} replaces the embedding]. HF GPT-2's "last
 // hidden state", which the original feeds back, stands after the final norm.
 Feedback hidden(HiddenAt at = HiddenAt::after_norm);
+// Where, of a feedback whose `next` is hidden()'s; nothing of any other. Its type tells.
+std::optional<HiddenAt> hidden_at(const Feedback& feedback);
 
 // The embedding of the most likely token, the lowest id among equals: token chain of thought, greedy.
 Feedback embed_argmax();

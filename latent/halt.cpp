@@ -19,17 +19,24 @@ static Halt by_row(std::string name, Stop stop) {
           }};
 }
 
-Halt never() {
-  return {"never", [](const StepState& state, const NextInput&) { return std::vector<char>(state.rows(), 0); },
-          std::numeric_limits<int64_t>::max()};
-}
+namespace {
 
-Halt fixed(int64_t steps) {
-  return {"fixed",
-          [steps](const StepState& state, const NextInput&) {
-            return std::vector<char>(state.rows(), state.step() >= steps);
-          },
-          steps};
+struct AfterSteps {
+  int64_t steps;
+  std::vector<char> operator()(const StepState& state, const NextInput&) const {
+    return std::vector<char>(state.rows(), state.step() >= steps);
+  }
+};
+
+}  // namespace
+
+Halt never() { return {"never", AfterSteps{std::numeric_limits<int64_t>::max()}}; }
+
+Halt fixed(int64_t steps) { return {"fixed", AfterSteps{steps}}; }
+
+std::optional<int64_t> ends_after(const Halt& halt) {
+  const AfterSteps* const own = halt.stop.target<AfterSteps>();
+  return own ? std::optional(own->steps) : std::nullopt;
 }
 
 Halt delimiter(int64_t token) {

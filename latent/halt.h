@@ -10,17 +10,20 @@
 namespace tacit {
 
 // Who has thought enough. Asked before each thought is consumed, with the input that the feedback proposes; the answer
-// has one flag a row, non-zero = this row stops and does not consume the proposal.
+// has one flag a row, non-zero = this row stops and does not consume the proposal. Rows that have stopped are asked
+// about with the others: their flags, and what is noted of them, count for nothing.
 struct Halt {
   std::string name;
   std::function<std::vector<char>(const StepState& state, const NextInput& proposal)> stop;
-  std::optional<int64_t> after = {};  // set: `stop` ends every row after this many thoughts and looks at nothing
 };
 
 namespace halt {
 
-Halt never();                   // only max_steps ends the thinking
-Halt fixed(int64_t steps);      // after this many thoughts
+Halt never();               // only max_steps ends the thinking
+Halt fixed(int64_t steps);  // after this many thoughts
+// How many, of a rule whose `stop` is never()'s (more than any max_steps) or fixed()'s; nothing of any other. Its type
+// tells.
+std::optional<int64_t> ends_after(const Halt& halt);
 Halt delimiter(int64_t token);  // when the feedback proposes this token; needs a feedback that proposes tokens
 
 // When the entropy of the readout, softmax of the logits where the row stands, is at most `threshold` nats; it may be

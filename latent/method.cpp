@@ -6,6 +6,7 @@
 
 #include "datasets/reach.h"
 #include "latent/methods/methods.h"
+#include "latent/thought_head.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
 
@@ -28,7 +29,18 @@ Registry& registry() {
 
 }  // namespace
 
+const Json& MethodContext::option(const char* name) const {
+  const auto found = settings.options.find(name);
+  require(found != settings.options.end(), "method", "expected an option of method '", settings.method, "' but got '",
+          name, "'");
+  return *found;
+}
+
+const at::Tensor& MethodContext::weight(const std::string& name) const { return own_weight(weights, name); }
+
 void register_method(Method method) {
+  require(!method.name.empty() && method.name != "latent", "register_method",
+          "expected a name, and not 'latent', which means the checkpoint's own method, but got '", method.name, "'");
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   for (const Method& m : all.methods) {

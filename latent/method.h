@@ -76,16 +76,18 @@ struct MethodContext {
   const MethodWeights& weights = kNoMethodWeights;  // of the checkpoint
 
   // Of settings.options, else of the method's defaults.
-  const Json& option(const char* name) const { return settings.options.at(name); }
+  const Json& option(const char* name) const;
+  // Of `weights`. Both fail naming what is not there.
+  const at::Tensor& weight(const std::string& name) const;
 };
 
 // A way to reason: how a checkpoint trained for it thinks, and what it is trained on. Data, not a class: a method is
 // added by register_method() from any file, inside the library or outside.
 struct Method {
-  std::string name;       // as in docs/methods, e.g. "coconut"
-  std::string summary;    // one line
-  std::string reference;  // paper
-  std::function<Procedure(const MethodContext&)> procedure;
+  std::string name;            // as in docs/methods, e.g. "coconut"; neither empty nor "latent", the checkpoint's own
+  std::string summary = {};    // one line
+  std::string reference = {};  // paper
+  std::function<Procedure(const MethodContext&)> procedure = {};
   // Refuses a model that cannot think so, such as one without recurrence where thinking is in depth; empty = any can.
   std::function<void(const ModelConfig&)> check_model;
   std::function<TrainingRow(const Example&, const ObjectiveContext&)> row;  // latent/objective.h
@@ -109,7 +111,10 @@ struct Method {
   // Number of stages of the curriculum given the number of thoughts; 1 = no curriculum.
   std::function<int64_t(int64_t latents)> stages;
   // The same where options say it; `stages` is then empty.
-  std::function<int64_t(const Json& options)> stages_of_options;
+  std::function<int64_t(const Json& options)> stages_of_options = {};
+  // What else makes its answers, or what it learns, others: a new text whenever a rule or a loss in code has changed.
+  // Runs and trainings of another revision are not gone on with.
+  std::string revision = {};
 };
 
 // Of a method that is trained; `options` complete.

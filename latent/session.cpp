@@ -22,7 +22,9 @@ void require_maskable(const ModelConfig& config, std::string_view operation) {
           config.family, " that does not");
 }
 
-static InferenceMemoryShape memory_shape(const Transformer& model, const SessionOptions& options) {
+static InferenceMemoryShape memory_shape(const Transformer* given, const SessionOptions& options) {
+  require(given != nullptr, "session", "expected a model but got none");
+  const Transformer& model = *given;
   const ModelConfig& c = model.config();
   require(options.rows >= 1, "session", "expected at least 1 row but got ", options.rows);
   require(options.capacity >= 1 && options.capacity <= c.max_positions, "session", "expected a capacity of 1 to ",
@@ -35,7 +37,7 @@ static InferenceMemoryShape memory_shape(const Transformer& model, const Session
 }
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options)
-    : Session(model, options, InferenceMemory(memory_shape(*model, options))) {}
+    : Session(model, options, InferenceMemory(memory_shape(model.get(), options))) {}
 
 Session::Session(std::shared_ptr<const Transformer> model, const SessionOptions& options, InferenceMemory memory)
     : model_(std::move(model)),
@@ -124,6 +126,7 @@ at::Tensor Session::seen_among(const TokenRows& tokens, int64_t width, std::stri
 }
 
 at::Tensor Session::feed_rows(const TokenRows& tokens, std::string_view operation, Columns columns) {
+  require_model(operation);
   require(static_cast<int64_t>(tokens.size()) == rows(), operation, "expected one list of tokens for each of ", rows(),
           " rows but got ", tokens.size());
   std::vector<int64_t> counts;
@@ -160,9 +163,10 @@ void Session::feed(std::span<const int64_t> tokens) { feed(TokenRows(rows(), {to
 void Session::feed(const TokenRows& tokens) { feed_rows(tokens, "feed", Columns::last); }
 
 void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts) {
-  require(x_BTD.dim() == 3 && x_BTD.size(0) == rows() && x_BTD.size(2) == model_->config().hidden_size, "feed_vectors",
-          "expected vectors of shape [", rows(), ", T, ", model_->config().hidden_size, "] but got ",
-          shape_text(x_BTD.sizes()));
+  require_model("feed_vectors");
+  require(x_BTD.defined() && x_BTD.dim() == 3, "feed_vectors", "expected vectors of shape [", rows(), ", T, ",
+          model_->config().hidden_size, "] but got ", x_BTD.defined() ? shape_text(x_BTD.sizes()) : "none");
+  const at::Tensor inputs_BTD = require_inputs(x_BTD, *model_, rows(), x_BTD.size(1), "feed_vectors");
   require(!options_.mask, "feed_vectors", "expected tokens: the session has a mask, which is made from them");
   if (x_BTD.size(1) == 0) return;  // as feed() with empty rows
   const std::vector<int64_t> all(rows(), x_BTD.size(1));
@@ -170,7 +174,7 @@ void Session::feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> cou
   for (int64_t n : counts) {
     require(n >= 0 && n <= x_BTD.size(1), "feed_vectors", "expected counts of 0 to ", x_BTD.size(1), " but got ", n);
   }
-  advance(x_BTD.to(model_->dtype()), counts, "feed_vectors", Columns::last);
+  advance(inputs_BTD, counts, "feed_vectors", Columns::last);
 }
 
 at::Tensor Session::feed_for_logits(const TokenRows& tokens) {
@@ -180,7 +184,12 @@ at::Tensor Session::feed_for_logits(const TokenRows& tokens) {
   return model_->logits(model_->final_norm(hidden_BTD));
 }
 
+void Session::require_model(std::string_view operation) const {
+  require(model_ != nullptr, operation, "expected a session but got one that was moved from");
+}
+
 void Session::require_started(std::string_view operation) const {
+  require_model(operation);
   for (int64_t b = 0; b < rows(); ++b) {
     require(current_[b], operation, "expected every row to have consumed a token but row ", b,
             lengths()[b] > 0 ? " has none since it was truncated" : " is empty");
@@ -190,7 +199,8 @@ void Session::require_started(std::string_view operation) const {
 Thoughts Session::think(const ThinkOptions& options) {
   require_started("think");
   const std::shared_ptr<const FusedModel> fused = this->fused();
-  if (fused && options.feedback.hidden_at && options.halt.after) return think_fused(options, *fused);
+  if (fused && feedback::hidden_at(options.feedback) && halt::ends_after(options.halt))
+    return think_fused(options, *fused);
   const auto consume = [&](const at::Tensor& input_BD, const std::vector<int64_t>& active) {
     advance(input_BD.unsqueeze(1), active, "think", Columns::last);
   };
@@ -208,6 +218,7 @@ Thoughts Session::think_in_parallel(const ParallelThinkOptions& options) {
   require(options.positions >= 0 && (options.positions == 0 || options.iterations >= 1), "think_in_parallel",
           "expected no negative number of positions and at least one iteration but got ", options.positions, " and ",
           options.iterations);
+  require(options.positions == 0 || options.inputs, "think_in_parallel", "expected a function that makes inputs");
   const at::NoGradGuard no_grad;
   Thoughts out{std::vector<int64_t>(rows(), options.positions),
                std::vector<std::vector<int64_t>>(rows()),
@@ -250,8 +261,9 @@ void Session::name_rows(std::span<const int64_t> ids) {
 Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fused) {
   const at::NoGradGuard no_grad;
   require(options.max_steps >= 0, "think", "expected max_steps of at least 0 but got ", options.max_steps);
-  const int64_t after = std::max<int64_t>(*options.halt.after, 0), wanted = std::min(options.max_steps, after);
-  const bool feed_normed = *options.feedback.hidden_at == HiddenAt::after_norm;
+  const int64_t after = std::max<int64_t>(*halt::ends_after(options.halt), 0),
+                wanted = std::min(options.max_steps, after);
+  const bool feed_normed = *feedback::hidden_at(options.feedback) == HiddenAt::after_norm;
   const int64_t room = capacity() - *std::ranges::max_element(lengths()), steps = std::min(wanted, room);
   const at::Tensor hidden_BD = hidden_BD_.clone(at::MemoryFormat::Contiguous);
   Thoughts out{std::vector<int64_t>(rows(), wanted),
@@ -273,7 +285,18 @@ Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fus
   return out;
 }
 
+RowNotes& Session::notes(int64_t row) {
+  require(row >= 0 && row < rows(), "notes", "expected a row of 0 to ", rows() - 1, " but got ", row);
+  return notes_[row];
+}
+
+const std::vector<int64_t>& Session::exits(int64_t row) const {
+  require(row >= 0 && row < rows(), "exits", "expected a row of 0 to ", rows() - 1, " but got ", row);
+  return exits_[row];
+}
+
 Session Session::fork(std::span<const int64_t> rows) const {
+  require_model("fork");
   require(!rows.empty(), "fork", "expected at least one row");
   for (int64_t b : rows)
     require(b >= 0 && b < this->rows(), "fork", "expected rows of 0 to ", this->rows() - 1, " but got ", b);
@@ -331,7 +354,7 @@ void Session::truncate(std::span<const int64_t> lengths) {
 at::Tensor Session::hidden_BD(HiddenAt at) const {
   const at::NoGradGuard no_grad;
   require_started("hidden");
-  if (at == HiddenAt::before_norm) return hidden_BD_;
+  if (at == HiddenAt::before_norm) return hidden_BD_.clone();
   const auto fused = this->fused();
   return fused ? fused->final_norm(hidden_BD_) : model_->final_norm(hidden_BD_);
 }

@@ -45,10 +45,15 @@ struct SessionOptions {
 };
 
 // One running batch over a model: what its rows have stored, where each stands, its last hidden state. No gradients are
-// recorded. A row's result does not depend on the rows beside it. Not safe to share between threads; the model is.
+// recorded. A row's result does not depend on the rows beside it but for rounding: prompts read together sum in another
+// order than alone. Not safe to share between threads; the model is.
 class Session {
  public:
   Session(std::shared_ptr<const Transformer> model, const SessionOptions& options = {});
+  Session(Session&&) = default;
+  Session& operator=(Session&&) = default;
+  Session(const Session&) = delete;  // fork() copies rows
+  Session& operator=(const Session&) = delete;
 
   // Feeds one prompt a row, of any lengths >= 1, to a session that has consumed nothing.
   void prefill(const TokenRows& prompts);
@@ -59,10 +64,14 @@ class Session {
     feed(std::span<const int64_t>(std::vector<int64_t>(tokens.begin(), tokens.end())));
   }
   void feed(const TokenRows& tokens);
+  void feed(std::initializer_list<std::initializer_list<int64_t>> tokens) {
+    feed(TokenRows(tokens.begin(), tokens.end()));
+  }
   // Feeds vectors in place of embeddings: x [B, T, D], row b uses the first counts[b] (empty = all T).
   void feed_vectors(const at::Tensor& x_BTD, std::span<const int64_t> counts = {});
 
-  // Lets rows feed back their own state. Step by step equals all at once.
+  // Lets rows feed back their own state. Step by step equals all at once. Fails where a rule fails or a row has no room
+  // left: what was consumed before that stays so.
   Thoughts think(const ThinkOptions& options);
 
   // Lets rows think at many positions at once, which follow what they have consumed (latent/parallel.h).
@@ -70,7 +79,8 @@ class Session {
 
   // By row: the number that random draws of rules depend on; 0, 1, .. unless it is given. Rows of forks keep theirs.
   void name_rows(std::span<const int64_t> ids);
-  RowNotes& notes(int64_t row) { return notes_.at(row); }
+  void name_rows(std::initializer_list<int64_t> ids) { name_rows(std::span<const int64_t>(ids.begin(), ids.size())); }
+  RowNotes& notes(int64_t row);
 
   // A session of its own holding copies of these rows (any order, repeats allowed). The word is spelled because it
   // costs.
@@ -87,6 +97,9 @@ class Session {
   // it thinks or answers again. Fails, changing nothing, where the model's memory cannot: a state of fixed size, a
   // window that has moved on, smeared keys.
   void truncate(std::span<const int64_t> lengths);
+  void truncate(std::initializer_list<int64_t> lengths) {
+    truncate(std::span<const int64_t>(lengths.begin(), lengths.size()));
+  }
 
   // Of the last position of every row.
   at::Tensor hidden_BD(HiddenAt at = HiddenAt::after_norm) const;
@@ -103,7 +116,7 @@ class Session {
   int64_t capacity() const { return memory_.shape().capacity; }
   const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row
   // By position that the row has consumed, the recurrence after which it left; empty where none leaves early.
-  const std::vector<int64_t>& exits(int64_t row) const { return exits_.at(row); }
+  const std::vector<int64_t>& exits(int64_t row) const;
   const Transformer& model() const { return *model_; }
   // Whether a prompt is all that it takes: a mask, or a model that reads in both directions.
   bool reads_at_once() const { return model_->config().bidirectional || options_.mask; }
@@ -127,6 +140,7 @@ class Session {
   std::shared_ptr<const FusedModel> fused() const { return fused_ ? model_->fused() : nullptr; }
   StepRows where(const at::Tensor& index_B = {}) const;
   Thoughts think_fused(const ThinkOptions& options, const FusedModel& fused);
+  void require_model(std::string_view operation) const;  // not moved from
   void require_started(std::string_view operation) const;
 
   std::shared_ptr<const Transformer> model_;

@@ -7,10 +7,27 @@
 
 namespace tacit {
 
-static at::Tensor as_inputs(const at::Tensor& x, const Transformer& model, std::string_view operation) {
-  require(at::isFloatingType(x.scalar_type()) && x.device() == model.device(), operation,
-          "expected floating-point vectors on ", model.device(), " but got ", x.scalar_type(), " on ", x.device());
+// `by`: the feedback whose they are; "" = none's.
+static at::Tensor as_inputs(const at::Tensor& x, const Transformer& model, std::string_view operation,
+                            const std::string& by = "") {
+  if (!at::isFloatingType(x.scalar_type()) || x.device() != model.device())
+    fail(operation, "expected floating-point vectors", by.empty() ? "" : " of feedback '" + by + "'", " on ",
+         model.device(), " but got ", x.scalar_type(), " on ", x.device());
   return x.to(model.dtype());
+}
+
+// Row and thought of what is not a number: broken weights, or a rule of one's own, must not pass for a thought.
+static void require_finite(const NextStep& step, std::span<const int64_t> active, const Feedback& feedback,
+                           const StepState& state) {
+  const at::Tensor& x_BD = step.input.input_BD;
+  if (at::isfinite(x_BD).all().item<bool>()) return;
+  for (int64_t b = 0; b < state.rows(); ++b) {
+    const bool consumed = step.stop[b] == 0 && (active.empty() || active[b] != 0);
+    if (!consumed || at::isfinite(x_BD[b]).all().item<bool>()) continue;
+    const at::Tensor strange = x_BD[b].masked_select(at::isfinite(x_BD[b]).logical_not());
+    fail("think", "expected feedback '", feedback.name, "' to propose finite vectors but got ",
+         strange[0].item<double>(), " for row ", b, " (id ", state.id(b), "), thought ", state.step() + 1);
+  }
 }
 
 // Shapes are told where they are wrong: to make the words of every call would take as long as a small norm.
@@ -32,9 +49,14 @@ NextInput proposed(const Feedback& feedback, const StepState& state) {
   if (!x_BD.defined() || x_BD.sizes() != at::IntArrayRef({rows, size}))
     fail("think", "expected feedback '", feedback.name, "' to propose vectors [", rows, ", ", size, "] but got ",
          shape_of(x_BD));
-  x_BD = as_inputs(x_BD, state.model(), "think");
+  x_BD = as_inputs(x_BD, state.model(), "think", feedback.name);
   require(out.tokens.empty() || std::ssize(out.tokens) == rows, "think", "expected feedback '", feedback.name,
           "' to propose a token for each of ", rows, " rows, or none, but got ", out.tokens.size());
+  const int64_t words = state.model().config().vocab_size;
+  for (const int64_t token : out.tokens) {
+    require(token >= 0 && token < words, "think", "expected feedback '", feedback.name, "' to propose tokens of 0 to ",
+            words - 1, " but got ", token);
+  }
   return out;
 }
 
@@ -46,9 +68,11 @@ std::vector<char> stopped(const Halt& halt, const StepState& state, const NextIn
   return out;
 }
 
-NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt) {
+NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt,
+                   std::span<const int64_t> active) {
   NextStep out{.input = proposed(feedback, state), .stop = {}};
   out.stop = stopped(halt, state, out.input);
+  require_finite(out, active, feedback, state);
   return out;
 }
 
@@ -60,6 +84,7 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       std::vector<int64_t>(count, 0), std::vector<std::vector<int64_t>>(count), std::vector<char>(count, 0), {}};
   std::vector<int64_t> active(count, 1);
   std::vector<at::Tensor> trace;
+  bool gives_tokens = false;
   std::vector<RowNotes> scratch(count);  // what rules write about rows that have stopped
   for (int64_t step = 0; step < options.max_steps; ++step) {
     StepRows where = rows.where();
@@ -69,11 +94,15 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       where.notes.push_back(active[b] ? &rows.notes[b] : &scratch[b]);
     }
     const StepState state(rows.model, std::move(where), step, rows.fused);
-    const auto [proposal, stop] = next_step(state, options.feedback, options.halt);
+    const auto [proposal, stop] = next_step(state, options.feedback, options.halt, active);
     for (int64_t b = 0; b < count; ++b) {
       if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
     }
     if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
+    require(step == 0 || gives_tokens == !proposal.tokens.empty(), "think", "expected feedback '",
+            options.feedback.name, "' to propose tokens for every thought, or for none, but got ",
+            gives_tokens ? "none" : "some", " for thought ", step + 1);
+    gives_tokens = !proposal.tokens.empty();
     if (options.keep_trace) {
       const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(rows.model.device()).unsqueeze(1) > 0;
       trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,8 +29,8 @@ struct Thoughts {
 };
 
 // What a feedback proposes, in the model's dtype, and whom a halting rule stops, by row. Both fail where the rule does
-// not answer for every row: not a vector [rows, D] on the model's device, neither a token a row nor none, not a flag a
-// row. A rule made of others asks them through these.
+// not answer for every row: not a vector [rows, D] on the model's device, neither a token of the vocabulary a row nor
+// none, not a flag a row. A rule made of others asks them through these.
 NextInput proposed(const Feedback& feedback, const StepState& state);
 std::vector<char> stopped(const Halt& halt, const StepState& state, const NextInput& proposal);
 
@@ -37,7 +38,10 @@ struct NextStep {
   NextInput input;
   std::vector<char> stop;  // before consuming it
 };
-NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt);
+// Fails, too, where a vector to be consumed is not finite, naming row and thought. `active`, by row: 0 = has stopped
+// before; empty = none has.
+NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt,
+                   std::span<const int64_t> active = {});
 
 // The same of vectors in place of embeddings [rows, positions, D]. Fails with `operation`.  -> in the model's dtype
 at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,

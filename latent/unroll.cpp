@@ -44,6 +44,11 @@ Unroll::Unroll(const Transformer& model, const TokenRows& prompts, bool keep_lay
 }
 
 at::Tensor Unroll::run(const at::Tensor& x_BTD) {
+  require(!ended_, "unroll", "expected nothing after feed_rest(), which pads rows on the right, but got ",
+          x_BTD.size(1), " more positions");
+  const int64_t columns = columns_ + x_BTD.size(1), most = model_->config().max_positions;
+  require(columns <= most, "unroll", "expected at most ", most, " positions (the model's) but got ", columns);
+  columns_ = columns;
   DepthTrace trace{.keep_layers = keep_layers_};
   const at::Tensor hidden_BTD =
       model_->forward(x_BTD, memory_.open(x_BTD.size(1)), memory_, depth_, keep_layers_ ? &trace : nullptr);
@@ -74,12 +79,15 @@ at::Tensor Unroll::feed_rest(const std::vector<TrainingRow>& rows) {
     std::copy_n(rest.begin(), std::max<int64_t>(std::ssize(rest) - 1, 0), ids.begin() + b * (width - 1));
   }
   const at::Tensor ids_BT = at::tensor(ids, at::kLong).view({std::ssize(rows), width - 1}).to(model_->device());
-  return at::cat({first_B1D, run(model_->embed(ids_BT))}, 1);
+  const at::Tensor rest_BTD = run(model_->embed(ids_BT));
+  ended_ = true;
+  return at::cat({first_B1D, rest_BTD}, 1);
 }
 
 at::Tensor Unroll::feed_in_parallel(const ParallelThinkOptions& options) {
   require(options.positions >= 1 && options.iterations >= 1, "unroll",
           "expected at least one position and iteration but got ", options.positions, " and ", options.iterations);
+  require(options.inputs != nullptr, "unroll", "expected a function that makes inputs");
   ParallelState state{.model = *model_, .positions = options.positions, .before_BD = last_BD_};
   const Unroll start = *this;
   for (; state.iteration < options.iterations; ++state.iteration) {

@@ -14,12 +14,12 @@ WorkShape checked_shape(const BenchSetting& setting, int64_t positions) {
           setting.shape.question, " of them for the question");
   WorkShape shape = setting.shape;
   shape.bytes_per_value = static_cast<int64_t>(at::elementSize(setting.model->dtype()));
-  // Where a layer slides over less than all positions, no step runs on the packed form.
-  const ModelConfig& config = setting.model->config();
   shape.int8_weights = setting.model->weight_format() == WeightFormat::int8;
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const int64_t window = config.layer(layer).window;
-    if (window > 0 && window < positions) shape.int8_weights = false;
+  const ModelConfig& config = setting.model->config();
+  for (int64_t layer = 0; shape.int8_weights && layer < config.layers; ++layer) {
+    const int64_t window = config.layer(layer).window;  // over less than all positions: no step runs on the packed form
+    require(window == 0 || window >= positions, "bench", "expected layers that see all ", positions,
+            " positions, as steps that read int8 do, but layer ", layer, " sees ", window);
   }
   return shape;
 }

@@ -12,8 +12,8 @@ Work step_work(const StepCost& cost, const WorkShape& shape) {
   const double rows = static_cast<double>(shape.rows), value = static_cast<double>(shape.bytes_per_value);
   const double memory =
       value * static_cast<double>(cost.memory_read) + 4 * static_cast<double>(cost.states_read);  // states are fp32
-  const double matrices = static_cast<double>(cost.matrices_read) * (shape.int8_weights ? 1 : value);
-  const double others = value * static_cast<double>(cost.weights_read - cost.matrices_read);
+  const double matrices = static_cast<double>(cost.block_matrices_read) * (shape.int8_weights ? 1 : value);
+  const double others = value * static_cast<double>(cost.weights_read - cost.block_matrices_read);
   return {matrices + others + rows * memory, rows * static_cast<double>(cost.flops)};
 }
 

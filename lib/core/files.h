@@ -27,7 +27,8 @@ void for_each_line(const std::filesystem::path& path, std::string_view operation
                    const std::function<void(std::string_view text, int64_t number)>& line);
 
 // Appends whole lines to a file, each flushed to the system before append() returns. Opening cuts a last line that was
-// left without its line end by a kill.
+// left without its line end by a kill, and fails while another appender has the file open, in this process or another
+// (where the file system knows locks).
 class LineAppender {
  public:
   LineAppender(std::filesystem::path path, std::string_view operation);

@@ -181,7 +181,7 @@ StepCost fixed_cost(const ModelConfig& c) {
     const int64_t read = times(e.runs, e.elements);
     cost.weights_read = plus(cost.weights_read, read);
     if (!e.matrix) continue;
-    cost.matrices_read = plus(cost.matrices_read, read);
+    if (e.layer >= 0) cost.block_matrices_read = plus(cost.block_matrices_read, read);
     cost.flops = plus(cost.flops, times(2, read));
   }
   if (c.position == PositionKind::learned) cost.weights_read = plus(cost.weights_read, c.hidden_size);

@@ -43,11 +43,11 @@ struct Account {
 // of the config counts, in all four: its blocks compute again, their weights are read again (no cache holds a model),
 // and each has a memory of its own. A window bounds the positions that a layer looks at, a state replaces them.
 struct StepCost {
-  int64_t flops = 0;          // a multiply-add counts two; products with matrices, attention, and updates of states
-  int64_t weights_read = 0;   // parameters that must be read: of an embedding only the rows used, of experts the chosen
-  int64_t matrices_read = 0;  // those of them in matrices, those outside of blocks too, but not the vocabulary's
-  int64_t memory_read = 0;    // stored keys and values that must be read
-  int64_t states_read = 0;    // values of states, which are fp32 whatever the model's dtype
+  int64_t flops = 0;         // a multiply-add counts two; products with matrices, attention, and updates of states
+  int64_t weights_read = 0;  // parameters that must be read: of an embedding only the rows used, of experts the chosen
+  int64_t block_matrices_read = 0;  // those of them in matrices of blocks
+  int64_t memory_read = 0;          // stored keys and values that must be read
+  int64_t states_read = 0;          // values of states, which are fp32 whatever the model's dtype
 
   int64_t bytes(int64_t bytes_per_value) const {
     return bytes_per_value * (weights_read + memory_read) + 4 * states_read;

@@ -205,10 +205,8 @@ FusedModel::Packed::Packed(const Transformer& model)
       offset += bytes_of(linear);
     } else {  // row-major, of the model's own format a copy only where matrices are stacked or transposed
       const std::vector<at::Tensor>&parts = stacks[i].weights, &scales = stacks[i].scales;
-      if (scales.empty())
-        kept.push_back(parts.size() == 1 ? parts[0].contiguous() : at::cat(parts));
-      else
-        kept.push_back(pack_rows({at::cat(parts), at::cat(scales)}));
+      const at::Tensor whole = parts.size() == 1 ? parts[0].contiguous() : at::cat(parts);
+      kept.push_back(scales.empty() ? whole : pack_rows({whole, at::cat(scales)}));
       linear.weight_OI = kept.back().const_data_ptr();
     }
     LoopLayer& l = block[i / 4];

@@ -21,7 +21,7 @@ std::string_view why_not_fused(const Transformer& model);
 // A model packed for steps of one position a row: its weights as packed_linear reads them, its blocks as latent_loop
 // runs them. Answers are those of Transformer::forward but for the order of sums and, in bf16, fewer roundings. A row's
 // are bitwise the same whatever the batch. Holds a copy of the weights (on CUDA the weights themselves where they are
-// contiguous) and may be shared between threads.
+// contiguous and not in int8) and may be shared between threads.
 class FusedModel {
  public:
   explicit FusedModel(const Transformer& model);  // fails where why_not_fused() has a reason

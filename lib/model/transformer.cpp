@@ -1,7 +1,9 @@
 #include "lib/model/transformer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <algorithm>
 #include <numbers>
+#include <span>
 
 #include "lib/core/error.h"
 #include "lib/memory/grid_memory.h"
@@ -95,12 +97,23 @@ void Transformer::make_rotary_tables(const Transformer* like) {
 
 at::Tensor Transformer::embed(const at::Tensor& ids) const {
   const at::Tensor& table_VD = parts_.embedding_VD;
+  if (ids.is_cpu() && ids.scalar_type() == at::kLong && ids.is_contiguous()) {
+    const std::span<const int64_t> all(ids.const_data_ptr<int64_t>(), ids.numel());
+    const auto strange = std::ranges::find_if(all, [&](int64_t id) { return id < 0 || id >= config_.vocab_size; });
+    require(strange == all.end(), "embed", "expected tokens of 0 to ", config_.vocab_size - 1, " but got ",
+            strange == all.end() ? 0 : *strange);
+  }
   const at::Tensor rows = is_deferred(table_VD) ? deferred_embedding(table_VD, ids) : at::embedding(table_VD, ids);
   return config_.embedding_scale == 1 ? rows : rows * config_.embedding_scale;
 }
 
 at::Tensor Transformer::embed_mixture(const at::Tensor& weight) const {
-  const at::Tensor sum = at::matmul(weight, parts_.embedding_VD);
+  const at::Tensor& table_VD = parts_.embedding_VD;
+  require(weight.defined() && weight.dim() >= 1 && weight.size(-1) == table_VD.size(0) &&
+              at::isFloatingType(weight.scalar_type()) && weight.device() == table_VD.device(),
+          "embed_mixture", "expected floating-point weights [.., ", table_VD.size(0), "] on ", table_VD.device(),
+          " but got ", weight.defined() ? shape_text(weight.sizes()) : "none");
+  const at::Tensor sum = at::matmul(weight.to(table_VD.scalar_type()), table_VD);
   return config_.embedding_scale == 1 ? sum : sum * config_.embedding_scale;
 }
 

@@ -61,9 +61,10 @@ class Transformer {
   // In which steps of one position read the matrices of blocks (lib/model/int8_model.h).
   WeightFormat weight_format() const { return weight_format_; }
 
-  // Token ids [..] -> the vectors that the first block reads [.., D] (learned positions not yet added).
+  // Token ids [..], int64 of 0 to V - 1 -> the vectors that the first block reads [.., D] (learned positions not yet
+  // added). Fails on others, on CUDA by LibTorch's assertion.
   at::Tensor embed(const at::Tensor& ids) const;
-  // The same of weighted sums of tokens: weight [.., V], of the model's dtype -> [.., D].
+  // The same of weighted sums of tokens: weight [.., V], which is rounded to the model's dtype -> [.., D].
   at::Tensor embed_mixture(const at::Tensor& weight) const;
   // Runs all blocks on a segment that `memory` has open, of memory_layout(config(), depth.recurrences, depth.exit). x
   // [B, T, D], position [B, T] -> hidden state before the final norm. What each recurrence left is written to `trace`,

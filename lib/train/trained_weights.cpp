@@ -24,7 +24,12 @@ TrainedWeights::TrainedWeights(std::shared_ptr<const Transformer> model, const T
   if (lora) {
     leaves_.insert(factors_.begin(), factors_.end());
   } else if (!part.freeze_model) {
-    leaves_.insert(base_->weights().begin(), base_->weights().end());
+    for (const auto& [slot, weight] : base_->weights()) {
+      require(weight.is_leaf() && weight.requires_grad(), "train",
+              "expected a model whose weights take gradients, as trainable_copy() makes one, but '", slot,
+              "' does not");
+      leaves_[slot] = weight;
+    }
   } else {  // the same values, without gradient
     TensorMap frozen;
     for (const auto& [slot, weight] : base_->weights()) frozen[slot] = weight.detach();

@@ -1,12 +1,15 @@
 #include "lib/train/trainer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/model/checkpoint.h"
+#include "lib/model/slots.h"
 #include "lib/train/training_state.h"
 #include "lib/train/update.h"
 
@@ -36,9 +39,15 @@ std::string detail(const Update& update, double milliseconds) {
   return text;
 }
 
+constexpr std::array<std::string_view, 6> kOwnFigures = {"step", "loss", "lr", "grad_norm", "tokens", "ms"};
+
 OrderedJson metrics_line(int64_t step, const Update& update, double learning_rate, double milliseconds) {
   OrderedJson line = {{"step", step}, {"loss", update.loss}};
-  for (const auto& [name, value] : update.figures) line[name] = value;
+  for (const auto& [name, value] : update.figures) {
+    require(std::ranges::find(kOwnFigures, name) == kOwnFigures.end(), "train",
+            "expected figures of other names than the trainer's ", "own but got '", name, "'");
+    line[name] = value;
+  }
   line["lr"] = learning_rate;
   line["grad_norm"] = update.gradient_norm;
   line["tokens"] = update.tokens;
@@ -55,10 +64,24 @@ OrderedJson validation_line(int64_t step, const Figures& figures) {
 void check(const TrainingProblem& problem, const TrainerOptions& options) {
   require(options.schedule.steps >= 1, "train", "expected at least 1 step but got ", options.schedule.steps);
   require(options.accumulate >= 1, "train", "expected accumulate of at least 1 but got ", options.accumulate);
+  require(options.checkpoint_every >= 1, "train", "expected a checkpoint every 1 or more updates but got ",
+          options.checkpoint_every);
+  require(problem.loss != nullptr, "train", "expected a problem with a loss");
   require(options.average_decay >= 0 && options.average_decay < 1, "train",
           "expected an average's decay of 0 to 1, 1 excluded, but got ", options.average_decay);
   require(options.selection.figure.empty() || (options.validate_every > 0 && problem.validate), "train",
           "expected a training that is validated, to select by '", options.selection.figure, "'");
+}
+
+// What will be written must be what can be read again.
+void check_config(const Json& config, const Transformer& model) {
+  for (const WeightSlot& slot : weight_slots(model_config_from_json(config, "the config.json to be written"))) {
+    const auto found = model.weights().find(slot.name);
+    const bool there = found != model.weights().end();
+    require(there && found->second.sizes() == at::IntArrayRef(slot.shape), "train",
+            "expected the model's config but got one with '", slot.name, "' of shape ", shape_text(slot.shape),
+            " where the model has ", there ? shape_text(found->second.sizes()) : "none");
+  }
 }
 
 class Training {
@@ -88,6 +111,7 @@ class Training {
     if (selection_.on() && step_ == 0) selection_.figure_in(validate());  // a name that is none is refused now
     if (!writes()) return;
     std::filesystem::create_directories(directory_);
+    const auto alone = std::make_unique<LineAppender>(metrics, "train");  // cut_metrics() makes a new file
     cut_metrics(metrics, step_);
     if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
     metrics_ = std::make_unique<LineAppender>(metrics, "train");
@@ -211,6 +235,8 @@ void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& pro
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,
            const ProgressCallback& progress) {
   check(problem, options);
+  require(parse_json(recipe, "train", "the recipe").is_object(), "train", "expected the recipe as a JSON object");
+  check_config(config, *model);
   Training training(model, problem, options, config, recipe, directory);
   training.start(resume);
   training.run(progress);

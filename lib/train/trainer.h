@@ -35,8 +35,9 @@ struct TrainerOptions {
   int64_t micro_batches() const { return accumulate * parallel.world_size; }  // an update
 };
 
-// What a micro-batch contributes. Figures are averaged over the micro-batches of an update and written to
-// metrics.jsonl.
+// What a micro-batch contributes. Figures are averaged over the micro-batches of an update, one that does
+// not have it counting as 0, and written to metrics.jsonl; "step", "loss", "lr", "grad_norm", "tokens" and "ms" are the
+// trainer's own.
 struct MicroBatch {
   at::Tensor loss;  // scalar, from TrainingProblem::loss with gradient
   Figures figures;
@@ -72,8 +73,11 @@ bool training_exists(const std::filesystem::path& directory);
 // Fails unless train() could resume the training in `directory` with this recipe (lib/train/training_state.h).
 void require_resumable(const std::filesystem::path& directory, const std::string& recipe);
 
-// Trains `model`'s leaves in place, or, with options.trained, factors beside them or `problem.own` alone. In
-// `directory`:
+// `recipe`, a JSON object, is what a resumed training must repeat; `config`, the model's config.json, is written. Both
+// are checked first.
+//
+// Trains `model`'s leaves in place (those of a trainable_copy()), or, with options.trained, factors beside them or
+// `problem.own` alone. In `directory`:
 //   metrics.jsonl                   a line an update: step (from 1), loss, figures, lr, grad_norm, tokens, ms;
 //                                   `validation`, `selected` and `stopped` lines between
 //   training_state.safetensors      weights, moments, step: one file, so that no kill can leave a mixture
@@ -82,7 +86,7 @@ void require_resumable(const std::filesystem::path& directory, const std::string
 //                                   factors added in; a method's own where it has some
 // With `resume` an existing state is continued (same `recipe` required, but for more "steps") and metrics.jsonl is cut
 // back to it; without, an existing state is an error. On the CPU with one thread an interrupted training ends with the
-// same bytes as an undisturbed one.
+// same bytes as an undisturbed one, the times in metrics.jsonl aside.
 //
 // Of several processes (options.parallel) each is called so, with the same recipe and weights, and takes micro-batches
 // rank, rank + world_size, ...; gradients, losses and figures are averaged over all. Rank 0 alone writes; all must see

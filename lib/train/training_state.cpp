@@ -113,6 +113,12 @@ int64_t load_training_state(const std::filesystem::path& path, const TrainingSta
     }
     return out;
   };
+  for (const auto& [name, tensor] : file.tensors) {
+    const std::string prefix = "weight/";
+    require(!name.starts_with(prefix) || state.leaves.contains(name.substr(prefix.size())), "resume",
+            "expected a training with '", name.substr(std::min(prefix.size(), name.size())),
+            "', as it has been, but it is left out now (", path.string(), ")");
+  }
   const TensorMap weights = read("weight/"), first = read("first_moment/"), second = read("second_moment/");
   const TensorMap averages = state.average.on() ? read("average/") : TensorMap();
   if (state.selection.on()) {

@@ -84,19 +84,20 @@ TEST_CASE("bench latent-step --weights int8: a byte for each number of a block's
   CHECK(json.at("weights") == "int8");
 }
 
-TEST_CASE("bench --weights int8 counts no bytes of int8 where a layer slides, so that no step reads them") {
+TEST_CASE("bench --weights int8 refuses a model with a layer that slides, whose steps read no int8") {
   const ScratchFolder scratch;
   std::ofstream(scratch / "sliding.json")
       << R"({"model_type": "qwen2", "vocab_size": 40, "hidden_size": 32, "intermediate_size": 64,
              "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5,
              "max_position_embeddings": 64, "tie_word_embeddings": true, "rope_theta": 10000.0,
              "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 0})";
-  const auto bytes = [&](const char* weights) {
-    return number(bench_json("latent-step", scratch / "sliding.json",
-                             {"--weights", weights, "--question", "9", "--latents", "3"}),
-                  "bytes");
-  };
-  CHECK(bytes("int8") == bytes("dtype"));
+  const Finished slides = run_tacit({"bench", "latent-step", "--config", scratch / "sliding.json", "--weights", "int8",
+                                     "--question", "9", "--latents", "3"});
+  CHECK(slides.code == 1);
+  CHECK(holds(slides.err, "expected layers that see all 13 positions, as steps that read int8 do, but layer 0 sees 4"));
+  const Json within =
+      bench_json("latent-step", scratch / "sliding.json", {"--weights", "int8", "--question", "1", "--latents", "2"});
+  CHECK(within.at("weights") == "int8");
 }
 
 TEST_CASE("bench token-step --json: a thought and the vocabulary") {

@@ -153,6 +153,7 @@ TEST_CASE("probe: wrong usage is refused before a model is loaded") {
   refused({"noise", "--sizes", "1,a"}, "'--sizes'");
   for (const std::string option : {"--task", "--seed", "--count", "--labels", "--min-nodes", "--latents"})
     refused({"compression", "--items", "x.csv", option, option == "--task" ? "reach" : "3"}, option.c_str());
+  refused({"compression", "--items", "x.csv", "--weights", "int8"}, "--weights");
 }
 
 TEST_CASE("probe: a folder that cannot be written is refused before a model is loaded") {
@@ -161,6 +162,21 @@ TEST_CASE("probe: a folder that cannot be written is refused before a model is l
   const Finished result = run_tacit({"probe", "lens", "--model", "/nowhere", "--out", scratch / "file"});
   CHECK(result.code == 1);
   CHECK(result.err.find("expected '--out' to be a folder that can be written") != std::string::npos);
+}
+
+TEST_CASE("probe --out writes over what the same command wrote and over nothing else") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  std::vector<std::string> command = small("lens", scratch / "model");
+  command.insert(command.end(), {"--out", scratch / "out"});
+  REQUIRE(run_tacit(command).code == 0);
+  CHECK(run_tacit(command).code == 0);
+  command.insert(command.end(), {"--hull-problems", "0"});
+  const Finished other = run_tacit(command);
+  CAPTURE(other.err);
+  CHECK(other.code == 1);
+  CHECK(other.err.find("expected a new folder, or what this very command wrote, but got") != std::string::npos);
+  CHECK(other.err.find("lens.json of the command [\"tacit\",\"probe\",\"lens\"") != std::string::npos);
 }
 
 TEST_CASE("probe: a task file's problems are asked in its template, as eval asks them") {

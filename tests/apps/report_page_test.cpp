@@ -147,7 +147,8 @@ TEST_CASE("a report in an earlier one's folder leaves no plot of that one, and e
   CHECK(std::filesystem::exists(plots / "accuracy-thoughts.gp"));
   CHECK(std::filesystem::exists(plots / "accuracy-seeds.tsv"));
   for (const char* name : {"accuracy-seeds.svg", "mine.tsv", "accuracy-seeds.txt"}) put(plots / name, "");
-  const Finished second = run_tacit({"compare", "--runs", scratch / "a/runs/thinks/seed-3", "--out", scratch / "a"});
+  const Finished second = run_tacit(
+      {"compare", "--runs", "thinks=" + std::string(scratch / "a/runs/thinks/seed-3"), "--out", scratch / "a"});
   CAPTURE(second.err);
   REQUIRE(second.code == 0);
   for (const std::string ending : {".tsv", ".gp", ".svg"}) {
@@ -156,6 +157,38 @@ TEST_CASE("a report in an earlier one's folder leaves no plot of that one, and e
   }
   for (const char* name : {"accuracy-depth.tsv", "accuracy-depth.gp", "mine.tsv", "accuracy-seeds.txt"})
     CHECK(std::filesystem::exists(plots / name));
+}
+
+TEST_CASE("compare --out writes over no report that has other rows, and over nobody else's file") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "a", "coconut", 1);
+  write_checkpoint(scratch / "b", "coconut", 2);
+  const auto compared = [&](const std::vector<std::string>& models, const std::filesystem::path& out) {
+    std::vector<std::string> command = {
+        "compare", "--out", out, "--task", "reach", "--count", "3", "--seed", "3", "--latency-problems", "0"};
+    for (const std::string& model : models) command.insert(command.end(), {"--model", scratch / model});
+    return run_tacit(command);
+  };
+  const std::filesystem::path out = scratch / "out", other = scratch / "other";
+  REQUIRE(compared({"a"}, out).code == 0);
+  REQUIRE(compared({"a", "b"}, out).code == 0);  // a row more
+  const std::string report = read_file(out / "compare.json", "test");
+  for (const Finished& fewer :
+       {compared({"b"}, out), run_tacit({"compare", "--runs", out / "runs" / "b", "--out", out})}) {
+    CAPTURE(fewer.err);
+    CHECK(fewer.code == 1);
+    CHECK(holds(fewer.err, "expected a new folder, or one of a comparison that has only rows of this one, but got " +
+                               out.string() + " with the row \"a\""));
+  }
+  CHECK(read_file(out / "compare.json", "test") == report);
+
+  std::filesystem::create_directories(other / "runs");
+  put(other / "compare.md", "mine");
+  const Finished foreign = compared({"a"}, other);
+  CHECK(foreign.code == 1);
+  CHECK(holds(foreign.err, "which holds 'compare.md'"));
+  std::filesystem::remove(other / "compare.md");
+  CHECK(compared({"a"}, other).code == 0);  // as a comparison leaves it that was stopped
 }
 
 TEST_CASE("without gnuplot compare says so and leaves everything else") {

@@ -34,7 +34,9 @@ TEST_CASE("score --json: logprobs and logits are those of the model, no tokenize
   REQUIRE(result.code == 0);
   CHECK(result.err.empty());
   const Json json = Json::parse(result.out);
-  CHECK(json.size() == 3);
+  CHECK(json.size() == 5);
+  CHECK(json.at("dtype") == "fp32");
+  CHECK(json.at("weights") == "dtype");
   CHECK(json.at("tokens") == Json({1, 2, 3, 7}));
   CHECK(json.at("logprobs")[0].is_null());
 

@@ -236,6 +236,18 @@ TEST_CASE("what only some rows record is said of these, and other rules of scori
   CHECK(mixed.notes[0] == "within the row both scorers differ");
 }
 
+TEST_CASE("a row that pools runs in several kinds of numbers is said to") {
+  Run plain = hand_made("a", "p", "10"), other = plain;
+  plain.record = {{"dtype", "fp32"}, {"weights", "dtype"}, {"seed", 7}};
+  other.record = plain.record;
+  other.record["weights"] = "int8";
+  const auto notes = [&](const Run& second) {
+    return compare(std::vector{ComparedRow{.name = "both", .runs = {plain, second}}}, "").notes;
+  };
+  CHECK(std::ranges::count(notes(other), "within the row both format of weights differs") == 1);
+  CHECK(std::ranges::count(notes(plain), "within the row both format of weights differs") == 0);
+}
+
 TEST_CASE("repeats that do not differ are said not to") {
   Run twice = hand_made("a", "p", "10");
   const size_t once = twice.samples.size();

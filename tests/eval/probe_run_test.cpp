@@ -10,6 +10,7 @@
 #include "eval/probe/noise.h"
 #include "eval/probe/separability.h"
 #include "latent/thought_head.h"
+#include "lib/model/int8_model.h"
 #include "tests/eval/run_support.h"
 
 using namespace tacit;
@@ -116,6 +117,24 @@ TEST_CASE("thinkers: random weights are of the method's own weights too") {
   for (int64_t i = 0; i < 5; ++i) {
     CHECK_FALSE(at::allclose(own[0].thoughts_KD[i], own[1].thoughts_KD[i], 1e-2, 1e-2));
     CHECK(at::equal(random[0].thoughts_KD[i], random[1].thoughts_KD[i]));
+  }
+}
+
+TEST_CASE("thinkers: random weights are in the model's own kind of numbers") {
+  LoadedModel model = tiny_checkpoint();
+  const RunOptions options = small_run(5);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    std::map<std::string, at::Tensor> weights;
+    for (const auto& [name, weight] : model.model->weights()) weights[name] = weight.to(dtype);
+    LoadedModel plain = model, rounded = model;
+    plain.model = std::make_shared<const Transformer>(model.model->config(), std::move(weights));
+    rounded.model = int8_model(*plain.model);
+    for (const LoadedModel* own : {&plain, &rounded}) {
+      const auto control = control_thinker(*own, options, Control::random_weights);
+      REQUIRE(control);
+      CHECK((control->model->dtype() == dtype));
+      CHECK((control->model->weight_format() == own->model->weight_format()));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "eval/evaluation.h"
 #include "eval/run.h"
 #include "eval/run_folder.h"
 #include "lib/core/rng.h"
@@ -131,6 +132,53 @@ TEST_CASE("a folder of another run is refused, naming the first field that diffe
   same.shuffle = 3;
   same.command = {"other"};
   CHECK_NOTHROW(evaluate(model, same));
+}
+
+TEST_CASE("a folder that another session works in is refused, and untouched") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  options.out = scratch / "run";
+  Evaluation first(model, options);
+  first.open();
+  const std::string error = error_of([&] { evaluate(model, options); });
+  CHECK(holds(error, "expected to be alone in writing to " + (options.out / "samples.jsonl").string()));
+  first.solve();
+  CHECK(first.samples().size() == 23);
+}
+
+TEST_CASE("a run.json in the words of before: another name of the dtype, and none of the weights' format") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  options.out = scratch / "run";
+  evaluate(model, options);
+  OrderedJson record = OrderedJson::parse(read_file(options.out / "run.json", "test"));
+  record["dtype"] = "Float";
+  record.erase("weights");
+  write_file_atomic(options.out / "run.json", record.dump(), "test");
+  CHECK(evaluate(model, options).finished_before);
+  const Run read = read_run(options.out);
+  CHECK(read.record.at("dtype") == "fp32");
+  CHECK(read.record.at("weights") == "dtype");
+}
+
+TEST_CASE("a run of a method's other revision is not gone on with") {
+  Method own = method("coconut");
+  own.name = "revised";
+  own.revision = "2";
+  register_method(own);
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  options.method = "revised";
+  options.out = scratch / "run";
+  evaluate(model, options);
+  CHECK(evaluate(model, options).finished_before);
+  OrderedJson record = OrderedJson::parse(read_file(options.out / "run.json", "test"));
+  record["method_revision"] = "1";
+  write_file_atomic(options.out / "run.json", record.dump(), "test");
+  CHECK(holds(error_of([&] { evaluate(model, options); }), "expected 'method_revision' of \"1\", as the run in this"));
 }
 
 TEST_CASE("a list that differs from the folder's is named as a whole, and what one of them lacks in words") {

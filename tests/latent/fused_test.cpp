@@ -92,7 +92,8 @@ TEST_CASE("which families have a packed form, and why others have none") {
     CHECK(model->fused() == nullptr);
     CHECK(!why_not_fused(*model).empty());
     CHECK_THROWS_WITH_AS(load_model(test::fixture(name), {.weights = WeightFormat::int8}),
-                         doctest::Contains("[int8_model] expected a model whose steps can read int8 but "), Error);
+                         doctest::Contains("[load_model] expected a model whose steps can read weights in int8 but "),
+                         Error);
     CHECK_THROWS_AS(FusedModel{*model}, Error);
   }
   CHECK(why_not_fused(*trainable_copy(*test::tiny_model())) == "its weights require gradients");
@@ -313,13 +314,23 @@ TEST_CASE(
     CHECK(matrices == 7 * model->config().layers);
     REQUIRE(rounded->fused() != nullptr);
     const at::NoGradGuard no_grad;
+    if (dtype == at::kBFloat16) {  // it is the bytes that are read, not what they are in bf16
+      const auto plain = std::make_shared<const Transformer>(rounded->config(), rounded->weights());
+      at::Tensor hidden_BD[2];
+      for (const bool int8 : {false, true}) {
+        Session session(int8 ? rounded : plain, {.rows = 1, .capacity = 8});
+        session.feed({3});
+        hidden_BD[int8] = session.hidden_BD().to(at::kFloat);
+      }
+      CHECK(at::allclose(hidden_BD[0], hidden_BD[1], .05, .05));
+      CHECK_FALSE(at::equal(hidden_BD[0], hidden_BD[1]));
+    }
     std::map<std::string, at::Tensor> broken = rounded->weights();
     at::Tensor& weight_OI = broken.at("layers.0.down.weight");
     weight_OI = weight_OI.clone();
     weight_OI[1].fill_(NAN);
     const auto nan = std::make_shared<const Transformer>(*rounded, std::move(broken), WeightFormat::int8);
-    Session session(nan, {.rows = 1, .capacity = 8});
-    session.prefill({{1, 2}});
+    Session session(nan, {.rows = 1, .capacity = 8});  // without a prompt, which would take the plain path
     session.feed({3});
     CHECK(session.hidden_BD().isnan().any().item<bool>());
     for (const auto& [name, weight] : rounded->weights()) {

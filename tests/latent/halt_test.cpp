@@ -163,5 +163,5 @@ TEST_CASE("halting rules by name") {
                        doctest::Contains("expected a checkpoint with a head"), Error);
   CHECK_THROWS_WITH_AS(with_halt(latent, parse_halt_rule("oracle"), config, 0, {}),
                        doctest::Contains("expected an evaluation"), Error);
-  CHECK(with_halt(latent, {}, config, 0, {}).think.halt.after == 4);
+  CHECK(halt::ends_after(with_halt(latent, {}, config, 0, {}).think.halt) == 4);
 }

@@ -126,6 +126,15 @@ TEST_CASE("methods are found by name, 'latent' by the checkpoint, and a new one 
   register_method(mine);
   CHECK(method("own-method").summary == "test");
   CHECK_THROWS_WITH_AS(register_method(mine), doctest::Contains("'own-method' is taken"), Error);
+  for (const char* name : {"", "latent"}) {
+    mine.name = name;
+    CHECK_THROWS_WITH_AS(register_method(mine), doctest::Contains("which means the checkpoint's own method"), Error);
+  }
+  const MethodSettings settings{.method = "own-method", .options = {{"there", 1}}};
+  const MethodContext context{settings, nullptr, 3};
+  CHECK(context.option("there") == 1);
+  CHECK_THROWS_WITH_AS(context.option("nope"), doctest::Contains("expected an option of method 'own-method'"), Error);
+  CHECK_THROWS_WITH_AS(context.weight("scale"), doctest::Contains("a checkpoint that was trained with 'scale'"), Error);
 }
 
 TEST_CASE("the settings survive config.json") {

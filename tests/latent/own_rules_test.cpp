@@ -131,6 +131,129 @@ TEST_CASE("a halting rule that does not answer for every row, or tokens that are
               "expected a head of 32 weights but got 1"));
 }
 
+TEST_CASE("a built-in rule whose function was changed is that function, on the packed form too") {
+  const auto model = load_model(test::fixture("llama"));
+  REQUIRE(model->fused() != nullptr);
+  Feedback half = feedback::hidden();
+  half.next = [](const StepState& state) { return NextInput{state.hidden_BD() * .5}; };
+  Halt first = halt::fixed(3);
+  first.stop = [](const StepState& state, const NextInput&) {
+    return std::vector<char>(state.rows(), state.step() >= 1);
+  };
+  CHECK(feedback::hidden_at(feedback::hidden(HiddenAt::before_norm)) == HiddenAt::before_norm);
+  CHECK_FALSE(feedback::hidden_at(half));
+  CHECK(halt::ends_after(halt::fixed(3)) == 3);
+  CHECK_FALSE(halt::ends_after(first));
+  std::vector<at::Tensor> logits_BV;
+  for (const bool fused : {true, false}) {
+    Session session = prompted(model, fused);
+    const at::Tensor start_BD = session.hidden_BD();
+    const Thoughts thoughts = session.think({.max_steps = 3, .feedback = half, .halt = first, .keep_trace = true});
+    CHECK(thoughts.steps == std::vector<int64_t>{1, 1});
+    CHECK(at::equal(thoughts.trace_BKD.select(1, 0), start_BD * .5));
+    logits_BV.push_back(session.logits_BV());
+  }
+  CHECK(at::allclose(logits_BV[0], logits_BV[1], 1e-4, 1e-5));
+}
+
+TEST_CASE("a rule that asks for a row that is not there is told so") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  for (const int64_t row : {-1, 2}) {
+    for (const auto& ask : std::vector<std::function<void(const StepState&)>>{
+             [&](const StepState& s) { s.id(row); }, [&](const StepState& s) { s.length(row); },
+             [&](const StepState& s) { s.notes(row); }, [&](const StepState& s) { s.rng(row, 1); }}) {
+      Session session = prompted(model);
+      const Feedback asks = {"asks", [&](const StepState& state) {
+                               ask(state);
+                               return NextInput{state.hidden_BD()};
+                             }};
+      CHECK(holds(error_of([&] { session.think({.feedback = asks}); }),
+                  "[think] expected a row of 0 to 1 but got " + std::to_string(row)));
+    }
+    Session session = prompted(model);
+    CHECK(holds(error_of([&] { session.notes(row); }), "[notes] expected a row of 0 to 1"));
+    CHECK(holds(error_of([&] { session.exits(row); }), "[exits] expected a row of 0 to 1"));
+  }
+}
+
+TEST_CASE("a vector that is not finite is refused where it would be consumed, and names its row and thought") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const Feedback breaks = {"breaks", [](const StepState& state) {
+                             at::Tensor x_BD = state.hidden_BD().clone();
+                             for (int64_t b = 0; b < state.rows(); ++b) {
+                               if (state.id(b) == 7 && state.notes(b).thoughts == 1) x_BD[b][3] = NAN;
+                             }
+                             return NextInput{x_BD};
+                           }};
+  const auto named = [&] {
+    Session session = prompted(model);
+    session.name_rows(std::vector<int64_t>{4, 7});
+    return session;
+  };
+  Session session = named();
+  CHECK(holds(error_of([&] { session.think({.max_steps = 3, .feedback = breaks}); }),
+              "[think] expected feedback 'breaks' to propose finite vectors but got nan for row 1 (id 7), thought 2"));
+  Session stops = named();  // before it would consume that
+  const Halt second = {"second", [](const StepState& state, const NextInput&) {
+                         return std::vector<char>{0, static_cast<char>(state.step() >= 1)};
+                       }};
+  CHECK(stops.think({.max_steps = 3, .feedback = breaks, .halt = second}).steps == std::vector<int64_t>{3, 1});
+}
+
+TEST_CASE("tokens of a proposal are the vocabulary's, and come with every thought or with none") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const auto proposing = [&](std::function<std::vector<int64_t>(const StepState&)> tokens) {
+    Session session = prompted(model);
+    const Feedback feedback = {"own", [&](const StepState& state) {
+                                 return NextInput{state.hidden_BD(), tokens(state)};
+                               }};
+    return error_of([&] { session.think({.max_steps = 3, .feedback = feedback}); });
+  };
+  CHECK(proposing([](const StepState&) { return std::vector<int64_t>{1, 2}; }).empty());
+  CHECK(holds(proposing([](const StepState&) { return std::vector<int64_t>{1, -7}; }), "but got -7"));
+  CHECK(holds(proposing([&](const StepState&) {
+                return std::vector<int64_t>{model->config().vocab_size, 1};
+              }),
+              "expected feedback 'own' to propose tokens of 0 to"));
+  CHECK(holds(proposing([](const StepState& s) {
+                return s.step() == 1 ? std::vector<int64_t>{} : std::vector<int64_t>{1, 2};
+              }),
+              "for every thought, or for none, but got none for thought 2"));
+}
+
+TEST_CASE("a session without a model, or one that was moved from, says so") {
+  CHECK(holds(error_of([] { Session(nullptr); }), "[session] expected a model but got none"));
+  Session first = prompted(test::tiny_model({.smeared_keys = false}));
+  const Session second = std::move(first);
+  for (const auto& use : std::vector<std::function<void()>>{[&] { first.think({}); }, [&] { first.feed({1}); },
+                                                            [&] {
+                                                              first.feed_vectors(at::zeros({2, 1, 32}));
+                                                            },
+                                                            [&] { first.fork({0}); }, [&] { first.logits_BV(); }})
+    CHECK(holds(error_of(use), "expected a session but got one that was moved from"));
+  CHECK(second.lengths() == std::vector<int64_t>{3, 1});
+}
+
+TEST_CASE("what a session shows of its hidden states is not what it goes on from") {
+  Session session = prompted(test::tiny_model({.smeared_keys = false}));
+  const at::Tensor before_BV = session.logits_BV();
+  session.hidden_BD(HiddenAt::before_norm).mul_(-1);
+  CHECK(at::equal(session.logits_BV(), before_BV));
+}
+
+TEST_CASE("embeddings: tokens outside of the vocabulary and mixtures of another size are refused, fp32 serves bf16") {
+  const auto model = load_model(test::fixture("llama"), {.dtype = at::kBFloat16});
+  const int64_t V = model->config().vocab_size;
+  for (const int64_t id : {int64_t{-1}, V})
+    CHECK(holds(error_of([&] { model->embed(at::tensor({id}, at::kLong)); }),
+                "[embed] expected tokens of 0 to " + std::to_string(V - 1) + " but got " + std::to_string(id)));
+  for (const at::Tensor& weight : {at::ones({2, V + 1}), at::ones({2, V}, at::kLong), at::Tensor()})
+    CHECK(holds(error_of([&] { model->embed_mixture(weight); }), "[embed_mixture] expected floating-point weights"));
+  const at::Tensor one_V = at::zeros({V});
+  one_V[3] = 1;
+  CHECK(at::equal(model->embed_mixture(one_V), model->embed(at::tensor({3}, at::kLong))[0]));
+}
+
 TEST_CASE("thoughts at many positions: their inputs are checked like one thought's") {
   const auto model = test::tiny_model({.smeared_keys = false});
   for (const at::Tensor& inputs :
@@ -166,6 +289,13 @@ TEST_CASE("feed: one list goes to every row, a list of lists is a list for each,
   CHECK(at::equal(all.logits_BV(), both.logits_BV()));
   Session one_row_stays = prompted(model);
   one_row_stays.feed({{}, {5}});
+  Session alone = one_row_stays.fork({1});
+  alone.feed({{5}});
+  alone.feed({{5, 6}});
+  CHECK(alone.lengths() == std::vector<int64_t>{5});
+  alone.truncate({4});
+  alone.name_rows({9});
+  CHECK(alone.lengths() == std::vector<int64_t>{4});
   CHECK(one_row_stays.lengths() == std::vector<int64_t>{3, 2});
 }
 
@@ -183,6 +313,22 @@ TEST_CASE("notes of rules outlive a feed that is refused, and tell after a trunc
   CHECK(session.notes(1).thoughts == 3);
   session.truncate(std::vector<int64_t>{2, 1});
   CHECK(session.notes(0).thoughts == 0);
+}
+
+TEST_CASE("an unrolled batch takes nothing behind its rest, and no more than the model's positions") {
+  const auto model = test::tiny_model({.smeared_keys = false});
+  const std::vector<TrainingRow> rows = {{.prompt = kPrompts[0], .rest = {3, 4, 5}, .rest_trained = {1, 1, 1}},
+                                         {.prompt = kPrompts[1], .rest = {3, 4}, .rest_trained = {1, 1}}};
+  Unroll ended(*model, kPrompts), longer(*model, kPrompts);
+  ended.feed_rest(rows);
+  CHECK(holds(error_of([&] { ended.feed(at::zeros({2, 1, 32})); }), "[unroll] expected nothing after feed_rest()"));
+  CHECK(holds(error_of([&] { ended.feed_rest(rows); }), "[unroll] expected nothing after feed_rest()"));
+  const int64_t most = model->config().max_positions;
+  CHECK(holds(error_of([&] {
+                longer.feed(at::zeros({2, most - 2, 32}));
+              }),
+              "[unroll] expected at most " + std::to_string(most) + " positions (the model's) but got " +
+                  std::to_string(most + 1)));
 }
 
 TEST_CASE("an unrolled batch names what it cannot take") {

@@ -206,7 +206,7 @@ TEST_CASE("bad calls name the operation, the expectation and what came") {
   CHECK_THROWS_WITH_AS(session.think({.halt = halt::delimiter(3)}),
                        doctest::Contains("expected a feedback that proposes tokens"), Error);
   CHECK_THROWS_WITH_AS(session.feed_vectors(at::zeros({2, 1, 7})),
-                       doctest::Contains("expected vectors of shape [2, T, 32] but got [2, 1, 7]"), Error);
+                       doctest::Contains("expected vectors of shape [2, 1, 32] but got [2, 1, 7]"), Error);
 }
 
 TEST_CASE("a truncated row goes on as if it had never held the rest, once it is fed") {

@@ -144,7 +144,7 @@ TEST_CASE(
   CHECK(at::equal(problem.loss(*model, {}).total, latent_loss(*model, problem.rows()).total));
   CHECK(problem.loss(*model, {}, {.recompute = true}).total.defined());
   const Procedure procedure = problem.procedure({});
-  CHECK((procedure.think.feedback.hidden_at == HiddenAt::after_norm));
+  CHECK((feedback::hidden_at(procedure.think.feedback) == HiddenAt::after_norm));
   const Json recipe = {{"method", "coconut"}};
   CHECK_FALSE(to_json(train_config_from_json(recipe, "test")).contains("options"));
   const Json chosen = {{"method", "coconut"}, {"options", {{"projector", "mlp"}}}};

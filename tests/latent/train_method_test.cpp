@@ -237,6 +237,21 @@ TEST_CASE("a training that is asked to replay what cannot be recorded is refused
   }
 }
 
+TEST_CASE("a training remembers all options, those left at their defaults too, and a method's revision") {
+  Method own = method("coconut");
+  own.name = "revised";
+  own.revision = "2";
+  register_method(own);
+  Json recipe = test::small_recipe("coconut");
+  recipe["method"] = "revised";
+  Folder folder("out");
+  train_method(train_config_from_json(recipe, "test"), folder.path, /*resume=*/false, {});
+  const Safetensors state = read_safetensors(folder.path / "training_state.safetensors");
+  const Json kept = Json::parse(state.metadata.at("recipe"));
+  CHECK(kept.at("options") == own.options);
+  CHECK(kept.at("revision") == "2");
+}
+
 TEST_CASE("a folder that holds somebody's files is left as it is") {
   for (const char* name :
        {"tokenizer.json", "tokenizer.model", "config.json", "a.safetensors", "train.json", "metrics.jsonl"}) {

@@ -103,6 +103,7 @@ TEST_CASE("Ouro-1.4B: 1.4B, read again at every recurrence") {
   CHECK(a.memory[0].layers == 4 * 24);
   CHECK(a.memory_values_per_token == 4 * 24 * 2 * 2048);
   CHECK(thought_cost(c, 100).weights_read == 4 * (24 * block + 2048 + 2049));
+  CHECK(thought_cost(c, 100).block_matrices_read == 4 * 24 * (block - 4 * 2048));  // norms and the gate are none
 }
 
 TEST_CASE("components and layers add up to the total") {

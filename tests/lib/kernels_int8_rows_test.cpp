@@ -40,6 +40,15 @@ TEST_CASE("an output of zeros stays one; one with a number that is none has none
   for (const int64_t o : {0, 4, 6, 39}) CHECK(at::equal(after_OI[o], before_OI[o]));
 }
 
+TEST_CASE("a number beyond bf16's largest gives a scale that is one") {
+  const at::Tensor weight_OI = at::ones({1, 4});
+  weight_OI[0][2] = 3.4e38;
+  const Int8Rows rows = to_int8(weight_OI);
+  CHECK(rows.scale_O[0].item<float>() == 0x1.fep127f / 127);
+  CHECK(from_int8(rows, at::kFloat)[0][2].item<float>() == doctest::Approx(3.4e38).epsilon(.01));
+  CHECK(from_int8(rows, at::kFloat).isfinite().all().item<bool>());
+}
+
 TEST_CASE("rows for a GPU: all of q, then the scales where they can be read as fp32") {
   const Int8Rows rows = to_int8(at::randn({5, 7}));  // 35 bytes, the scales from 48 on
   const at::Tensor packed = pack_rows(rows);

@@ -332,6 +332,76 @@ TEST_CASE("micro-batches that come with their gradient are counted as those that
   CHECK(at::equal(saved(scratch / "mixed"), saved(scratch / "plain")));
 }
 
+TEST_CASE("what could not be trained, written or gone on with is refused before anything is") {
+  const ScratchFolder scratch;
+  const auto error = [&](const std::function<void(std::shared_ptr<Transformer>&, TrainingProblem&, TrainerOptions&,
+                                                  Json&, std::string&)>& change) {
+    Regression r;
+    TrainingProblem problem = r.problem();
+    TrainerOptions options = options_of(2);
+    Json config = trained_config();
+    std::string recipe = "{}";
+    change(r.model, problem, options, config, recipe);
+    return error_of([&] { train(r.model, problem, options, config, recipe, scratch / "out", false, {}); });
+  };
+  using Model = std::shared_ptr<Transformer>;
+  const std::vector<std::pair<std::string, std::string>> got = {
+      {error([](Model& model, auto&, auto&, auto&, auto&) {
+         model = std::make_shared<Transformer>(*test::tiny_model({.hidden_size = 8, .layers = 1}));
+       }),
+       "expected a model whose weights take gradients, as trainable_copy() makes one"},
+      {error([](Model&, auto& problem, auto&, auto&, auto&) { problem.loss = nullptr; }),
+       "expected a problem with a loss"},
+      {error([](Model&, auto&, auto& options, auto&, auto&) { options.checkpoint_every = 0; }),
+       "expected a checkpoint every 1 or more updates but got 0"},
+      {error([](Model&, auto&, auto&, auto&, auto& recipe) { recipe = "my run"; }), "in the recipe"},
+      {error([](Model&, auto&, auto&, auto&, auto& recipe) { recipe = "[]"; }), "expected the recipe as a JSON object"},
+      {error([](Model&, auto&, auto&, auto& config, auto&) {
+         config = test::tiny_config({.hidden_size = 16, .layers = 1});
+       }),
+       "expected the model's config but got one with"},
+      {error([](Model&, auto& problem, auto&, auto&, auto&) {
+         problem.loss = [loss = problem.loss](const Transformer& m, int64_t step, int64_t micro) {
+           MicroBatch out = loss(m, step, micro);
+           out.figures = {{"loss", 1.0}};
+           return out;
+         };
+       }),
+       "expected figures of other names than the trainer's own but got 'loss'"}};
+  for (const auto& [message, expected] : got) {
+    CAPTURE(message);
+    CHECK(holds(message, expected));
+  }
+  CHECK_FALSE(std::filesystem::exists(scratch / "out" / "training_state.safetensors"));
+}
+
+TEST_CASE("a training that another process is at is neither begun nor resumed, and its log stays") {
+  const ScratchFolder scratch;
+  Regression first;
+  std::string error, before, after;
+  train(first.model, first.problem(), options_of(4), trained_config(), R"({"steps": 4})", scratch / "out", false,
+        [&](const Progress& p) {
+          if (p.done != 3) return true;  // there is a state
+          before = read_file(scratch / "out" / "metrics.jsonl", "test");
+          Regression second;
+          error = error_of([&] { run(second, options_of(4), scratch / "out", /*resume=*/true); });
+          after = read_file(scratch / "out" / "metrics.jsonl", "test");
+          return true;
+        });
+  CHECK(holds(error, "[train] expected to be alone in writing to"));
+  CHECK(after == before);
+  CHECK(lines_with(scratch / "out", "loss").size() == 4);
+}
+
+TEST_CASE("a training with weights of a method's own is not gone on with without them") {
+  const ScratchFolder scratch;
+  Regression with, without;
+  CHECK_THROWS_AS(run(with, options_of(4), scratch / "out", false, 2), Interrupted);
+  const std::string error =
+      error_of([&] { run(without, options_of(4), scratch / "out", true, 0, /*with_head=*/false); });
+  CHECK(holds(error, "expected a training with 'method/head', as it has been, but it is left out now"));
+}
+
 TEST_CASE("more steps continue a training, fewer than are done are refused") {
   const ScratchFolder scratch;
   Regression whole, first, rest;

@@ -1,5 +1,5 @@
-// A method of one's own, outside the library: each dimension of a thought is scaled by a learned factor before it is fed
-// back. docs/adding-a-method.md explains it.
+// A method of one's own, outside the library: each dimension of a thought is scaled by a learned factor before it is
+// fed back. docs/adding-a-method.md explains it.
 #include <iostream>
 
 #include "eval/compare.h"
@@ -10,7 +10,7 @@ using namespace tacit;
 
 // How it thinks: hidden state -> next input.
 static Feedback scaled(const at::Tensor& scale_D) {
-  return {"scaled", [scale_D](const StepState& state) { return NextInput{state.hidden_BD() * scale_D, {}}; }};
+  return {"scaled", [scale_D](const StepState& state) { return NextInput{state.hidden_BD() * scale_D}; }};
 }
 
 static Method scaled_method() {
@@ -24,7 +24,7 @@ static Method scaled_method() {
   };
   m.procedure = [base = m.procedure](const MethodContext& context) {
     Procedure out = base(context);
-    out.think.feedback = scaled(context.weights.at("scale"));
+    out.think.feedback = scaled(context.weight("scale"));
     return out;
   };
   m.loss = [](const LossContext& c) {  // the same with gradient
