@@ -41,6 +41,11 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
     }
     if (std::ranges::all_of(next, [](const auto& fed) { return fed.empty(); })) break;
     if (session.reads_at_once()) break;  // read at once: nothing can follow
+    for (int64_t b = 0; b < session.rows(); ++b) {
+      require(next[b].empty() || session.lengths()[b] < session.capacity(), "decode",
+              "expected room for the answer but row ", b, " is full after ", out[b].tokens.size() - 1,
+              " tokens of it (capacity ", session.capacity(), ")");
+    }
     session.feed(next);
     if (std::ranges::all_of(done, [](char d) { return d != 0; })) break;
   }

@@ -16,14 +16,31 @@ static at::Tensor as_inputs(const at::Tensor& x, const Transformer& model, std::
   return x.to(model.dtype());
 }
 
+// Whether no exponent has all of its bits.
+template <class Bits>
+static bool all_finite(const at::Tensor& x, Bits exponent) {
+  const Bits* const bits = static_cast<const Bits*>(x.const_data_ptr());
+  bool strange = false;
+  for (int64_t i = 0; i < x.numel(); ++i) strange |= (bits[i] & exponent) == exponent;
+  return !strange;
+}
+
+// LibTorch's three calls would take a third of a small model's thought.
+static bool all_finite(const at::Tensor& x) {
+  const bool plain = x.is_cpu() && x.is_contiguous();
+  if (plain && x.scalar_type() == at::kFloat) return all_finite<uint32_t>(x, 0x7f800000);
+  if (plain && x.scalar_type() == at::kBFloat16) return all_finite<uint16_t>(x, 0x7f80);
+  return at::isfinite(x).all().item<bool>();
+}
+
 // Row and thought of what is not a number: broken weights, or a rule of one's own, must not pass for a thought.
 static void require_finite(const NextStep& step, std::span<const int64_t> active, const Feedback& feedback,
                            const StepState& state) {
   const at::Tensor& x_BD = step.input.input_BD;
-  if (at::isfinite(x_BD).all().item<bool>()) return;
+  if (all_finite(x_BD)) return;
   for (int64_t b = 0; b < state.rows(); ++b) {
     const bool consumed = step.stop[b] == 0 && (active.empty() || active[b] != 0);
-    if (!consumed || at::isfinite(x_BD[b]).all().item<bool>()) continue;
+    if (!consumed || all_finite(x_BD[b])) continue;
     const at::Tensor strange = x_BD[b].masked_select(at::isfinite(x_BD[b]).logical_not());
     fail("think", "expected feedback '", feedback.name, "' to propose finite vectors but got ",
          strange[0].item<double>(), " for row ", b, " (id ", state.id(b), "), thought ", state.step() + 1);

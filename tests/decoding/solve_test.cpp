@@ -28,6 +28,13 @@ void check_same(const Solution& together, int64_t row, const Solution& alone) {
                      /*rtol=*/0, /*atol=*/1e-4));
 }
 
+TEST_CASE("decode: a session that has no room for the answer is told apart from one that is fed too much") {
+  Session session(test::tiny_model({.smeared_keys = false}), {.rows = 2, .capacity = 5});
+  session.prefill({{1, 2, 3}, {4}});
+  CHECK(holds(error_of([&] { decode(session, {.max_tokens = 4}); }),
+              "[decode] expected room for the answer but row 0 is full after 2 tokens of it (capacity 5)"));
+}
+
 TEST_CASE("a problem's solution does not depend on the problems beside it") {
   const auto model = test::tiny_model();
   const TokenRows prompts = random_prompts(12);

@@ -177,27 +177,30 @@ TEST_CASE("a rule that asks for a row that is not there is told so") {
 }
 
 TEST_CASE("a vector that is not finite is refused where it would be consumed, and names its row and thought") {
-  const auto model = test::tiny_model({.smeared_keys = false});
-  const Feedback breaks = {"breaks", [](const StepState& state) {
-                             at::Tensor x_BD = state.hidden_BD().clone();
-                             for (int64_t b = 0; b < state.rows(); ++b) {
-                               if (state.id(b) == 7 && state.notes(b).thoughts == 1) x_BD[b][3] = NAN;
-                             }
-                             return NextInput{x_BD};
-                           }};
-  const auto named = [&] {
-    Session session = prompted(model);
-    session.name_rows(std::vector<int64_t>{4, 7});
-    return session;
-  };
-  Session session = named();
-  CHECK(holds(error_of([&] { session.think({.max_steps = 3, .feedback = breaks}); }),
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const auto model = load_model(test::fixture("llama"), {.dtype = dtype});
+    const Feedback breaks = {"breaks", [](const StepState& state) {
+                               at::Tensor x_BD = state.hidden_BD().clone();
+                               for (int64_t b = 0; b < state.rows(); ++b) {
+                                 if (state.id(b) == 7 && state.notes(b).thoughts == 1) x_BD[b][3] = NAN;
+                               }
+                               return NextInput{x_BD};
+                             }};
+    const auto named = [&] {
+      Session session = prompted(model);
+      session.name_rows(std::vector<int64_t>{4, 7});
+      return session;
+    };
+    Session session = named();
+    CHECK(
+        holds(error_of([&] { session.think({.max_steps = 3, .feedback = breaks}); }),
               "[think] expected feedback 'breaks' to propose finite vectors but got nan for row 1 (id 7), thought 2"));
-  Session stops = named();  // before it would consume that
-  const Halt second = {"second", [](const StepState& state, const NextInput&) {
-                         return std::vector<char>{0, static_cast<char>(state.step() >= 1)};
-                       }};
-  CHECK(stops.think({.max_steps = 3, .feedback = breaks, .halt = second}).steps == std::vector<int64_t>{3, 1});
+    Session stops = named();  // before it would consume that
+    const Halt second = {"second", [](const StepState& state, const NextInput&) {
+                           return std::vector<char>{0, static_cast<char>(state.step() >= 1)};
+                         }};
+    CHECK(stops.think({.max_steps = 3, .feedback = breaks, .halt = second}).steps == std::vector<int64_t>{3, 1});
+  }
 }
 
 TEST_CASE("tokens of a proposal are the vocabulary's, and come with every thought or with none") {
