@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eval/sample.h"
 #include "lib/core/error.h"
 #include "lib/core/json.h"
 
@@ -26,10 +27,10 @@ void check_report_rows(const std::filesystem::path& out, const std::vector<std::
   if (!earlier.is_object() || !earlier.contains("rows") || !earlier["rows"].is_array())
     fail("compare", "expected the report of a comparison, or none, but got something else in ", file.string());
   for (const Json& row : earlier["rows"]) {
-    const std::string name = row.is_object() ? row.value("name", Json()).dump() : row.dump();
-    const bool known = std::ranges::any_of(rows, [&](const std::string& own) { return Json(own).dump() == name; });
+    const Json name = row.is_object() ? row.value("name", Json()) : row;
+    const bool known = std::ranges::any_of(rows, [&](const std::string& own) { return name == valid_utf8(own); });
     require(known, "compare", "expected a new folder, or one of a comparison that has only rows of this one, but got ",
-            out.string(), " with the row ", name, "; choose another folder");
+            out.string(), " with the row ", name.dump(), "; choose another folder");
   }
 }
 

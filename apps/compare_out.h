@@ -11,7 +11,7 @@ namespace tacit {
 // A folder of somebody else's files: fit is one with a compare.json, or with nothing but `runs`, of a comparison that
 // was stopped.
 void check_report_folder(const std::filesystem::path& out);
-// The report of another comparison: its rows must be among these.
+// A report with rows that these have not, by name. What rows are made of, the run folders keep apart.
 void check_report_rows(const std::filesystem::path& out, const std::vector<std::string>& rows);
 
 }  // namespace tacit

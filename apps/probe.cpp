@@ -155,13 +155,27 @@ void require_writable(const std::filesystem::path& folder) {
           error ? ": " + error.message() : "");
 }
 
+// A command but for what does not change what it finds.
+std::vector<std::string> essence(const OrderedJson& command) {
+  std::vector<std::string> out;
+  bool skips = false;  // the value of the option before
+  for (const OrderedJson& word : command) {
+    const std::string text = word.is_string() ? word.get<std::string>() : word.dump();
+    const bool valued = text == "--out" || text == "--threads";
+    if (!skips && !valued && text != "--json" && !text.starts_with("--out=") && !text.starts_with("--threads="))
+      out.push_back(text);
+    skips = valued;
+  }
+  return out;
+}
+
 // What the same command wrote may be written again; nothing else is written over.
 void require_own(const std::filesystem::path& file, const OrderedJson& command) {
   if (!exists(file)) return;
   const OrderedJson earlier = read_json(file, "probe");
   const OrderedJson by = earlier.is_object() ? earlier.value("command", OrderedJson()) : OrderedJson();
-  require(by == command, "probe", "expected a new folder, or what this very command wrote, but got ", file.string(),
-          " of the command ", by.dump(), "; choose another folder");
+  require(essence(by) == essence(command), "probe", "expected a new folder, or what this very command wrote, but got ",
+          file.string(), " of the command ", by.dump(), "; choose another folder");
 }
 
 void write_files(const std::filesystem::path& folder, const ProbeReport& report) {

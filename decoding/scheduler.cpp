@@ -194,6 +194,7 @@ class Scheduler {
           finish_thinking(row);
           continue;
         }
+        require_all_or_none(think.feedback, std::ssize(row.solution.thoughts.tokens[0]), taken, proposal);
         Input& input = inputs[which[i]];
         input.x_1D = proposal.input_BD.narrow(0, static_cast<int64_t>(i), 1);
         if (!proposal.tokens.empty()) input.token = proposal.tokens[i];

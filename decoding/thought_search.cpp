@@ -88,6 +88,7 @@ class Search {
         out.back().halted = true;
         continue;
       }
+      require_all_or_none(procedure_.think.feedback, std::ssize(open[b]->tokens), std::ssize(open[b]->trace), proposal);
       for (const at::Tensor& input_D : inputs_of(proposal.input_BD[b], state, b, step)) {
         Branch child{.notes = open[b]->notes, .trace = open[b]->trace, .tokens = open[b]->tokens};
         child.trace.push_back(input_D);

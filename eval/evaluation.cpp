@@ -46,7 +46,12 @@ void Evaluation::open() {
   open_ = true;
   if (options_.out.empty()) return;
   const auto& run = options_.out;
-  if (options_.ranks == 1) {
+  const bool done = exists(run / "metrics.json");
+  if (options_.ranks == 1 && done) {  // is only read, unless something has been cut from it
+    folder_.emplace(run, record_, RunFolder::Use::store);
+    if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
+    if (!complete()) folder_.emplace(run, record_);
+  } else if (options_.ranks == 1) {
     folder_.emplace(run, record_);
     take_earlier(folder_->samples());
   } else {
@@ -55,7 +60,7 @@ void Evaluation::open() {
     if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
   }
   take_shards();
-  if (!exists(run / "metrics.json") || !complete()) return;
+  if (!done || !complete()) return;
   finished_ = read_run(run);
   finished_->finished_before = true;
 }

@@ -112,7 +112,7 @@ class Record {
   std::filesystem::path folder_;
   std::string file_;
   Json json_;
-  OrderedJson ordered_ = OrderedJson::parse(read_file(folder_ / "run.json", kRescore));
+  OrderedJson ordered_ = read_record(folder_ / "run.json", kRescore);
 };
 
 OrderedJson note(const Task& task, const RescoreOptions& options) {

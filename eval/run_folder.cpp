@@ -41,7 +41,17 @@ std::string field_path(std::string pointer) {
        " (", path.string(), "); choose another folder");
 }
 
-// A run.json in today's words: earlier ones called dtypes otherwise, and said nothing of weights that are as dtype.
+// What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
+std::string find_stranger(const std::filesystem::path& path) {
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    if (name != "run.json" && !name.starts_with(".tacit-") && !is_shard_folder(entry.path())) return name;
+  }
+  return "";
+}
+
+}  // namespace
+
 OrderedJson read_record(const std::filesystem::path& file, const std::string& operation) {
   const Json checked = read_json(file, operation);
   require(checked.is_object(), operation, "expected a JSON object but got ", checked.type_name(), " in ",
@@ -54,17 +64,6 @@ OrderedJson read_record(const std::filesystem::path& file, const std::string& op
   if (!record.contains("weights")) record["weights"] = "dtype";
   return record;
 }
-
-// What lies in a folder that is no run's; "" where nothing does. A kill may have left a temporary file.
-std::string find_stranger(const std::filesystem::path& path) {
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    const std::string name = entry.path().filename().string();
-    if (name != "run.json" && !name.starts_with(".tacit-") && !is_shard_folder(entry.path())) return name;
-  }
-  return "";
-}
-
-}  // namespace
 
 void require_same_run(const OrderedJson& record, const std::filesystem::path& path) {
   const OrderedJson stored = read_record(path, kEvaluateOperation), there = stored.flatten();

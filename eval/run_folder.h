@@ -30,6 +30,9 @@ OrderedJson to_json(const RunRecord& record);
 // folders of model and data, batch, order and CPU may differ.
 void require_same_run(const OrderedJson& record, const std::filesystem::path& run_file);
 
+// A run.json in today's words: earlier ones called dtypes otherwise, and said nothing of weights that are as dtype.
+OrderedJson read_record(const std::filesystem::path& file, const std::string& operation);
+
 // read_run() that also takes a run whose rescoring was stopped.
 Run read_run_as_it_is(const std::filesystem::path& folder);
 

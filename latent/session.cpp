@@ -286,11 +286,13 @@ Thoughts Session::think_fused(const ThinkOptions& options, const FusedModel& fus
 }
 
 RowNotes& Session::notes(int64_t row) {
+  require_model("notes");
   require(row >= 0 && row < rows(), "notes", "expected a row of 0 to ", rows() - 1, " but got ", row);
   return notes_[row];
 }
 
 const std::vector<int64_t>& Session::exits(int64_t row) const {
+  require_model("exits");
   require(row >= 0 && row < rows(), "exits", "expected a row of 0 to ", rows() - 1, " but got ", row);
   return exits_[row];
 }
@@ -315,7 +317,13 @@ Session Session::fork(std::span<const int64_t> rows) const {
   return copy;
 }
 
+const Transformer& Session::model() const {
+  require_model("model");
+  return *model_;
+}
+
 void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
+  require_model("adopt");
   const at::NoGradGuard no_grad;
   require(from.model_ == model_ && from.options_.recurrences == options_.recurrences &&
               leaves_early(model_->config(), from.options_.exit) == leaves_early(model_->config(), options_.exit) &&
@@ -340,6 +348,7 @@ void Session::adopt(int64_t row, const Session& from, int64_t from_row) {
 }
 
 void Session::truncate(std::span<const int64_t> lengths) {
+  require_model("truncate");
   const std::vector<int64_t> before = this->lengths();
   memory_.truncate(lengths, "truncate");
   for (size_t b = 0; b < before.size(); ++b) {
@@ -368,6 +377,7 @@ StepRows Session::where(const at::Tensor& index_B) const {
 }
 
 StepState Session::state(std::span<const int64_t> rows, int64_t step) {
+  require_model("state");
   const at::NoGradGuard no_grad;
   for (int64_t b : rows) {
     require(b >= 0 && b < this->rows() && current_[b], "state", "expected rows of 0 to ", this->rows() - 1,

@@ -117,9 +117,9 @@ class Session {
   const std::vector<int64_t>& lengths() const { return memory_.lengths(); }  // tokens and thoughts stored, by row
   // By position that the row has consumed, the recurrence after which it left; empty where none leaves early.
   const std::vector<int64_t>& exits(int64_t row) const;
-  const Transformer& model() const { return *model_; }
+  const Transformer& model() const;
   // Whether a prompt is all that it takes: a mask, or a model that reads in both directions.
-  bool reads_at_once() const { return model_->config().bidirectional || options_.mask; }
+  bool reads_at_once() const { return model().config().bidirectional || options_.mask; }
   int64_t memory_bytes() const { return memory_.bytes(); }  // all rows
   int64_t memory_bytes_per_row() const { return memory_.bytes_per_row(); }
 

@@ -33,11 +33,12 @@ static bool all_finite(const at::Tensor& x) {
   return at::isfinite(x).all().item<bool>();
 }
 
-// Row and thought of what is not a number: broken weights, or a rule of one's own, must not pass for a thought.
+// Row and thought of what is not a number. Elsewhere than on the CPU only where the halting rule looks at the rows
+// anyhow: asking waits for the device.
 static void require_finite(const NextStep& step, std::span<const int64_t> active, const Feedback& feedback,
-                           const StepState& state) {
+                           const Halt& halt, const StepState& state) {
   const at::Tensor& x_BD = step.input.input_BD;
-  if (all_finite(x_BD)) return;
+  if ((!x_BD.is_cpu() && halt::ends_after(halt)) || all_finite(x_BD)) return;
   for (int64_t b = 0; b < state.rows(); ++b) {
     const bool consumed = step.stop[b] == 0 && (active.empty() || active[b] != 0);
     if (!consumed || all_finite(x_BD[b])) continue;
@@ -89,8 +90,14 @@ NextStep next_step(const StepState& state, const Feedback& feedback, const Halt&
                    std::span<const int64_t> active) {
   NextStep out{.input = proposed(feedback, state), .stop = {}};
   out.stop = stopped(halt, state, out.input);
-  require_finite(out, active, feedback, state);
+  require_finite(out, active, feedback, halt, state);
   return out;
+}
+
+void require_all_or_none(const Feedback& feedback, int64_t tokens, int64_t thoughts, const NextInput& proposal) {
+  require(thoughts == 0 || (tokens > 0) == !proposal.tokens.empty(), "think", "expected feedback '", feedback.name,
+          "' to propose tokens for every thought, or for none, but got ", tokens > 0 ? "none" : "some", " for thought ",
+          thoughts + 1);
 }
 
 Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
@@ -101,7 +108,6 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       std::vector<int64_t>(count, 0), std::vector<std::vector<int64_t>>(count), std::vector<char>(count, 0), {}};
   std::vector<int64_t> active(count, 1);
   std::vector<at::Tensor> trace;
-  bool gives_tokens = false;
   std::vector<RowNotes> scratch(count);  // what rules write about rows that have stopped
   for (int64_t step = 0; step < options.max_steps; ++step) {
     StepRows where = rows.where();
@@ -116,10 +122,6 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       if (active[b] && stop[b]) out.halted[b] = 1, active[b] = 0;
     }
     if (std::none_of(active.begin(), active.end(), [](int64_t a) { return a != 0; })) break;
-    require(step == 0 || gives_tokens == !proposal.tokens.empty(), "think", "expected feedback '",
-            options.feedback.name, "' to propose tokens for every thought, or for none, but got ",
-            gives_tokens ? "none" : "some", " for thought ", step + 1);
-    gives_tokens = !proposal.tokens.empty();
     if (options.keep_trace) {
       const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(rows.model.device()).unsqueeze(1) > 0;
       trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
@@ -127,6 +129,7 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
     rows.consume(proposal.input_BD, active);
     for (int64_t b = 0; b < count; ++b) {
       if (!active[b]) continue;
+      require_all_or_none(options.feedback, std::ssize(out.tokens[b]), out.steps[b], proposal);
       ++out.steps[b];
       ++rows.notes[b].thoughts;
       if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);

@@ -38,10 +38,15 @@ struct NextStep {
   NextInput input;
   std::vector<char> stop;  // before consuming it
 };
-// Fails, too, where a vector to be consumed is not finite, naming row and thought. `active`, by row: 0 = has stopped
+// Fails, too, where a vector to be consumed is not finite, naming row and thought (on a GPU where `halt` looks at the
+// rows). `active`, by row: 0 = has stopped
 // before; empty = none has.
 NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt,
                    std::span<const int64_t> active = {});
+
+// Fails where a row whose `thoughts` so far came with `tokens` of them is to consume one with a token and they had
+// none, or the other way round: tokens would stand beside other thoughts.
+void require_all_or_none(const Feedback& feedback, int64_t tokens, int64_t thoughts, const NextInput& proposal);
 
 // The same of vectors in place of embeddings [rows, positions, D]. Fails with `operation`.  -> in the model's dtype
 at::Tensor require_inputs(const at::Tensor& x_BTD, const Transformer& model, int64_t rows, int64_t positions,

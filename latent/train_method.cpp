@@ -68,6 +68,7 @@ void begin_folder(const std::filesystem::path& directory, const std::string& rec
                   const TrainData& data, bool resume) {
   if (training_exists(directory)) {
     if (resume) require_resumable(directory, recipe);
+    if (resume) LineAppender(directory / "metrics.jsonl", "train");  // fails where another process is training here
     if (resume) write_file_atomic(directory / "train.json", recipe_file, "train");
     return;
   }

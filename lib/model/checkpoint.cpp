@@ -117,8 +117,8 @@ void check_names(const std::map<std::string, const TensorView*>& found, const st
 std::shared_ptr<const Transformer> load_model(const std::filesystem::path& directory, const LoadOptions& options) {
   require(options.dtype == at::kFloat || options.dtype == at::kBFloat16 || options.dtype == at::kHalf,
           "load_checkpoint", "expected dtype fp32, bf16 or fp16 but got ", at::toString(options.dtype));
-  require(!options.device.is_cuda() || enable_cuda(), "load_checkpoint", "expected a CUDA device for ",
-          directory.string(), " but ", why_no_cuda());
+  if (options.device.is_cuda() && !enable_cuda())  // asked of nobody else: it loads LibTorch's half for CUDA
+    fail("load_checkpoint", "expected a CUDA device for ", directory.string(), " but ", why_no_cuda());
   const ModelConfig config = read_model_config(directory);
   const Family& f = family(config.family);
   const Safetensors file = read_safetensors_directory(directory);
@@ -144,7 +144,7 @@ std::shared_ptr<const Transformer> load_model(const std::filesystem::path& direc
   auto model = std::make_shared<const Transformer>(config, std::move(weights));
   if (options.weights == WeightFormat::scalar) return model;
   const std::string_view reason = why_not_fused(*model);
-  require(reason.empty(), "load_model", "expected a model whose steps can read weights in int8 but ", reason, ": ",
+  require(reason.empty(), "load_checkpoint", "expected a model whose steps can read weights in int8 but ", reason, ": ",
           directory.string());
   return int8_model(*model);
 }

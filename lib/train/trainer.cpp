@@ -113,8 +113,8 @@ class Training {
     std::filesystem::create_directories(directory_);
     const auto alone = std::make_unique<LineAppender>(metrics, "train");  // cut_metrics() makes a new file
     cut_metrics(metrics, step_);
-    if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
     metrics_ = std::make_unique<LineAppender>(metrics, "train");
+    if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
   }
 
   void run(const ProgressCallback& progress) {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "eval/evaluation.h"
+#include "eval/rescore.h"
 #include "eval/run.h"
 #include "eval/run_folder.h"
 #include "lib/core/rng.h"
@@ -158,6 +159,8 @@ TEST_CASE("a run.json in the words of before: another name of the dtype, and non
   record.erase("weights");
   write_file_atomic(options.out / "run.json", record.dump(), "test");
   CHECK(evaluate(model, options).finished_before);
+  CHECK(rescore(options.out, {}).changes.empty());
+  write_file_atomic(options.out / "run.json", record.dump(), "test");
   const Run read = read_run(options.out);
   CHECK(read.record.at("dtype") == "fp32");
   CHECK(read.record.at("weights") == "dtype");

@@ -92,7 +92,7 @@ TEST_CASE("which families have a packed form, and why others have none") {
     CHECK(model->fused() == nullptr);
     CHECK(!why_not_fused(*model).empty());
     CHECK_THROWS_WITH_AS(load_model(test::fixture(name), {.weights = WeightFormat::int8}),
-                         doctest::Contains("[load_model] expected a model whose steps can read weights in int8 but "),
+                         doctest::Contains("[load_checkpoint] expected a model whose steps can read weights in int8 but "),
                          Error);
     CHECK_THROWS_AS(FusedModel{*model}, Error);
   }

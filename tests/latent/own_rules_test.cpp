@@ -228,11 +228,17 @@ TEST_CASE("a session without a model, or one that was moved from, says so") {
   CHECK(holds(error_of([] { Session(nullptr); }), "[session] expected a model but got none"));
   Session first = prompted(test::tiny_model({.smeared_keys = false}));
   const Session second = std::move(first);
-  for (const auto& use : std::vector<std::function<void()>>{[&] { first.think({}); }, [&] { first.feed({1}); },
-                                                            [&] {
-                                                              first.feed_vectors(at::zeros({2, 1, 32}));
-                                                            },
-                                                            [&] { first.fork({0}); }, [&] { first.logits_BV(); }})
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { first.think({}); }, [&] { first.feed({1}); },
+           [&] {
+             first.feed_vectors(at::zeros({2, 1, 32}));
+           },
+           [&] { first.fork({0}); }, [&] { first.logits_BV(); }, [&] { first.notes(0); }, [&] { first.exits(1); },
+           [&] {
+             first.truncate({0, 0});
+           },
+           [&] { first.state(std::vector<int64_t>{0}, 0); }, [&] { first.model(); }, [&] { first.reads_at_once(); },
+           [&] { first.adopt(0, first, 1); }})
     CHECK(holds(error_of(use), "expected a session but got one that was moved from"));
   CHECK(second.lengths() == std::vector<int64_t>{3, 1});
 }
@@ -296,8 +302,9 @@ TEST_CASE("feed: one list goes to every row, a list of lists is a list for each,
   alone.feed({{5}});
   alone.feed({{5, 6}});
   CHECK(alone.lengths() == std::vector<int64_t>{5});
-  alone.truncate({4});
   alone.name_rows({9});
+  CHECK(alone.state(std::vector<int64_t>{0}, 0).id(0) == 9);
+  alone.truncate({4});
   CHECK(alone.lengths() == std::vector<int64_t>{4});
   CHECK(one_row_stays.lengths() == std::vector<int64_t>{3, 2});
 }
