@@ -228,7 +228,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   OrderedJson kept = to_json(config);
   const std::string recipe_file = kept.dump(2) + "\n";
   if (!config.data.empty()) kept["data_sha256"] = sha256_hex(MappedFile::open(config.data, "train")->bytes());
-  if (!config.options.empty()) kept["options"] = config.options;  // all: a default of one's own may change
+  // Those left at their defaults too, which may change; "options" says which were chosen.
+  if (!config.options.empty()) kept["options_with_defaults"] = config.options;
   if (!how.revision.empty()) kept["revision"] = how.revision;
   const std::string recipe = kept.dump();
   const bool writes = config.trainer.parallel.rank == 0;

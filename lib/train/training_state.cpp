@@ -44,7 +44,8 @@ int64_t check_recipe(const Safetensors& file, const std::filesystem::path& path,
   const int64_t step = whole_number(metadata_of(file, "step", path), "step", 1, saved_steps, path);
   require(step <= steps, "resume", "expected at least the ", step, " steps that are done but got ", steps, " for ",
           path.string());
-  if (!saved.contains("options")) given.erase("options");  // a state of before, silent on those left at their defaults
+  const char* const defaults = "options_with_defaults";  // a state of before is silent on them
+  if (!saved.contains(defaults)) given.erase(defaults);
   saved.erase("steps");
   given.erase("steps");
   const std::string difference = recipe_difference(saved.dump(), given.dump());

@@ -367,6 +367,24 @@ TEST_CASE("what could not be trained, written or gone on with is refused before 
   CHECK_FALSE(std::filesystem::exists(scratch / "out"));
 }
 
+TEST_CASE("options left at their defaults must be those of before, where the state says what they were") {
+  const ScratchFolder scratch;
+  const auto stopped = [&](const char* folder, const Json& recipe, bool resume) {
+    Regression r;
+    return error_of([&] {
+      train(r.model, r.problem(), options_of(4), trained_config(), recipe.dump(), scratch / folder, resume,
+            [&](const Progress& p) { return resume || p.done != 2; });
+    });
+  };
+  const Json silent = {{"steps", 4}}, says = {{"steps", 4}, {"options_with_defaults", {{"share", .5}}}},
+             other = {{"steps", 4}, {"options_with_defaults", {{"share", .9}}}};
+  CHECK(holds(stopped("said", says, false), "interrupted after step 2"));
+  CHECK(holds(stopped("said", other, true), "'options_with_defaults.share' of 0.5 but got 0.9"));
+  CHECK(stopped("said", says, true).empty());
+  CHECK(holds(stopped("silent", silent, false), "interrupted after step 2"));
+  CHECK(stopped("silent", says, true).empty());
+}
+
 TEST_CASE("a figure with the name of one of the trainer's own is refused") {
   const ScratchFolder scratch;
   Regression r;

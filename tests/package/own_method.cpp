@@ -1,5 +1,5 @@
-// A method of one's own, outside the library: each dimension of a thought is scaled by a learned factor before it is
-// fed back. docs/adding-a-method.md explains it.
+// A method of one's own, outside the library: each dimension of a thought is scaled by a learned factor before it is fed
+// back. docs/adding-a-method.md explains it.
 #include <iostream>
 
 #include "eval/compare.h"
