@@ -39,8 +39,7 @@ struct NextStep {
   std::vector<char> stop;  // before consuming it
 };
 // Fails, too, where a vector to be consumed is not finite, naming row and thought (on a GPU where `halt` looks at the
-// rows). `active`, by row: 0 = has stopped
-// before; empty = none has.
+// rows). `active`, by row: 0 = has stopped before; empty = none has.
 NextStep next_step(const StepState& state, const Feedback& feedback, const Halt& halt,
                    std::span<const int64_t> active = {});
 

@@ -25,8 +25,8 @@ class Unroll {
   const at::Tensor& last_BD() const { return last_BD_; }
   // Vectors in place of embeddings, for every row alike [B, T, D] -> [B, T, D].
   at::Tensor feed(const at::Tensor& x_BTD);
-  // The rest of every row but its last token, which predicts nothing. Rows are padded on the right: nothing may follow,
-  // what is fed fails.
+  // The rest of every row but its last token, which predicts nothing. Rows are padded on the right: whatever is
+  // fed behind it fails.
   // -> before every token of the rest [B, width of the widest rest, D], meaningless behind a row's own end
   at::Tensor feed_rest(const std::vector<TrainingRow>& rows);
   // The same in parallel::'s form: K positions `iterations` times, the last time remembered. -> of the last time

@@ -35,9 +35,9 @@ struct TrainerOptions {
   int64_t micro_batches() const { return accumulate * parallel.world_size; }  // an update
 };
 
-// What a micro-batch contributes. Figures are averaged over the micro-batches of an update, one that does
-// not have it counting as 0, and written to metrics.jsonl; "step", "loss", "lr", "grad_norm", "tokens" and "ms" are the
-// trainer's own.
+// What a micro-batch contributes. Figures are averaged over the micro-batches of an update, one that lacks a figure
+// counting as 0, and written to metrics.jsonl; "step", "loss", "lr", "grad_norm", "tokens" and "ms" are the trainer's
+// own.
 struct MicroBatch {
   at::Tensor loss;  // scalar, from TrainingProblem::loss with gradient
   Figures figures;
