@@ -47,6 +47,7 @@ void write_reports(const CompareFlags& flags, const ComparedRows& compared, cons
   std::filesystem::create_directories(flags.out);
   write_file_atomic(flags.out / "compare.json", dump(to_json(comparison), 2) + "\n", "compare");
   write_file_atomic(flags.out / "compare.md", markdown_table(comparison), "compare");
+  write_file_atomic(flags.out / "compare.tex", latex_table(comparison), "compare");
   std::vector<std::pair<std::string, Run>> first_runs;
   for (const ComparedRow& row : compared.rows) first_runs.emplace_back(row.name, row.runs[0]);
   write_report_page(flags.out, comparison, first_runs);
@@ -81,6 +82,8 @@ int run_compare(const std::vector<std::string>& args) {
     std::cout << dump(to_json(comparison), 2) << "\n";
   } else if (flags.markdown) {
     std::cout << markdown_table(comparison);
+  } else if (flags.latex) {
+    std::cout << latex_table(comparison);
   } else {
     std::cout << terminal_table(comparison, output_width(), output_has_colour());
   }

@@ -73,7 +73,7 @@ void CompareFlags::add(Options& options) {
   options.add("sweep-latents", "LIST", &sweep_text,
               "also the models that have a number of thoughts with each of these, as 0,1,2,4: a table of its own");
   options.add("baseline", "NAME", &baseline, "row the others are tested against (default: the first of method cot)");
-  options.add("out", "DIR", &out, "folder to write: compare.html, compare.json, compare.md, plots and the run folders");
+  options.add("out", "DIR", &out, "folder to write: compare.html, .json, .md and .tex, plots and the run folders");
   options.add("latents", "N", &eval.common.latents,
               "thoughts before the answer, of the methods that have a number of them (default: each checkpoint's own)",
               0, kMostThoughts);
@@ -81,6 +81,7 @@ void CompareFlags::add(Options& options) {
               "times that models which think in depth run their shared blocks (default: each checkpoint's own)", 1);
   eval.add(options);
   options.flag("markdown", &markdown, "print Markdown");
+  options.flag("latex", &latex, "print a table for LaTeX");
 }
 
 void CompareFlags::check(Options& options) {
@@ -128,7 +129,8 @@ void CompareFlags::check(Options& options) {
   } else if (!controls) {
     options.reject_useless({"intervention-seed"}, "--interventions");
   }
-  if (markdown && eval.common.json) options.reject("expected either '--json' or '--markdown'");
+  if (markdown + latex + eval.common.json > 1)
+    options.reject("expected at most one of '--json', '--markdown' and '--latex'");
 }
 
 void CompareFlags::check_baseline(const Options& options, const std::vector<std::string>& names) const {

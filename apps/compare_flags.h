@@ -29,7 +29,7 @@ struct CompareFlags {
   std::optional<HaltRule> halt;
   std::vector<int64_t> sweep;
   int64_t seeds = 0;  // 0 = not given
-  bool no_controls = false, markdown = false;
+  bool no_controls = false, markdown = false, latex = false;
   std::filesystem::path out;
   OrderedJson command;
 

@@ -15,6 +15,7 @@
 #include "eval/task.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -47,8 +48,8 @@ uint64_t parse_seed(const std::string& text) {
 
 Repl::Repl(const ReplSettings& given)
     : settings(given),
-      words(thinker(open_model(given.words), "latent", -1)),
-      thoughts(thinker(open_model(given.thoughts), "latent", given.latents)) {
+      words(thinker(open(given.words), "latent", -1)),
+      thoughts(thinker(open(given.thoughts), "latent", given.latents)) {
   require(settings.recurrences == 0 || thinks_in_depth(), kRepl,
           "expected a model with recurrent depth beside --recurrences but neither has it");
 }
@@ -109,7 +110,7 @@ const LoadedModel& Repl::loaded(const std::filesystem::path& directory) {
   }
   const auto found = cache_.find(directory);
   if (found != cache_.end()) return found->second;
-  return cache_.emplace(directory, open_model(directory)).first->second;
+  return cache_.emplace(directory, open(directory)).first->second;
 }
 
 void Repl::greet() const {
@@ -123,7 +124,8 @@ void Repl::greet() const {
 
 void Repl::greet_sides() const {
   for (const auto& [name, side] : {std::pair("words", &words), std::pair("thoughts", &thoughts)})
-    print({clip(pad(name, 10) + printable(side->loaded.directory.string()) + " (" + side->method + ")",
+    print({clip(pad(name, 10) + printable(side->loaded.directory.string()) + " (" + side->method + ")" +
+                    arithmetic_remark(arithmetic_json(*side->loaded.model)),
                 render_options().width)});
 }
 

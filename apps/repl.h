@@ -20,6 +20,7 @@ struct ReplSettings {
   uint64_t seed = 0;
   int64_t latents = -1;     // of the side of thoughts; -1 = the checkpoint's own
   int64_t recurrences = 0;  // 0 = the checkpoint's own; of the sides that think in depth, one of which must be there
+  LoadOptions load;         // of every model
   int64_t top = 8;          // tokens that /lens shows of a thought
   int64_t width = 0;        // columns; 0 = the terminal's
   std::string colour = "auto";  // on, off, auto: on a terminal
@@ -83,6 +84,7 @@ class Repl {
   // One side's answer; on a terminal its thoughts and words show as they are made.
   Reply answer(const std::string& title, const Thinker& thinker, const Question& asked, AskOptions options = {}) const;
   void show_replies() const;
+  LoadedModel open(const std::filesystem::path& directory) const { return open_model(directory, settings.load); }
   // A checkpoint that stays loaded for the next /compare.
   const LoadedModel& loaded(const std::filesystem::path& directory);
 

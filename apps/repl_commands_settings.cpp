@@ -4,6 +4,7 @@
 #include "apps/thought_readout.h"
 #include "lib/core/error.h"
 #include "lib/core/nearest.h"
+#include "lib/model/arithmetic.h"
 
 namespace tacit {
 namespace {
@@ -26,7 +27,8 @@ void set_method(Repl& repl, const Arguments& args) {
 }
 
 void print_model(const Repl& repl, const std::string& name, const Thinker& side) {
-  repl.print(fold_text(name + ": " + printable(side.loaded.directory.string()) + " (" + side.method + ")",
+  repl.print(fold_text(name + ": " + printable(side.loaded.directory.string()) + " (" + side.method + ")" +
+                           arithmetic_remark(arithmetic_json(*side.loaded.model)),
                        repl.render_options().width));
 }
 
@@ -38,7 +40,7 @@ void set_model(Repl& repl, const Arguments& args) {
   }
   require(args.size() == 2, "repl", "expected '/model words|thoughts DIR' but got no DIR");
   Thinker& chosen = repl.side(args[0], "/model words|thoughts DIR");
-  LoadedModel loaded = open_model(args[1]);
+  LoadedModel loaded = repl.open(args[1]);
   const int64_t latents = repl.latents_for(chosen, loaded, "latent");
   chosen = repl.thinker(std::move(loaded), "latent", latents);
   print_model(repl, args[0], chosen);

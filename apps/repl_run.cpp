@@ -57,7 +57,7 @@ int run_repl(const std::vector<std::string>& args) {
                   "/help lists the commands.\nFrom a pipe or a file the lines are commands and questions alike; one "
                   "that fails is told on stderr and makes the status 1.",
                   "tacit repl\nprintf '/new 7\\n/latents 2\\n/again\\n' | tacit repl --strict");
-  options.common(common, {"seed", "threads", "latents", "recurrences"});
+  options.common(common, {"seed", "threads", "latents", "recurrences", "device", "dtype", "weights"});
   options.add("words", "DIR", &settings.words, "checkpoint that thinks in words (default: cot of the embedded models)");
   options.add("thoughts", "DIR", &settings.thoughts,
               "checkpoint that thinks in thoughts (default: frontier of the embedded models)");
@@ -69,6 +69,7 @@ int run_repl(const std::vector<std::string>& args) {
   settings.seed = common.seed;
   settings.latents = common.latents;
   settings.recurrences = common.recurrences;
+  settings.load = load_options(common);
   try {
     settings.models = models_folder(settings.models, "repl");
   } catch (const Error&) {

@@ -82,7 +82,7 @@ Thinker side_from(const Repl& repl, const Thinker& now, const JsonReader& in, in
   in.only({"model", "method", "options"});
   const fs::path folder = in.string("model");
   const bool same = fs::absolute(now.loaded.directory).lexically_normal() == folder;
-  LoadedModel loaded = same ? now.loaded : open_model(folder);
+  LoadedModel loaded = same ? now.loaded : repl.open(folder);
   const std::string name = in.string("method");
   const bool counts = method(name, loaded.settings).counts_thoughts;
   return repl.thinker(std::move(loaded), name, counts ? latents : -1, in.object("options").json());

@@ -9,7 +9,7 @@
 
 namespace tacit {
 
-// Beside compare.json and compare.md: compare.html, and plots/ with the data of each plot (.tsv) and a script for
+// Beside compare.json, compare.md and compare.tex: compare.html, and plots/ with the data of each plot (.tsv) and a script for
 // gnuplot (.gp). Where gnuplot is installed it draws them (.svg); where it is not, a line on stderr says so. Plots that
 // an earlier report left there are removed.
 void write_report_page(const std::filesystem::path& folder, const Comparison& comparison,

@@ -294,6 +294,29 @@ TEST_CASE("/compare says where none of the embedded models is for the questions 
   CHECK(holds(done.err, "/models was trained for questions like these (task 'pointer')"));
 }
 
+TEST_CASE("--dtype and --weights hold for every model that the conversation opens, and stand beside its name") {
+  const std::string question = std::string(kQuestion) + "\n",
+                    other = "/model thoughts " + (models() / "coconut").string();
+  const auto trace = [&](const std::vector<std::string>& more) {
+    const Finished done = script(other + "\n" + question + "/trace\n", more);
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return done.out.substr(done.out.rfind("cosine  entropy"));
+  };
+  CHECK(trace({}) == trace({"--dtype", "fp32"}));
+  CHECK(trace({}) != trace({"--dtype", "bf16"}));
+  CHECK(trace({}) != trace({"--weights", "int8"}));
+  const Finished named = script("/model\n" + other + "\n", {"--dtype", "bf16", "--weights", "int8"});
+  CHECK(named.code == 0);
+  CHECK(holds(named.out, "frontier (frontier), bf16, weights in int8\n"));
+  CHECK(holds(named.out, "cot (cot), bf16, weights in int8\n"));
+  CHECK(holds(named.out, "coconut (coconut), bf16, weights in int8\n"));
+  CHECK(holds(script("/model\n").out, "frontier (frontier)\n"));
+  const Finished half = script("", {"--dtype", "fp16", "--weights", "int8"});
+  CHECK(half.code == 2);
+  CHECK(holds(half.err, "expected '--dtype fp32' or 'bf16' beside '--weights int8' on cpu but got 'fp16'"));
+}
+
 TEST_CASE("models that are not there end the program with one line") {
   for (const std::vector<std::string>& args :
        std::vector<std::vector<std::string>>{{"repl", "--models", "/nowhere/at/all"},

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "eval/report_columns.h"
+#include "eval/report_findings.h"
 #include "tests/eval/compare_support.h"
 
 namespace tacit {
@@ -111,6 +113,34 @@ Not shown to beat a rule that never looks for the answer (“first candidate”,
 
 Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
 )");
+}
+
+TEST_CASE("LaTeX table: rows as they are, rules as rows, everything else as comments") {
+  Comparison c = small_comparison();
+  c.rows[0].name = R"([50%] a_b & \{c}~^$#|<x> --y "")";
+  c.notes = {"two\nlines"};
+  c.provenance = {{"command", {"tacit", "compare", "100%"}}};
+  CHECK(latex_table(c) == R"(% reach, 16 problems
+% needs \usepackage{booktabs}
+\begin{tabular}{llrrrrrr}
+\toprule
+{}model & method & accuracy \% & 95 \% CI & p vs cot & p Holm & steps & ms/problem \\
+\midrule
+{}[50\%] a\_b \& \textbackslash{}\{c\}\textasciitilde{}\textasciicircum{}\$\#\textbar{}$<$x$>$ -{}-y "" & frontier & 93.8 & 81.2--100.0 & .0078 & .016 & 6.0 & 12.5 \\
+{}cot & cot & 43.8 & 18.8--68.8 & -- & -- & 6.0 & 12.5 \\
+{}direct & direct & 50.0 & 25.0--75.0 & 1.000 & 1.000 & 6.0 & 12.5 \\
+\midrule
+{}\textit{lower in-degree} & & 50.0 & & & & & \\
+{}\textit{first candidate} & & 62.5 & & & & & \\
+\bottomrule
+\end{tabular}
+% two lines
+)" + [&] {
+    std::string rest;
+    for (const std::string& finding : negative_findings(c)) rest += "% " + finding + "\n";
+    for (const std::string& line : provenance_lines(c)) rest += "% " + line + "\n";
+    return rest;
+  }());
 }
 
 TEST_CASE("what rows were measured under and differ in is noted in every form of the report") {

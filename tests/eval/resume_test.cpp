@@ -82,6 +82,7 @@ TEST_CASE("a finished folder is returned as it is, without solving anything") {
   const std::string samples = read_file(options.out / "samples.jsonl", "test");
   CHECK(first.metrics.ms_median > 0);
 
+  const LineAppender lock(options.out / "samples.jsonl", "test");  // reading needs none
   const Run again = evaluate(model, options, [](const Progress&) { return false; });
   CHECK(read_file(options.out / "metrics.json", "test") == metrics);
   CHECK(read_file(options.out / "samples.jsonl", "test") == samples);

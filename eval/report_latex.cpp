@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
+#include "eval/plot/markup.h"
+#include "eval/report_columns.h"
+#include "eval/report_findings.h"
+
+namespace tacit {
+namespace {
+
+constexpr int kLeastImportance = 5;  // of columns: a page is narrow
+
+// What TeX reads for more than itself, two signs that a font would join and a number's own sign among it.
+std::string tex_text(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i], next = i + 1 < text.size() ? text[i + 1] : ' ', before = i > 0 ? text[i - 1] : ' ';
+    if (text.compare(i, kNotMeasured.size(), kNotMeasured) == 0) {
+      out += "--";
+      i += kNotMeasured.size() - 1;
+    } else if (std::string_view("{}#$%&_").find(c) != std::string_view::npos) {
+      out += std::string("\\") + c;
+    } else if (c == '\\') {
+      out += "\\textbackslash{}";
+    } else if (c == '~') {
+      out += "\\textasciitilde{}";
+    } else if (c == '^') {
+      out += "\\textasciicircum{}";
+    } else if (c == '|') {
+      out += "\\textbar{}";
+    } else if (c == '<' || c == '>') {
+      out += std::string("$") + c + "$";
+    } else if (c == '-' && (before == ' ' || before == '[') && std::isdigit(static_cast<unsigned char>(next)) != 0) {
+      out += "$-$";
+    } else if ((c == '-' || c == '`' || c == '\'' || c == ',') && next == c) {
+      out += std::string(1, c) + "{}";
+    } else {
+      out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string row_of(const std::vector<std::string>& cells) {
+  std::string out = "{}";  // or the line break before would take a "[" or "*" for its own
+  for (size_t c = 0; c < cells.size(); ++c) {
+    if (c > 0) out += cells[c].empty() ? " &" : " & ";
+    out += cells[c];
+  }
+  return out + " \\\\\n";
+}
+
+std::string comment(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return "% " + text + "\n";
+}
+
+}  // namespace
+
+std::string latex_table(const Comparison& comparison) {
+  std::vector<ReportColumn> columns = report_columns(comparison);
+  std::erase_if(columns, [](const ReportColumn& c) { return c.importance < kLeastImportance; });
+  std::string out = comment(report_title(comparison)) + comment("needs \\usepackage{booktabs}") + "\\begin{tabular}{";
+  std::vector<std::string> heads;
+  for (const ReportColumn& column : columns) {
+    out += column.right ? "r" : "l";
+    heads.push_back(tex_text(column.head));
+  }
+  out += "}\n\\toprule\n" + row_of(heads) + "\\midrule\n";
+  for (size_t r = 0; r < comparison.rows.size(); ++r) {
+    std::vector<std::string> cells;
+    for (const ReportColumn& column : columns) cells.push_back(tex_text(column.cells[r]));
+    out += row_of(cells);
+  }
+  if (!comparison.heuristics.empty()) out += "\\midrule\n";
+  for (const Heuristic& rule : comparison.heuristics) {
+    std::vector<std::string> cells(columns.size());
+    cells[0] = "\\textit{" + tex_text(rule.name) + "}";
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (columns[c].head == "accuracy %") cells[c] = tex_text(percent_text(rule.accuracy));
+    }
+    out += row_of(cells);
+  }
+  out += "\\bottomrule\n\\end{tabular}\n";
+  for (const std::string& note : comparison.notes) out += comment(note);
+  for (const std::string& finding : negative_findings(comparison)) out += comment(finding);
+  for (const std::string& line : provenance_lines(comparison)) out += comment(line);
+  return out;
+}
+
+}  // namespace tacit
