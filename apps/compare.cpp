@@ -74,6 +74,9 @@ int run_compare(const std::vector<std::string>& args) {
     return kDone;
   }
   Comparison comparison = compare(compared.rows, choose_baseline(flags, compared), compared.clean);
+  if (comparison.baseline.empty() && comparison.rows.size() > 1)
+    comparison.notes.push_back(
+        "nothing is tested against another row: none is of method cot, and '--baseline' names none");
   comparison.notes.insert(comparison.notes.end(), compared.notes.begin(), compared.notes.end());
   if (flags.no_controls) comparison.notes.push_back("the controls were left out ('--no-controls')");
   set_commands(flags, compared, comparison.provenance);

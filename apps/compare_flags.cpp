@@ -56,7 +56,7 @@ void CompareFlags::add(Options& options) {
   options.add("model", "DIR", &model_texts,
               "a checkpoint; repeat for each. NAME=DIR,DIR: one row of several, as of several training seeds");
   options.add("method", "NAME", &methods, "method of all models, or repeated of each in turn (default: their own)");
-  options.common(eval.common, {"option"});
+  options.common(eval.common, {"option", "words"});
   options.add("halt", "RULE", &halt_text,
               "when models that think stop, as for 'tacit eval'; those that think in words are left alone");
   options.add(
@@ -95,6 +95,7 @@ void CompareFlags::check(Options& options) {
                           "recurrences",   "task",
                           "data",          "count",
                           "limit",         "repeats",
+                          "limit-seed",    "too-long",
                           "shuffle",       "latency-problems",
                           "device",        "dtype",
                           "seed",          "batch",
@@ -103,7 +104,9 @@ void CompareFlags::check(Options& options) {
                           "scorer",        "shots",
                           "shots-data",    "prompt",
                           "chat",          "max-answer-tokens",
-                          "weights"},
+                          "weights",       "max-words",
+                          "think-marker",  "answer-marker",
+                          "end-marker"},
                          "runs");
     ReachFlags::reject_generator(options, "runs");
   }

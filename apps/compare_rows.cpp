@@ -22,7 +22,8 @@ namespace {
 struct RowModels {
   std::string name;
   std::vector<LoadedModel> checkpoints;
-  bool counted = false, thinks = false, halts = false;  // has a number of thoughts; takes any; takes a halting rule
+  // Has a number of thoughts; takes any; takes a halting rule; thinks in words.
+  bool counted = false, thinks = false, halts = false, in_words = false;
   int64_t most_thoughts = 0;
 
   const LoadedModel& first() const { return checkpoints.front(); }
@@ -72,11 +73,11 @@ Json options_of(const Method& how, const Json& given) {
 
 std::vector<RowModels> load_models(const CompareFlags& flags) {
   const std::vector<std::string> names = row_names(flags);
-  const LoadOptions load = load_options(flags.eval.common);
   std::vector<RowModels> out;
   for (size_t i = 0; i < names.size(); ++i) {
     RowModels row{.name = names[i], .checkpoints = {}};
-    for (const auto& folder : flags.models[i].folders) row.checkpoints.push_back(open_model(folder, load));
+    for (const auto& folder : flags.models[i].folders)
+      row.checkpoints.push_back(open_checkpoint(folder, flags.eval.common));
     const LoadedModel& model = row.first();
     const Method& how = method(flags.method_of(i), model.settings);
     row.counted = how.counts_thoughts;
@@ -84,6 +85,7 @@ std::vector<RowModels> load_models(const CompareFlags& flags) {
     const Procedure procedure = bind_method(model, how.name, latents, options_of(how, parsed_options(flags)));
     row.most_thoughts = procedure.max_thoughts();
     row.thinks = row.most_thoughts > 0;
+    row.in_words = procedure.in_words;
     row.halts = row.thinks && !procedure.in_words && !procedure.parallel;
     out.push_back(std::move(row));
   }
@@ -158,6 +160,8 @@ void check_models(const Options& options, const CompareFlags& flags, const std::
     options.reject("expected a method with a number of thoughts beside --sweep-latents but none of these has one");
   if (flags.interventions_text && !thinks)
     options.reject("expected a model that takes thoughts beside '--interventions' but none of these does");
+  if (flags.eval.common.max_words >= 0 && !any([](const RowModels& m) { return m.in_words; }))
+    options.reject("expected a model that thinks in words beside '--max-words' but got none");
   if (flags.halt && !halts)
     options.reject(
         "expected a model that takes one thought after the other and no words beside '--halt' but none does");

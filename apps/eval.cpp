@@ -22,7 +22,7 @@ int run_eval(const std::vector<std::string>& args) {
                   "One model, one method, one task: accuracy, steps and time. With --out also a run folder, resumed "
                   "where it was interrupted.",
                   "tacit eval --model models/frontier --task reach --count 100 --seed 1 --out runs/frontier-seed-1");
-  options.common(flags.common, {"model", "method", "option", "latents", "recurrences"});
+  options.common(flags.common, {"model", "method", "option", "latents", "recurrences", "words"});
   options.add("intervene", "KIND", &intervene,
               "replace the thoughts: zero, mean, noise, swap, permute, truncate:K, freeze:K or perturb:SIZE");
   options.add(
@@ -34,7 +34,7 @@ int run_eval(const std::vector<std::string>& args) {
   if (!options.parse(args)) return kDone;
   options.require_option("model");
   const CommonOptions& common = flags.common;
-  const LoadOptions load = load_options(common);
+  load_options(common);  // refuses before anything is read
   check_method(options, common.method);
   std::optional<Intervention> intervention;
   std::optional<HaltRule> rule;
@@ -46,7 +46,7 @@ int run_eval(const std::vector<std::string>& args) {
   use_threads(common.threads);
   keep_freed_memory();
 
-  const LoadedModel model = open_model(common.model, load);
+  const LoadedModel model = open_checkpoint(common.model, common);
   check_model_options(options, common, model);
   RunOptions run = flags.run_options(options, model.settings);
   check_problem_options(options, model, run.task_options, run.task);

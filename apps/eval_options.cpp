@@ -45,6 +45,10 @@ void EvalFlags::add(Options& options) {
               "in place of the task's; may repeat: the first says what is correct (docs/scoring.md)");
   options.add("count", "N", &count, "problems to generate (default 300)", 1);
   options.add("limit", "N", &limit, "only the first N problems (default 0 = all)", 0);
+  options.add("limit-seed", "N", &limit_seed, "draw the problems of --limit by this seed instead of taking the first");
+  options.choice(
+      "too-long", {"error", "wrong"}, &too_long,
+      "problems that need more positions than the model has: refuse them, or count them as wrong (default error)");
   options.add("repeats", "N", &repeats, "samples a problem, where something is drawn (default 1)", 1, 1 << 30);
   options.add("shuffle", "SEED", &shuffle, "solve in another order; results differ by rounding at most");
   options.add("latency-problems", "N", &latency_problems,
@@ -74,6 +78,8 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
   out.batch = common.batch;
   out.shuffle = shuffle;
   out.limit = limit;
+  out.limit_seed = limit_seed;
+  out.too_long = too_long == "wrong" ? TooLong::wrong : TooLong::refuse;
   out.repeats = repeats;
   out.latency_problems = latency_problems;
   if (decode) out.strategy = decode_option(*decode);
@@ -84,6 +90,7 @@ RunOptions EvalFlags::run_options(const Options& options, const MethodSettings& 
 void EvalFlags::check(const Options& options) const {
   if (decode) decode_option(*decode);
   if (!decode) options.reject_useless({"sample-seed"}, "--decode");
+  if (limit == 0) options.reject_useless({"limit-seed"}, "--limit");
   if (!task.empty()) check_task(options, task);
   prompt.check(options);
   check_scorers(options, scorers);
@@ -107,6 +114,9 @@ void check_model_options(const Options& options, const CommonOptions& common, co
   if (common.recurrences > 0 && !model.model->config().depth.recurrent) {
     options.reject("expected no '--recurrences' for a model without recurrent depth but got " +
                    std::to_string(common.recurrences));
+  }
+  if (common.max_words >= 0 && !bind_method(model, how.name).in_words) {
+    options.reject("expected a method that thinks in words beside '--max-words' but got '" + how.name + "'");
   }
   const Json given = parse_method_options(common.method_options);
   std::vector<std::string> known;

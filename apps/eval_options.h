@@ -31,6 +31,8 @@ struct EvalFlags {
   std::filesystem::path data;
   std::vector<std::string> scorers;
   int64_t count = 300, limit = 0, repeats = 1, latency_problems = 50;
+  std::optional<uint64_t> limit_seed;
+  std::string too_long = "error";
   PromptFlags prompt;
   std::optional<uint64_t> shuffle;
   uint64_t intervention_seed = 0, sample_seed = 0;

@@ -165,6 +165,14 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
     } else if (name == "recurrences") {
       add("recurrences", "N", &common.recurrences,
           "times that a model which thinks in depth runs its shared blocks (default: the checkpoint's own)", 1);
+    } else if (name == "words") {
+      add("max-words", "N", &common.max_words,
+          "tokens of a written chain at most (default: the checkpoint's own, or 64)", 0, kMostThoughts);
+      add("think-marker", "TOKEN", &common.think_marker, "opens a written chain (default: the checkpoint's own)");
+      add("answer-marker", "TOKEN", &common.answer_marker,
+          "ends a written chain and asks for the answer (default: the checkpoint's own)");
+      add("end-marker", "TOKEN", &common.end_marker,
+          "ends the answer (default: the checkpoint's own, else its eos_token_id)");
     } else if (name == "device") {
       add("device", "NAME", &common.device, "cpu, cuda or cuda:N (default cpu)");
     } else if (name == "dtype") {

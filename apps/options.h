@@ -34,6 +34,9 @@ struct CommonOptions {
   std::string device = "cpu";
   std::string dtype = "fp32";
   std::string weights = "dtype";  // or int8
+  // Of MethodSettings, in place of the checkpoint's own where given.
+  std::optional<std::string> think_marker, answer_marker, end_marker;
+  int64_t max_words = -1;
   uint64_t seed = 0;
   int64_t batch = 32;
   int64_t threads = 0;  // 0 = as many as there are cores
@@ -53,8 +56,8 @@ class Options {
   // the folder that holds models/.
   Options(std::string command, std::string description, std::string example);
 
-  // Any of model, method, option, latents, recurrences, device, dtype, weights, seed, batch, threads, json and config
-  // (the JSON file).
+  // Any of model, method, option, latents, recurrences, words (--max-words and markers), device, dtype, weights, seed,
+  // batch, threads, json and config (the JSON file).
   void common(CommonOptions& common, std::initializer_list<std::string_view> names);
 
   // An option with a value; `value` names it in --help. Numbers below `low` or above `high` are refused.

@@ -170,8 +170,8 @@ int run_run(const std::vector<std::string>& args) {
   options.add("sample-seed", "N", &sample_seed, "of what --decode draws (default 0)");
   options.add("verbalise", "HOW", &verbalise, kVerbaliseHelp);
   options.add("bank", "FILE", &bank, "solved problems for '--verbalise nearest'; generated without it");
-  options.common(common, {"method", "option", "latents", "recurrences", "device", "dtype", "weights", "seed", "threads",
-                          "json", "config"});
+  options.common(common, {"method", "option", "latents", "recurrences", "words", "device", "dtype", "weights", "seed",
+                          "threads", "json", "config"});
   flags.add_text(options);
   flags.add_generator(options);
   if (!options.parse(args)) return kDone;
@@ -195,7 +195,7 @@ int run_run(const std::vector<std::string>& args) {
   if (!verbalise) options.reject_useless({"bank"}, "--verbalise");
   use_threads(common.threads);
 
-  LoadedModel model = open_model(common.model, load_options(common));
+  LoadedModel model = open_checkpoint(common.model, common);
   check_model_options(options, common, model);
   Thinker thinker = make_thinker(std::move(model), common.method, common.latents, common.recurrences,
                                  parse_method_options(common.method_options));

@@ -34,6 +34,22 @@ LoadOptions load_options(const CommonOptions& common) {
   return out;
 }
 
+LoadedModel open_checkpoint(const std::filesystem::path& directory, const CommonOptions& common) {
+  LoadedModel out = open_model(directory, load_options(common));
+  if (common.max_words >= 0) out.settings.max_words = common.max_words;
+  Markers& markers = out.settings.markers;
+  for (const auto& [given, marker] : {std::pair{&common.think_marker, &markers.think},
+                                      {&common.answer_marker, &markers.answer},
+                                      {&common.end_marker, &markers.end}}) {
+    if (!*given) continue;
+    require_tokenizer(out);
+    *marker = **given;
+    if (!marker->empty()) out.tokenizer->require_id(*marker, "open_model");
+  }
+  if (!markers.end.empty()) out.settings.end_tokens.clear();
+  return out;
+}
+
 at::Device use_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   int64_t index = 0;

@@ -3,10 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "apps/options.h"
+#include "eval/open_model.h"
 #include "lib/model/checkpoint.h"
 
 namespace tacit {
@@ -17,6 +19,8 @@ at::ScalarType parse_dtype(const std::string& name);  // fp32, bf16, fp16
 // LibTorch's attention leaves out cuDNN.
 at::Device use_device(const std::string& name);
 LoadOptions load_options(const CommonOptions& common);  // dtype, weights and device, by these
+// A checkpoint with what `common` says of written chains in place of its own. Fails where it has no such token.
+LoadedModel open_checkpoint(const std::filesystem::path& directory, const CommonOptions& common);
 
 // Sets the number of threads of the process; 0 leaves it.
 void use_threads(int64_t threads);

@@ -40,7 +40,7 @@ double score_of(double log_prob, int64_t length, double penalty) {
 }  // namespace
 
 std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, int64_t max_tokens,
-                              std::optional<int64_t> stop_token, WorkDone* work, const AnswerComplete& complete) {
+                              const StopTokens& stop_tokens, WorkDone* work, const AnswerComplete& complete) {
   require(start.rows() == 1, "beam_search", "expected a session of one row but got ", start.rows());
   require(!start.reads_at_once(), "beam_search", "expected a session that reads from left to right");
   require(options.width >= 1 && max_tokens >= 0 && std::isfinite(options.length_penalty), "beam_search",
@@ -57,7 +57,7 @@ std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, 
     const auto candidates = likeliest(logits_BV, running, 2 * width);
     for (int64_t i = 0; i < std::ssize(candidates); ++i) {
       const auto& [parent, token, log_prob] = candidates[i];
-      Beam beam{running[parent].tokens, stop_token && token == *stop_token, log_prob,
+      Beam beam{running[parent].tokens, stop_tokens.contains(token), log_prob,
                 score_of(log_prob, length, options.length_penalty)};
       if (!beam.stopped) beam.tokens.push_back(token);
       if (beam.stopped || length == max_tokens || (complete && complete(beam.tokens))) {

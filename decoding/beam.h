@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "decoding/decode.h"
@@ -29,7 +28,7 @@ struct Beam {
 // worst of them. Of equal continuations the earlier beam's, then the lower token. `work`, if given, gains what was run.
 // A beam that `complete` calls so may finish as by the stop token; its last token counts to its length.
 std::vector<Beam> beam_search(const Session& session, const BeamOptions& options, int64_t max_tokens,
-                              std::optional<int64_t> stop_token, WorkDone* work = nullptr,
+                              const StopTokens& stop_tokens, WorkDone* work = nullptr,
                               const AnswerComplete& complete = {});
 
 }  // namespace tacit

@@ -31,7 +31,7 @@ std::vector<Decoded> decode_contrast(Session& session, Session& other, const Con
         likeliest_tokens(contrast_scores(session.logits_BV(), other.logits_BV(), contrast), "contrast");
     TokenRows next(session.rows());
     for (int64_t b = 0; b < session.rows(); ++b) {
-      if (!done[b] && options.stop_token && ids[b] == *options.stop_token) out[b].stopped = true, done[b] = 1;
+      if (!done[b] && options.stop_tokens.contains(ids[b])) out[b].stopped = true, done[b] = 1;
       if (done[b]) continue;
       next[b] = {ids[b]};
       out[b].tokens.push_back(ids[b]);

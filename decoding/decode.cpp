@@ -33,7 +33,7 @@ std::vector<Decoded> decode(Session& session, const DecodeOptions& options) {
       if (done[b]) continue;
       const TokenChoice& choice = choices[b];
       if (options.keep_log_probs) out[b].log_probs.push_back(choice.log_prob);
-      if (options.stop_token && choice.token == *options.stop_token) out[b].stopped = true, done[b] = 1;
+      if (options.stop_tokens.contains(choice.token)) out[b].stopped = true, done[b] = 1;
       if (done[b]) continue;
       next[b] = {choice.token};
       out[b].tokens.push_back(choice.token);

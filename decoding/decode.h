@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "decoding/sampling.h"
 #include "latent/session.h"
+#include "latent/stop_tokens.h"
 
 namespace tacit {
 
@@ -15,8 +15,8 @@ namespace tacit {
 using AnswerComplete = std::function<bool(const std::vector<int64_t>& tokens)>;
 
 struct DecodeOptions {
-  int64_t max_tokens = 16;                 // upper bound on tokens a row; 0 decodes nothing
-  std::optional<int64_t> stop_token = {};  // ends a row; neither returned nor fed; empty = only max_tokens ends it
+  int64_t max_tokens = 16;      // upper bound on tokens a row; 0 decodes nothing
+  StopTokens stop_tokens = {};  // end a row; neither returned nor fed; empty = only max_tokens ends it
   SamplingOptions sampling = {.temperature = 0};  // temperature 0 = greedy
   uint64_t seed = 0;                              // of what is drawn (answer_rng)
   bool keep_log_probs = false;
@@ -25,7 +25,7 @@ struct DecodeOptions {
 
 struct Decoded {
   std::vector<int64_t> tokens;
-  bool stopped = false;  // by the stop token
+  bool stopped = false;  // by a stop token
   // With keep_log_probs: of each token, then of the stop token that ended the row, the model's own (TokenChoice).
   std::vector<double> log_probs;
 };

@@ -61,7 +61,7 @@ std::vector<FaithfulnessRow> faithfulness(const std::shared_ptr<const Transforme
       session.prefill({rows[i]});
       session.feed_vectors(inputs_VD.unsqueeze(0));
       session.feed(procedure.answer_marker);
-      return decode(session, {.max_tokens = answer, .stop_token = procedure.stop_token})[0].tokens == row.answer;
+      return decode(session, {.max_tokens = answer, .stop_tokens = procedure.stop_tokens})[0].tokens == row.answer;
     };
     row.unchanged = stays(traces[i]);
     row.verbalised = stays(inputs_of(*model, row.said, counts[i], options.as_words));

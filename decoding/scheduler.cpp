@@ -239,7 +239,7 @@ class Scheduler {
     for (size_t i = 0; i < which.size(); ++i) {
       Row& row = rows_[which[i]];
       Decoded& answer = row.solution.answers[0];
-      answer.stopped = procedure_.stop_token && ids[i] == *procedure_.stop_token;
+      answer.stopped = procedure_.stop_tokens.contains(ids[i]);
       if (!answer.stopped) answer.tokens.push_back(ids[i]);
       // The last token needs no step: nothing follows it.
       const auto& complete = options_.solve.complete;

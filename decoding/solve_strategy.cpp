@@ -74,7 +74,7 @@ class OneProblem {
     think();
     feed_marker(session_);
     const std::vector<Beam> found =
-        beam_search(session_, options_.strategy.beam, most_tokens(), procedure_.stop_token, &work_, options_.complete);
+        beam_search(session_, options_.strategy.beam, most_tokens(), procedure_.stop_tokens, &work_, options_.complete);
     out_.answers = {{found[0].tokens, found[0].stopped, {}}};
   }
 
@@ -89,7 +89,7 @@ class OneProblem {
     feed_marker(other);
     out_.answers = decode_contrast(
         session_, other, options_.strategy.contrast,
-        {.max_tokens = most_tokens(), .stop_token = procedure_.stop_token, .complete = options_.complete});
+        {.max_tokens = most_tokens(), .stop_tokens = procedure_.stop_tokens, .complete = options_.complete});
     const int64_t tokens = std::ssize(out_.answers[0].tokens), read = tokens + out_.answers[0].stopped;
     const int64_t marker = std::ssize(procedure_.answer_marker);
     for (const int64_t steps : {out_.thoughts.steps[0], before.steps[0]})
@@ -195,7 +195,7 @@ Procedure drawing(const Procedure& procedure, const SolveOptions& options) {
 
 DecodeOptions decode_options(const Procedure& procedure, const SolveOptions& options) {
   return {.max_tokens = answer_tokens(procedure, options),
-          .stop_token = procedure.stop_token,
+          .stop_tokens = procedure.stop_tokens,
           .sampling = options.strategy.sampling,
           .seed = options.seed,
           .complete = options.complete};

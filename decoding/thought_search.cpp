@@ -194,7 +194,7 @@ class Search {
         Decoded& answer = *branches[b]->answer;
         answer.log_probs.push_back(choices[b].log_prob);
         ++work_.readings;
-        answer.stopped = procedure_.stop_token && choices[b].token == *procedure_.stop_token;
+        answer.stopped = procedure_.stop_tokens.contains(choices[b].token);
         if (!answer.stopped) answer.tokens.push_back(choices[b].token), ++work_.tokens;
         open[b] = !answer.stopped && !(complete_ && complete_(answer.tokens));
       }

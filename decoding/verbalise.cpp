@@ -86,14 +86,14 @@ Verbaliser nearest(std::shared_ptr<const Tokenizer> tokenizer, StepBank bank) {
 }
 
 Verbaliser decoder(std::shared_ptr<const Transformer> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                   int64_t max_tokens, std::optional<int64_t> stop_token) {
+                   int64_t max_tokens, StopTokens stop_tokens) {
   const auto say = [=](const at::Tensor& thoughts_KD) {
     require_thoughts(thoughts_KD, decoder->config().hidden_size);
     std::vector<Verbalised> out;
     for (int64_t k = 0; k < thoughts_KD.size(0); ++k) {
       const Decoded words =
           decode_thought(decoder, thoughts_KD.narrow(0, k, 1),
-                         {.max_tokens = max_tokens, .stop_token = stop_token, .keep_log_probs = true});
+                         {.max_tokens = max_tokens, .stop_tokens = stop_tokens, .keep_log_probs = true});
       out.push_back({tokenizer->decode(words.tokens), words.tokens, {}, likelihood(words.log_probs, Likelihood::mean)});
     }
     return out;

@@ -57,7 +57,7 @@ Verbaliser nearest(std::shared_ptr<const Tokenizer> tokenizer, StepBank bank);
 // SIM-CoT's decoder (latent/thought_decoder.h, decoding/thought_text.h), greedy, for thoughts of one vector. No
 // vector. Score: mean log-probability.
 Verbaliser decoder(std::shared_ptr<const Transformer> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                   int64_t max_tokens = 32, std::optional<int64_t> stop_token = {});
+                   int64_t max_tokens = 32, StopTokens stop_tokens = {});
 
 }  // namespace verbaliser
 }  // namespace tacit

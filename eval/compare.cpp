@@ -164,6 +164,34 @@ std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
   return notes;
 }
 
+// Ways to think that need no training: writing, for a checkpoint that names no method, and what is made of writing.
+bool untrained(const std::string& method, const std::string& own) {
+  return method == "soft-thinking" || method == "swi" || (own.empty() && (method == "direct" || method == "cot"));
+}
+
+// Rows that think in a way for which nothing was trained, which is no result about that way.
+std::string note_on_training(const std::vector<std::pair<std::string, OrderedJson>>& records) {
+  std::string rows;
+  for (const auto& [name, record] : records) {
+    const OrderedJson asked = field(record, "method"), settings = field(record, "settings");
+    const OrderedJson own = settings.is_object() ? settings.value("method", OrderedJson()) : OrderedJson();
+    if (!asked.is_string() || !own.is_string() || asked == own ||
+        untrained(asked.get<std::string>(), own.get<std::string>()))
+      continue;
+    rows += (rows.empty() ? "" : ", ") + name + " (" + asked.get<std::string>() + "; the checkpoint " +
+            (own == "" ? "names no method" : "was trained for " + own.get<std::string>()) + ")";
+  }
+  return rows.empty() ? "" : "asked to think as the checkpoint was not trained to: " + rows;
+}
+
+// Files are often sorted, by answer or by source.
+std::string note_on_limit(const OrderedJson& record) {
+  const OrderedJson of = field(record, "limit_of");
+  if (of.is_null() || !field(record, "limit_seed").is_null() || field(record, "data").is_null()) return "";
+  return "the first " + field(record, "limit").dump() + " of " + of.dump() +
+         " problems in the file's order, which need not be like the others ('--limit-seed' draws some)";
+}
+
 size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
   return static_cast<size_t>(std::ranges::find(rows, name, &ComparedRow::name) - rows.begin());
 }
@@ -249,6 +277,8 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
   out.notes = notes_on_rescoring(rows);
   for (std::string& note : find_notes(records)) out.notes.push_back(std::move(note));
   for (std::string& note : find_mixed_rows(rows)) out.notes.push_back(std::move(note));
+  if (std::string note = note_on_training(records); !note.empty()) out.notes.push_back(std::move(note));
+  if (std::string note = note_on_limit(records[0].second); !note.empty()) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_runs(rows, samples)) out.notes.push_back(std::move(note));
   out.provenance = merge_records(records);

@@ -186,14 +186,17 @@ int64_t Evaluation::problems_to_time() const {
 // With the longest question, so that no timed one meets a shape for which memory is still to be found.
 void Evaluation::warm_up() const {
   const int64_t count = problems_to_time();
-  int64_t longest = 0;
-  for (int64_t i = 1; i < count; ++i) {
-    if (first().prompt_tokens(i) > first().prompt_tokens(longest)) longest = i;
+  int64_t longest = -1;
+  for (int64_t i = 0; i < count; ++i) {
+    if (first().too_long(i)) continue;
+    if (longest < 0 || first().prompt_tokens(i) > first().prompt_tokens(longest)) longest = i;
   }
-  if (count > 0) first().time(longest);
+  if (longest >= 0) first().time(longest);
 }
 
-void Evaluation::time(int64_t i) { times_.push_back(first().time(i)); }
+void Evaluation::time(int64_t i) {
+  if (!first().too_long(i)) times_.push_back(first().time(i));
+}
 
 Run Evaluation::finish() {
   if (finished_) return *finished_;

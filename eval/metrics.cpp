@@ -56,7 +56,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   require(!samples.empty(), "score_samples", "expected at least one sample");
   Metrics m = std::move(known);
   m.examples = std::ssize(samples);
-  m.correct = m.not_extracted = m.cut_off = 0;
+  m.correct = m.not_extracted = m.cut_off = m.answers_cut_off = m.too_long = 0;
   std::vector<double> right;
   std::map<int64_t, std::vector<size_t>> by_depth;  // places of the samples
   double ms = 0, recurrences = 0, flops = 0, memory = 0;
@@ -72,6 +72,8 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
     flops += static_cast<double>(s.flops);
     memory += static_cast<double>(s.memory_bytes);
     m.cut_off += s.cut_off;
+    m.answers_cut_off += s.answer_cut_off;
+    m.too_long += s.too_long;
     ms += s.ms_prefill + s.ms_think + s.ms_answer;
     if (s.depth) by_depth[*s.depth].push_back(i);
   }
@@ -120,6 +122,8 @@ OrderedJson to_json(const Metrics& m) {
                       {"mean_flops", m.mean_flops},
                       {"mean_memory_bytes", m.mean_memory_bytes},
                       {"cut_off", m.cut_off},
+                      {"answers_cut_off", m.answers_cut_off},
+                      {"too_long", m.too_long},
                       {"ms_median", ms(m.ms_median)},
                       {"ms_p95", ms(m.ms_p95)},
                       {"ms_prefill", ms(m.ms_prefill)},
@@ -179,6 +183,8 @@ Metrics metrics_from_json(const Json& json, const std::string& operation, const 
   m.mean_memory_bytes = in.number("mean_memory_bytes", 0);
   m.mean_recurrences = in.number("mean_recurrences", 0);
   m.cut_off = in.integer("cut_off", 0);
+  m.answers_cut_off = in.integer("answers_cut_off", 0);
+  m.too_long = in.integer("too_long", 0);
   m.ms_median = in.number("ms_median", 0);
   m.ms_p95 = in.number("ms_p95", 0);
   m.ms_prefill = in.number("ms_prefill", 0);

@@ -37,6 +37,8 @@ struct Metrics {
   double mean_recurrences = 0;         // after which positions left; 0 = none leaves early
   std::vector<ScorerMetrics> scorers;  // those after the first
   int64_t cut_off = 0;                 // written chains that ran into the cap on words
+  int64_t answers_cut_off = 0;         // answers that ran into the cap on answer tokens
+  int64_t too_long = 0;                // problems that need more positions than the model has, counted as wrong
   // One problem at a time: median and 95th percentile of the whole solve, and medians by phase; 0 when not measured,
   // null as JSON.
   double ms_median = 0, ms_p95 = 0, ms_prefill = 0, ms_think = 0, ms_answer = 0;

@@ -20,12 +20,32 @@ void require_model_folder(const std::filesystem::path& directory, std::string_vi
           "expected a model's folder, with config.json and weights, but got the file ", directory.string());
 }
 
+// generation_config.json comes first, as in transformers' generate().
+static std::vector<int64_t> end_tokens_of(const std::filesystem::path& directory) {
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const std::filesystem::path file = directory / name;
+    if (!std::filesystem::exists(file)) continue;
+    const Json json = read_json(file, "open_model");
+    const Json ids = json.is_object() ? json.value("eos_token_id", Json()) : Json();
+    if (ids.is_null()) continue;
+    std::vector<int64_t> out;
+    for (const Json& id : ids.is_array() ? ids : Json::array({ids})) {
+      require(id.is_number_integer(), "open_model",
+              "expected 'eos_token_id' to be a token or a list of tokens but got ", ids.dump(), " in ", file.string());
+      out.push_back(id.get<int64_t>());
+    }
+    return out;
+  }
+  return {};
+}
+
 LoadedModel open_model(const std::filesystem::path& directory, const LoadOptions& options) {
   require_model_folder(directory, "open_model");
   const std::filesystem::path config = directory / "config.json";
   LoadedModel out;
   out.directory = directory;
   out.settings = read_method_settings(read_json(config, "open_model"), config.string());
+  if (out.settings.markers.end.empty()) out.settings.end_tokens = end_tokens_of(directory);
   if (has_tokenizer(directory)) out.tokenizer = load_tokenizer(directory);
   out.model = load_model(directory, options);
   out.method_weights = load_method_weights(directory, options.device);

@@ -106,7 +106,9 @@ Problems::Problems(const LoadedModel& model, const RunOptions& options)
       return ends_at_stop(tokenizer.decode(tokens), stop);
     };
   }
-  examples_ = load_examples(task_, options.task_options, options.limit);
+  examples_ = load_examples(task_, options.task_options);
+  all_problems_ = std::ssize(examples_);
+  limit_examples(examples_, options.limit, options.limit_seed);
   solve_options_.max_answer_tokens = answer_tokens(task_, examples_, options.task_options);
   solve_options_.recurrences = options.recurrences;
   tokenize();
@@ -121,6 +123,7 @@ void Problems::tokenize() {
   if (chat) chat_ = chat->name;
   const std::vector<std::string> texts =
       render_prompts(task_, examples_, options_.task_options, chat ? &*chat : nullptr);
+  std::vector<int64_t> all_needed;
   for (size_t i = 0; i < examples_.size(); ++i) {
     const Example& example = examples_[i];
     // White space before a choice belongs to the choice, as in lm-evaluation-harness: a tokenizer may join them.
@@ -133,10 +136,24 @@ void Problems::tokenize() {
     if (by_choice()) tokenize_choices(example, texts[i], prompt);
     const int64_t needed = by_choice() ? choice_positions_needed(procedure_, std::ssize(prompt), choices_.back())
                                        : positions_needed(procedure_, std::ssize(prompt), solve_options_);
-    require(needed <= limit, "evaluate", "expected at most ", limit, " positions (the model's) but example '",
-            example.id, "' may need ", needed, ", ", prompt.size(), " of them for its question");
+    all_needed.push_back(needed);
+    too_long_.push_back(needed > limit);
     prompts_.push_back(std::move(prompt));
   }
+  if (std::ranges::count(too_long_, 1) > 0) refuse_too_long(limit, all_needed);
+}
+
+// Unless they count as wrong: what takes the thoughts of all problems, or solves each to find its number of thoughts,
+// has nothing to take of these.
+void Problems::refuse_too_long(int64_t limit, const std::vector<int64_t>& needed) const {
+  const int64_t i = std::ranges::find(too_long_, 1) - too_long_.begin(), count = std::ranges::count(too_long_, 1);
+  const bool whole = oracle(options_) || (options_.intervention && needs_bank(*options_.intervention));
+  if (options_.too_long == TooLong::wrong && !whole) return;
+  fail("evaluate", "expected at most ", limit, " positions (the model's) but example '", examples_[i].id, "' may need ",
+       needed[i], ", ", prompts_[i].size(), " of them for its question",
+       count > 1 ? " (" + std::to_string(count) + " of " + std::to_string(size()) + " need more)" : "",
+       whole ? "; an oracle, or an intervention that takes other thoughts, needs them all"
+             : "; '--too-long wrong' counts such as wrong");
 }
 
 // `text` is the prompt. Where the choice follows it, both are encoded as one text, which is then cut behind the
@@ -177,6 +194,7 @@ RunRecord Problems::record() const {
           latents,
           procedure_.max_thoughts(),
           solve_options_.max_answer_tokens,
+          all_problems_,
           prompt_record(task_, options_.task_options, chat_)};
 }
 
@@ -284,7 +302,16 @@ bool Problems::fill_bank(ThoughtBank& bank, const std::function<bool()>& solved_
 
 bool Problems::solve(const std::vector<int64_t>& which, const std::function<bool(int64_t, Sample)>& on_sample) const {
   require(prepared_, "evaluate", "expected problems that are prepared");
-  return solve_with(procedure_, which, /*keep_trace=*/!procedure_.in_words,
+  std::vector<int64_t> fitting;
+  for (const int64_t i : which) {
+    if (!too_long(i)) {
+      fitting.push_back(i);
+    } else if (!on_sample(i, unsolved(i))) {
+      return false;
+    }
+  }
+  if (fitting.empty()) return true;
+  return solve_with(procedure_, fitting, /*keep_trace=*/!procedure_.in_words,
                     [&](int64_t i, const Solution& solution) { return on_sample(i, sample(i, solution)); });
 }
 
@@ -304,9 +331,15 @@ PhaseTimes Problems::time(int64_t i) const {
   return tacit::solve(model_.model, procedure_, {prompts_[i]}, options).ms;
 }
 
-Sample Problems::sample(int64_t i, const Solution& solution) const {
+// Whether neither the model nor a stop string ended it. A method's own length, as that of a grid, is no cap.
+bool Problems::ran_into_cap(const Decoded& answer) const {
+  const bool own = procedure_.max_answer_tokens && *procedure_.max_answer_tokens <= solve_options_.max_answer_tokens;
+  const bool ended = answer.stopped || (solve_options_.complete && solve_options_.complete(answer.tokens));
+  return !own && !ended && std::ssize(answer.tokens) == solve_options_.max_answer_tokens;
+}
+
+Sample Problems::posed(int64_t i) const {
   const Example& example = examples_[i];
-  const Tokenizer& tokenizer = *model_.tokenizer;
   std::vector<int64_t> prompt = prompts_[i];
   prompt.insert(prompt.end(), procedure_.prompt_suffix.begin(), procedure_.prompt_suffix.end());
 
@@ -314,7 +347,25 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   s.task = task_.name;
   s.id = example.id;
   s.method = method_name();
-  s.question = valid_utf8(tokenizer.decode(prompt));
+  s.question = valid_utf8(model_.tokenizer->decode(prompt));
+  s.expected = example.answer;
+  s.depth = depth_of(example);
+  return s;
+}
+
+Sample Problems::unsolved(int64_t i) const {
+  Sample s = posed(i);
+  s.too_long = true;
+  score(s, examples_[i], task_);
+  return s;
+}
+
+Sample Problems::sample(int64_t i, const Solution& solution) const {
+  const Example& example = examples_[i];
+  const Tokenizer& tokenizer = *model_.tokenizer;
+  const int64_t prompt_tokens = std::ssize(prompts_[i]) + std::ssize(procedure_.prompt_suffix);
+
+  Sample s = posed(i);
   s.thoughts = valid_utf8(thoughts_text(*model_.model, tokenizer, solution.thoughts, 0));
   if (by_choice()) {
     s.choices = solution.choices[0];
@@ -322,14 +373,13 @@ Sample Problems::sample(int64_t i, const Solution& solution) const {
   } else {
     s.text = valid_utf8(tokenizer.decode(solution.answers[0].tokens));
   }
-  s.expected = example.answer;
   score(s, example, task_);
   s.steps = solution.work ? solution.work->thoughts : solution.thoughts.steps[0];
   s.tokens = solution.work ? solution.work->tokens : std::ssize(solution.answers[0].tokens);
   s.cut_off = procedure_.in_words && !solution.thoughts.halted[0];
-  s.depth = depth_of(example);
-  s.flops = problem_flops(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt), solution);
-  s.memory_bytes = problem_memory_bytes(model_.model->config(), options_.recurrences, procedure_, std::ssize(prompt),
+  s.answer_cut_off = !by_choice() && ran_into_cap(solution.answers[0]);
+  s.flops = problem_flops(model_.model->config(), options_.recurrences, procedure_, prompt_tokens, solution);
+  s.memory_bytes = problem_memory_bytes(model_.model->config(), options_.recurrences, procedure_, prompt_tokens,
                                         solution, static_cast<int64_t>(at::elementSize(model_.model->dtype())));
   if (!solution.mean_exits.empty()) s.recurrences = solution.mean_exits[0];
   s.ms_prefill = rounded_ms(solution.ms.prefill);

@@ -32,7 +32,8 @@ class Problems {
   // thoughts, and returns false to stop. -> whether all were solved. The same call gives the same samples, timings
   // aside.
   bool solve(const std::vector<int64_t>& which, const std::function<bool(int64_t i, Sample)>& on_sample) const;
-  PhaseTimes time(int64_t i) const;  // of one problem alone
+  PhaseTimes time(int64_t i) const;                             // of one problem alone, which is not too long
+  bool too_long(int64_t i) const { return too_long_[i] != 0; }  // RunOptions::too_long
 
  private:
   void tokenize();
@@ -44,6 +45,10 @@ class Problems {
   bool by_choice() const { return task_.scorers.at(0).score_choices != nullptr; }
   std::string changed_text() const;
   Sample sample(int64_t i, const Solution& solution) const;
+  Sample posed(int64_t i) const;  // what a sample says before anything is solved
+  Sample unsolved(int64_t i) const;
+  bool ran_into_cap(const Decoded& answer) const;
+  void refuse_too_long(int64_t limit, const std::vector<int64_t>& needed) const;
   using OnSolution = std::function<bool(int64_t i, const Solution& solution)>;
   bool solve_with(const Procedure& procedure, const std::vector<int64_t>& which, bool keep_trace,
                   const OnSolution& on_solution) const;
@@ -57,7 +62,9 @@ class Problems {
   bool prepared_ = false;
   std::vector<Example> examples_;
   std::string chat_;  // name of the chat template around the prompts; "" = none
+  int64_t all_problems_ = 0;
   TokenRows prompts_;
+  std::vector<char> too_long_;
   std::vector<TokenRows> choices_;  // by problem, where answers are chosen by likelihood
   Metrics described_;
   SolveOptions solve_options_;

@@ -96,6 +96,11 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
       return percent_text(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
     }));
   }
+  if (any([](const ComparisonRow& r) { return r.metrics.not_extracted > 0; })) {
+    out.push_back(column("no answer %", 5, [](const ComparisonRow& r) {
+      return percent_text(static_cast<double>(r.metrics.not_extracted) / static_cast<double>(r.metrics.examples));
+    }));
+  }
   out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed_text(r.metrics.mean_tokens, 1); }));
   if (any([](const ComparisonRow& r) { return r.metrics.mean_flops > 0; })) {
     out.push_back(column("FLOPs", 5, [](const ComparisonRow& r) {

@@ -87,6 +87,34 @@ std::string cut_off(const Comparison& comparison) {
   return rows.empty() ? "" : "Written chains that ran into the cap on words: " + rows + ".";
 }
 
+// Of each clean row in which at least a share of kLevel has it: "name 31 of 40".
+std::string rows_with(const Comparison& comparison, int64_t Metrics::*count, double least = kLevel) {
+  std::string rows;
+  for (const ComparisonRow* row : plain_rows(comparison)) {
+    const Metrics& m = row->metrics;
+    if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(m.examples)) continue;
+    join(rows, row->name + " " + std::to_string(m.*count) + " of " + std::to_string(m.examples));
+  }
+  return rows;
+}
+
+std::string without_answer(const Comparison& comparison) {
+  const std::string rows = rows_with(comparison, &Metrics::not_extracted);
+  return rows.empty() ? "" : "No answer was found in the text, which counts as wrong: " + rows + ".";
+}
+
+std::string answers_cut_off(const Comparison& comparison) {
+  const std::string rows = rows_with(comparison, &Metrics::answers_cut_off);
+  return rows.empty() ? "" : "Answers that ran into the cap on answer tokens (--max-answer-tokens): " + rows + ".";
+}
+
+std::string too_long(const Comparison& comparison) {
+  const std::string rows = rows_with(comparison, &Metrics::too_long, 0);
+  return rows.empty()
+             ? ""
+             : "Problems that need more positions than the model has, not solved and counted as wrong: " + rows + ".";
+}
+
 std::string thin_depths(const Comparison& comparison) {
   std::map<int64_t, int64_t> depths;  // and their problems: samples are as many times that in every depth
   for (const ComparisonRow& row : comparison.rows) {
@@ -105,7 +133,8 @@ std::string thin_depths(const Comparison& comparison) {
 std::vector<std::string> negative_findings(const Comparison& comparison) {
   std::vector<std::string> out = {
       beaten_by_rule(comparison), halted_by_answer(comparison), thoughts_without_effect(comparison),
-      lost_to_holm(comparison),   cut_off(comparison),          answered_again(comparison),
+      lost_to_holm(comparison),   cut_off(comparison),          answers_cut_off(comparison),
+      without_answer(comparison), too_long(comparison),         answered_again(comparison),
       thin_depths(comparison)};
   std::erase(out, "");
   return out;

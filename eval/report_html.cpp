@@ -4,6 +4,7 @@
 #include <array>
 
 #include "eval/plot/markup.h"
+#include "eval/plot/svg_file.h"
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
 #include "eval/report_html_parts.h"
@@ -39,7 +40,7 @@ std::string head(const std::string& title) {
          "content=\"default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;; script-src &#39;sha256-" +
          base64_of_hex(sha256_hex(std::string_view(kScript))) +
          "&#39;\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>" +
-         escape_markup(title) + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n";
+         escape_markup(title) + "</title>\n<style>" + kStyle + kPlotStyle + "</style></head>\n<body>\n";
 }
 
 std::string notes(const Comparison& comparison) {

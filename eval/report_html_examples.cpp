@@ -157,6 +157,13 @@ std::string thoughts_of(const Sample& sample) {
          (sample.cut_off ? "<p class=\"more\">ran into the cap on words</p>" : "");
 }
 
+// What was written where it says more than the answer, or none was found in it.
+std::string text_of(const Sample& sample) {
+  if (sample.text.empty() || sample.text == sample.answer || !sample.choices.empty()) return "";
+  return "<p class=\"chain\">" + escape_markup(shortened(sample.text, kChain)) + "</p>" +
+         (sample.answer_cut_off ? "<p class=\"more\">ran into the cap on answer tokens</p>" : "");
+}
+
 std::string example(const Comparison& comparison, const Shown& shown, size_t number, size_t count) {
   std::string rows;
   for (size_t r = 0; r < comparison.rows.size(); ++r) {
@@ -164,7 +171,7 @@ std::string example(const Comparison& comparison, const Shown& shown, size_t num
     if (row.clean || shown.samples[r] == nullptr) continue;
     const Sample& s = *shown.samples[r];
     rows += "<div class=\"row\"><h4>" + key(comparison, row.name) + "<span>" + escape_markup(row.name) + "</span> " +
-            verdict(s) + " " + answer_text(s) + "</h4>" + thoughts_of(s) +
+            verdict(s) + " " + answer_text(s) + "</h4>" + thoughts_of(s) + text_of(s) +
             changed_answers(comparison, shown, row.name) + "</div>\n";
   }
   return "<article class=\"ex\" aria-label=\"example " + std::to_string(number) + "\"><h3>" + std::to_string(number) +

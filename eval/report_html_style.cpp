@@ -2,7 +2,8 @@
 
 namespace tacit::html {
 
-// s0 .. s6: Okabe and Ito's colours (eval/plot/marks.h); the last is that of the text.
+// c0 .. c6: Okabe and Ito's colours (eval/plot/marks.h); the last is that of the text. The plots' own rules are
+// kPlotStyle.
 const char* const kStyle = R"css(
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#5b6570;--rule:#d9dee3;--grid:#e7eaee;--panel:#f6f8fa;
 --ok:#006b4e;--no:#b34700;--heat:0 114 178;--onheat:#fff;
@@ -47,15 +48,7 @@ tbody th:first-child{position:sticky;left:0;background:var(--bg);z-index:1}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,29rem),1fr));gap:1.4rem 2rem}
 figure{margin:0;max-width:36rem;break-inside:avoid}figure h3{margin:0}figcaption{font-size:.88rem;margin-top:.2rem}
 svg.plot{display:block;width:100%;height:auto;font-size:13px;overflow:visible}
-.plot text{fill:var(--fg)}.plot .tick,.plot .title{fill:var(--soft)}.plot .name,.plot .reftext{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
-.plot .reftext{font-size:11.5px;fill:var(--soft)}.plot .axis{stroke:var(--soft)}.plot .grid{stroke:var(--grid)}
-.plot .ref{stroke:var(--soft);stroke-dasharray:2 3}.mark{fill:currentColor;stroke:var(--bg);stroke-width:1}
-.plot .ci{stroke:currentColor;stroke-width:1.4;opacity:.6}.plot .many{opacity:.28}.plot .line{fill:none;stroke:currentColor;stroke-width:1.8}
-.plot .dash1{stroke-dasharray:6 3}.plot .dash2{stroke-dasharray:2 3}.plot .lead{stroke:currentColor;stroke-width:.8;opacity:.55}
-.plot .front path{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:6 4}
-.plot .band{stroke:currentColor;stroke-width:12;opacity:.28}.plot .mean{stroke:currentColor;stroke-width:2.5}
 .point:hover .mark{stroke:var(--fg);stroke-width:1.5}
-.s0{color:var(--c0)}.s1{color:var(--c1)}.s2{color:var(--c2)}.s3{color:var(--c3)}.s4{color:var(--c4)}.s5{color:var(--c5)}.s6{color:var(--c6)}
 .ex{border:1px solid var(--rule);border-radius:6px;padding:.9rem 1rem;margin:.8rem 0}
 .id{color:var(--soft);font-weight:400;margin-left:.4rem}
 .question,.chain{overflow-wrap:anywhere;white-space:pre-wrap;unicode-bidi:isolate}.question{background:var(--panel);padding:.5rem .7rem;border-radius:4px}

@@ -17,6 +17,7 @@ namespace {
 constexpr const char* kRescore = "rescore";
 
 Score score_with(const Scorer& scorer, const Sample& sample, const Example& example) {
+  if (sample.too_long) return {};
   if (scorer.score_choices && !sample.choices.empty()) return scorer.score_choices(example, sample.choices);
   if (scorer.score_chain && !sample.thoughts.empty()) return scorer.score_chain(example, sample.thoughts, sample.text);
   return scorer.score(example, sample.text);
@@ -59,7 +60,9 @@ class Record {
       check_hash(file, "examples_sha256");
       return read_examples(file);
     }
-    return load_examples(task, task_options(options), reader().integer("limit", 0));
+    std::optional<uint64_t> limit_seed;
+    if (reader().has("limit_seed")) limit_seed = json_.at("limit_seed").get<uint64_t>();
+    return load_examples(task, task_options(options), reader().integer("limit", 0), limit_seed);
   }
 
  private:

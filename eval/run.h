@@ -17,6 +17,8 @@
 
 namespace tacit {
 
+enum class TooLong { refuse, wrong };  // fail before anything is solved; count the problem as wrong, unanswered
+
 struct RunOptions {
   std::string method = "latent";             // "latent" = the checkpoint's own
   int64_t latents = -1;                      // -1 = the checkpoint's own
@@ -31,6 +33,8 @@ struct RunOptions {
   int64_t batch = 32;                        // rows of the running batch; answers differ by rounding at most
   std::optional<uint64_t> shuffle;           // order in which examples are solved; results are stored by example
   int64_t limit = 0;                         // first N examples; 0 = all
+  std::optional<uint64_t> limit_seed;        // the N are drawn instead, and stay in the task's order
+  TooLong too_long = TooLong::refuse;        // of a problem that may need more positions than the model has
   uint64_t seed = 0;                         // added to the seeds of whatever is drawn while solving
   int64_t repeats = 1;                       // samples a problem, below 2^31; kept apart as Sample::repeat
   int64_t rank = 0, ranks = 1;               // this process solves every ranks-th wave of problems from rank on

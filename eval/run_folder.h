@@ -22,7 +22,8 @@ struct RunRecord {
   std::string task;
   bool renders_data;  // Task::renders_data
   int64_t latents, max_steps, max_answer_tokens;
-  OrderedJson prompt;  // prompt_record()
+  int64_t all_problems;  // of the task, before the limit
+  OrderedJson prompt;    // prompt_record()
 };
 OrderedJson to_json(const RunRecord& record);
 

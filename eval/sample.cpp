@@ -27,6 +27,8 @@ OrderedJson to_json(const Sample& s) {
   for (const ChoiceLikelihood& choice : s.choices) {
     json["choices"].push_back({{"log_probability", choice.log_probability}, {"tokens", choice.tokens}});
   }
+  if (s.answer_cut_off) json["answer_cut_off"] = true;
+  if (s.too_long) json["too_long"] = true;
   if (s.recurrences > 0) json["recurrences"] = s.recurrences;
   return json;
 }
@@ -82,6 +84,8 @@ Sample sample_from_json(const Json& json, const std::string& operation, const st
   s.steps = in.integer("steps");
   s.tokens = in.integer("tokens");
   s.cut_off = in.boolean("cut_off", false);
+  s.answer_cut_off = in.boolean("answer_cut_off", false);
+  s.too_long = in.boolean("too_long", false);
   if (in.has("depth")) s.depth = in.integer("depth");
   s.flops = in.integer("flops", 0);
   s.memory_bytes = in.integer("memory_bytes", 0);

@@ -30,6 +30,8 @@ struct Sample {
   std::vector<ChoiceLikelihood> choices;  // where the answer was chosen by likelihood, in the example's order
   int64_t steps = 0, tokens = 0;  // thoughts or words consumed; answer tokens; those of all samples, beams, branches
   bool cut_off = false;           // a written chain that ran into the cap on words
+  bool answer_cut_off = false;    // an answer that ran into the cap on answer tokens
+  bool too_long = false;          // needs more positions than the model has: not solved, wrong
   int64_t flops = 0;              // problem_flops() (eval/flops.h)
   int64_t memory_bytes = 0;       // what the row had stored at its end, all layers; 0 = unknown
   double recurrences = 0;         // mean over positions of the recurrence after which each left; 0 = none leaves early

@@ -17,6 +17,7 @@
 #include "lib/core/error.h"
 #include "lib/core/files.h"
 #include "lib/core/nearest.h"
+#include "lib/core/rng.h"
 
 namespace tacit {
 namespace {
@@ -221,13 +222,25 @@ const Task& task(const std::string& name) {
        did_you_mean(name, task_names()));
 }
 
-std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit) {
+void limit_examples(std::vector<Example>& examples, int64_t limit, std::optional<uint64_t> seed) {
   require(limit >= 0, "load_task", "expected a limit of at least 0 but got ", limit);
+  if (limit == 0 || limit >= std::ssize(examples)) return;
+  if (seed) {
+    std::vector<int64_t> drawn = Rng(*seed).permutation(std::ssize(examples));
+    drawn.resize(limit);
+    std::ranges::sort(drawn);
+    for (int64_t n = 0; n < limit; ++n) std::swap(examples[n], examples[drawn[n]]);  // drawn[n] >= n, in rising order
+  }
+  examples.resize(limit);
+}
+
+std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit,
+                                   std::optional<uint64_t> limit_seed) {
   std::vector<Example> examples = task.load(options);
   const std::filesystem::path file = data_of(task, options);
   const std::string source = file.empty() ? "task " + task.name : file.string();
   require(!examples.empty(), "load_task", "expected at least one example but got none in ", source);
-  if (limit > 0 && limit < std::ssize(examples)) examples.resize(limit);
+  limit_examples(examples, limit, limit_seed);
   if (options.lines && !uses_template(task, options)) {
     for (Example& example : examples) example.question = question_line(example.question);
   }

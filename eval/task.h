@@ -63,8 +63,11 @@ Task make_task(const TaskSpec& spec);
 // The file that the problems come from; empty = they are generated.
 std::filesystem::path data_of(const Task& task, const TaskOptions& options);
 
-// task.load, then the first `limit` (0 = all). Fails when there are none.
-std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit = 0);
+// task.load, then limit_examples(). Fails when there are none.
+std::vector<Example> load_examples(const Task& task, const TaskOptions& options, int64_t limit = 0,
+                                   std::optional<uint64_t> limit_seed = {});
+// The first `limit` (0 = all); with a seed as many that are drawn without replacement, in their order.
+void limit_examples(std::vector<Example>& examples, int64_t limit, std::optional<uint64_t> seed = {});
 // Upper bound on the answer's tokens, from the form that the task gives its answers.
 int64_t answer_tokens(const Task& task, const std::vector<Example>& examples, const TaskOptions& options = {});
 

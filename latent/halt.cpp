@@ -39,11 +39,11 @@ std::optional<int64_t> ends_after(const Halt& halt) {
   return own ? std::optional(own->steps) : std::nullopt;
 }
 
-Halt delimiter(int64_t token) {
-  return {"delimiter", [token](const StepState& state, const NextInput& proposal) {
+Halt delimiter(StopTokens tokens) {
+  return {"delimiter", [tokens = std::move(tokens)](const StepState& state, const NextInput& proposal) {
             require(!proposal.tokens.empty(), "think", "expected a feedback that proposes tokens for halt 'delimiter'");
             std::vector<char> stop(state.rows());
-            for (size_t b = 0; b < stop.size(); ++b) stop[b] = proposal.tokens[b] == token;
+            for (size_t b = 0; b < stop.size(); ++b) stop[b] = tokens.contains(proposal.tokens[b]);
             return stop;
           }};
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "latent/feedback.h"
+#include "latent/stop_tokens.h"
 
 namespace tacit {
 
@@ -24,7 +25,7 @@ Halt fixed(int64_t steps);  // after this many thoughts
 // How many, of a rule whose `stop` is never()'s (more than any max_steps) or fixed()'s; nothing of any other. Its type
 // tells.
 std::optional<int64_t> ends_after(const Halt& halt);
-Halt delimiter(int64_t token);  // when the feedback proposes this token; needs a feedback that proposes tokens
+Halt delimiter(StopTokens tokens);  // when the feedback proposes one of them; needs a feedback that proposes tokens
 
 // When the entropy of the readout, softmax of the logits where the row stands, is at most `threshold` nats; it may be
 // so before the first thought.

@@ -9,6 +9,7 @@
 #include "latent/objective.h"
 #include "latent/parallel.h"
 #include "latent/session.h"
+#include "latent/stop_tokens.h"
 #include "lib/core/json.h"
 #include "lib/tokenizer/tokenizer.h"
 
@@ -40,6 +41,9 @@ struct MethodSettings {
   // distance k, root included.
   std::string frontier = "level";
   Markers markers;
+  // The ids of config.json or generation_config.json that end a text, for a checkpoint without Markers::end: set by
+  // open_model(), not part of the section.
+  std::vector<int64_t> end_tokens = {};
 };
 MethodSettings read_method_settings(const Json& config, const std::string& source);
 OrderedJson to_json(const MethodSettings& settings);
@@ -53,7 +57,7 @@ struct Procedure {
   ThinkOptions think;                            // one thought after the other
   std::optional<ParallelThinkOptions> parallel;  // all at once, in place of `think`
   std::vector<int64_t> answer_marker;            // fed after thinking, may be empty
-  std::optional<int64_t> stop_token;             // ends the answer
+  StopTokens stop_tokens;                        // end the answer
   std::optional<int64_t> max_answer_tokens;      // where the method can give no more; empty = as many as are asked for
   DepthExit exit = {};                           // of a model that thinks in depth
   TokenMask mask = {};                           // of prompts with their suffix (SessionOptions::mask)

@@ -109,12 +109,12 @@ void RolloutBatch::finish(const std::vector<char>& marker_fed, double temperatur
       if (!open[b]) continue;
       const int64_t token = draws[b].token;
       rollouts_[b].add(token, true, draws[b].log_p);
-      const bool ended = procedure_.stop_token && token == *procedure_.stop_token;
+      const bool ended = procedure_.stop_tokens.contains(token);
       if (!ended) answers[b].push_back(token);
       // Without a stop token an answer ends with its expected length.
       const bool full = std::ssize(answers[b]) == std::ssize(expected_[b]);
-      if (ended || (full && !procedure_.stop_token)) rollouts_[b].reward = answers[b] == expected_[b];
-      open[b] = !ended && answers[b].size() < expected_[b].size() + (procedure_.stop_token ? 1 : 0);
+      if (ended || (full && procedure_.stop_tokens.empty())) rollouts_[b].reward = answers[b] == expected_[b];
+      open[b] = !ended && answers[b].size() < expected_[b].size() + (procedure_.stop_tokens.empty() ? 0 : 1);
       if (open[b]) next[b] = {token};
     }
     if (std::ranges::none_of(open, [](char o) { return o != 0; })) break;

@@ -41,7 +41,7 @@ std::string number(double value) {
 std::string head(const std::string& id, const std::string& title, int height) {
   return "# gnuplot " + id + ".gp, in this folder\nset terminal svg size 640," + std::to_string(height) +
          " noenhanced font 'Helvetica,13' background '#ffffff'\nset output '" + id +
-         ".svg'\nset datafile separator tab\nset title " + quoted(title) +
+         "-gnuplot.svg'\nset datafile separator tab\nset title " + quoted(title) +
          "\nset grid ytics lc rgb '#dddddd' lt 1\nset border 3\nset tics nomirror\n";
 }
 
@@ -157,7 +157,7 @@ GnuplotFiles gnuplot_files(const DotPlot& plot) {
     for (const auto& [value, title] : row.dots) out.data += name + "\t" + place + "\t" + number(value) + "\n";
     const std::string file = "'" + plot.id + ".tsv' index ";
     drawn += std::string(drawn.empty() ? "plot " : ", \\\n     ") + file + std::to_string(2 * i) +
-             " using 3:2:4:5 with xerrorbars lw 2 " + point_style(row.style) + " ps 0 notitle, \\\n     " + file +
+             " using 3:2:4:5 with xerrorbars lw 2 " + point_style(row.style) + " ps .1 notitle, \\\n     " + file +
              std::to_string(2 * i + 1) + " using 3:2 with points " + point_style(row.style) + " notitle";
     ticks += (ticks.empty() ? "" : ", ") + quoted(row.name) + " " + place;
   }

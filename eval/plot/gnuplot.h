@@ -9,7 +9,7 @@
 
 namespace tacit {
 
-// A plot for gnuplot: NAME.tsv and a script NAME.gp that reads it and writes NAME.svg, run in their folder.
+// A plot for gnuplot: NAME.tsv and a script NAME.gp that reads it and writes NAME-gnuplot.svg, run in their folder.
 struct GnuplotFiles {
   std::string name, data, script;
 };

@@ -99,7 +99,7 @@ Texts texts_of(const LossContext& in, const Procedure& format) {
     out.chains.push_back(tokenizer.encode(chain_text(example)));
     auto& tail = out.tails.emplace_back(format.answer_marker);
     append_to(tail, tokenizer.encode(example.answer));
-    if (format.stop_token) tail.push_back(*format.stop_token);
+    if (!format.stop_tokens.empty()) tail.push_back(format.stop_tokens.ids()[0]);
   }
   return out;
 }

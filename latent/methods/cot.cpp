@@ -2,13 +2,19 @@
 
 namespace tacit {
 
+StopTokens chain_ends(const MethodContext& context) {
+  std::vector<int64_t> ends = marker_ids(context.settings.markers.answer, context);
+  if (context.settings.markers.end.empty()) append_to(ends, context.settings.end_tokens);
+  return ends;
+}
+
 Procedure words_procedure(const MethodContext& context) {
   Procedure out = plain_procedure(context);
   out.in_words = true;
   out.prompt_suffix = marker_ids(context.settings.markers.think, context);
   out.think.feedback = feedback::embed_argmax();
   out.think.max_steps = context.settings.max_words;
-  if (!out.answer_marker.empty()) out.think.halt = halt::delimiter(out.answer_marker[0]);
+  if (StopTokens ends = chain_ends(context); !ends.empty()) out.think.halt = halt::delimiter(std::move(ends));
   return out;
 }
 

@@ -25,8 +25,8 @@ Procedure plain_procedure(const MethodContext& context) {
   Procedure out;
   out.think.max_steps = 0;
   out.answer_marker = marker_ids(context.settings.markers.answer, context);
-  const auto end = marker_ids(context.settings.markers.end, context);
-  if (!end.empty()) out.stop_token = end[0];
+  out.stop_tokens = marker_ids(context.settings.markers.end, context);
+  if (out.stop_tokens.empty()) out.stop_tokens = context.settings.end_tokens;
   return out;
 }
 

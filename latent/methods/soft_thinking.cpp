@@ -46,7 +46,7 @@ Feedback soft_feedback(const SoftOptions& options) {
 
 // Stops a row when the answer marker is the likeliest token, and when for the `steps`-th time in succession the
 // distribution's entropy is below `threshold` (cold stop).
-Halt soft_halt(std::optional<int64_t> marker, double temperature, double threshold, int64_t steps) {
+Halt soft_halt(const StopTokens& ends, double temperature, double threshold, int64_t steps) {
   return {"cold_stop", [=](const StepState& state, const NextInput& proposal) {
             const std::vector<double> entropies = token_entropies(state.logits_BV(), temperature);
             std::vector<char> stop(state.rows());
@@ -58,7 +58,7 @@ Halt soft_halt(std::optional<int64_t> marker, double temperature, double thresho
                 notes.numbers["cold.at"] = now;
                 notes.numbers["cold.run"] = entropies[b] < threshold ? notes.number("cold.run", 0) + 1 : 0;
               }
-              stop[b] = notes.number("cold.run", 0) >= static_cast<double>(steps) || proposal.tokens[b] == marker;
+              stop[b] = notes.number("cold.run", 0) >= static_cast<double>(steps) || ends.contains(proposal.tokens[b]);
             }
             return stop;
           }};
@@ -98,11 +98,10 @@ Method soft_thinking_method() {
   m.procedure = [](const MethodContext& context) {
     Procedure out = words_procedure(context);
     const SoftOptions options = read(context);
-    std::optional<int64_t> marker;
-    if (!out.answer_marker.empty()) marker = out.answer_marker[0];
     out.think.feedback = soft_feedback(options);
-    out.think.halt = soft_halt(marker, options.mixture.temperature, context.option("cold_entropy").get<double>(),
-                               context.option("cold_steps").get<int64_t>());
+    out.think.halt =
+        soft_halt(chain_ends(context), options.mixture.temperature, context.option("cold_entropy").get<double>(),
+                  context.option("cold_steps").get<int64_t>());
     return out;
   };
   return m;

@@ -75,13 +75,14 @@ Feedback swi_feedback(const SwiInputs& in) {
           }};
 }
 
-Halt swi_halt(std::optional<int64_t> marker) {
-  return {"swi", [marker](const StepState& state, const NextInput& proposal) {
+Halt swi_halt(StopTokens chain_ends) {
+  return {"swi", [chain_ends = std::move(chain_ends)](const StepState& state, const NextInput& proposal) {
             std::vector<char> stop(state.rows());
             for (int64_t b = 0; b < state.rows(); ++b) {
               const RowNotes& notes = state.notes(b);
               const double ends = notes.number("swi.ends", -1);
-              stop[b] = proposal.tokens[b] == marker || (ends >= 0 && static_cast<double>(notes.thoughts) >= ends);
+              stop[b] =
+                  chain_ends.contains(proposal.tokens[b]) || (ends >= 0 && static_cast<double>(notes.thoughts) >= ends);
             }
             return stop;
           }};
@@ -116,7 +117,7 @@ Method swi_method() {
     if (!out.prompt_suffix.empty()) in.think = out.prompt_suffix.back();
     if (!out.answer_marker.empty()) in.answer = out.answer_marker[0];
     out.think.feedback = swi_feedback(in);
-    out.think.halt = swi_halt(in.answer);
+    out.think.halt = swi_halt(chain_ends(context));
     return out;
   };
   return m;

@@ -62,7 +62,7 @@ Procedure tree_procedure(const MethodContext& context) {
   Procedure out = plain_procedure(context);
   out.prompt_suffix = std::move(out.answer_marker);
   out.answer_marker.clear();
-  out.stop_token.reset();
+  out.stop_tokens = {};
   out.max_answer_tokens = 1;
   if (!context.option("tree").get<bool>()) return out;
   require(context.tokenizer && !out.prompt_suffix.empty(), "tree",

@@ -104,7 +104,7 @@ Method trm_method() {
     Procedure out = plain_procedure(context);
     out.prompt_suffix = std::move(out.answer_marker);
     out.answer_marker.clear();
-    out.stop_token.reset();
+    out.stop_tokens = {};
     out.max_answer_tokens = 1;
     return out;
   };

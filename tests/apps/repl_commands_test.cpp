@@ -68,7 +68,7 @@ struct ByHand {
       session.feed_vectors(thoughts.back().view({1, 1, -1}));
     }
     session.feed(procedure.answer_marker);
-    const Decoded decoded = decode(session, {.max_tokens = 8, .stop_token = procedure.stop_token})[0];
+    const Decoded decoded = decode(session, {.max_tokens = 8, .stop_tokens = procedure.stop_tokens})[0];
     const std::vector<std::string> words = split_words(model.tokenizer->decode(decoded.tokens));
     answer = words.empty() ? "(none)" : words[0];
   }

@@ -11,7 +11,7 @@ TEST_CASE("an answer is told token by token as it is written, and watching chang
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");
   Thinker thinker = make_thinker(open_model(scratch / "model"), "latent", -1, 0, Json::object());
-  thinker.procedure.stop_token.reset();
+  thinker.procedure.stop_tokens = {};
   thinker.procedure.max_answer_tokens.reset();
   const AnswerRule rule{.max_tokens = 5};
   const Reply alone = ask(thinker, question(), {.rule = rule});

@@ -28,12 +28,12 @@ TEST_CASE("beams are those of transformers' generate, with their scores") {
     CAPTURE(one.dump());
     const Model model = load_model(test::fixture(one.at("model").get<std::string>()));
     Session session = behind(model, one.at("prompt").get<std::vector<int64_t>>());
-    std::optional<int64_t> stop;
+    StopTokens stop;
     if (!one.at("stop").is_null()) stop = one.at("stop").get<int64_t>();
     const auto most = one.at("max_tokens").get<int64_t>(), width = one.at("width").get<int64_t>();
     const Json& expected = one.at("beams");
     if (width == 1) {  // greedy there
-      CHECK(decode(session, {.max_tokens = most, .stop_token = stop})[0].tokens ==
+      CHECK(decode(session, {.max_tokens = most, .stop_tokens = stop})[0].tokens ==
             expected[0].at("tokens").get<std::vector<int64_t>>());
       continue;
     }

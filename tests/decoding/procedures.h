@@ -17,7 +17,7 @@ inline std::map<std::string, Procedure> procedures() {
     p.prompt_suffix = {17};
     p.think = {.max_steps = steps, .feedback = std::move(feedback), .halt = std::move(halt)};
     p.answer_marker = {18, 16};
-    p.stop_token = 3;
+    p.stop_tokens = 3;
     return p;
   };
   std::map<std::string, Procedure> all = {{"latent", make(feedback::hidden(), 4, halt::fixed(4))},

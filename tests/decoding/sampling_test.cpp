@@ -157,7 +157,7 @@ TEST_CASE("log-probabilities are the model's own, of the tokens and of the stop 
     Session session(model, {.rows = 1, .capacity = 40});
     session.prefill({prompt});
     const Decoded drawn = decode(session, {.max_tokens = 8,
-                                           .stop_token = 4,
+                                           .stop_tokens = 4,
                                            .sampling = {.temperature = 1.5, .top_k = 15},
                                            .seed = seed,
                                            .keep_log_probs = true})[0];

@@ -154,7 +154,7 @@ TEST_CASE("an answer ends where it is complete, alone and in a running batch, wi
   for (const char* name : {"latent", "words", "direct", "parallel"}) {
     CAPTURE(name);
     Procedure procedure = procedures().at(name);
-    procedure.stop_token = {};
+    procedure.stop_tokens = {};
     const SolveOptions free{.max_answer_tokens = 9, .keep_trace = true};
     SolveOptions ending = free;
     ending.complete = complete;

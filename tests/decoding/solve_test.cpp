@@ -65,7 +65,7 @@ TEST_CASE("solve is prefill, think, the answer marker, decode") {
       const Thoughts thoughts =
           procedure.parallel ? session.think_in_parallel(*procedure.parallel) : session.think(procedure.think);
       session.feed(procedure.answer_marker);
-      const Decoded answer = decode(session, {.max_tokens = 5, .stop_token = procedure.stop_token})[0];
+      const Decoded answer = decode(session, {.max_tokens = 5, .stop_tokens = procedure.stop_tokens})[0];
       CHECK(solution.thoughts.tokens[b] == thoughts.tokens[0]);
       CHECK(solution.thoughts.steps[b] == thoughts.steps[0]);
       CHECK(solution.answers[b].tokens == answer.tokens);

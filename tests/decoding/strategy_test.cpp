@@ -175,7 +175,7 @@ std::vector<double> scored(const std::shared_ptr<const Transformer>& model, cons
   }
   session.feed(procedure.answer_marker);
   for (const int64_t token : solution.answers[0].tokens) read(token), session.feed({token});
-  if (solution.answers[0].stopped) read(*procedure.stop_token);
+  if (solution.answers[0].stopped) read(procedure.stop_tokens.ids()[0]);
   return out;
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("every strategy ends an answer where it is complete") {
   const TokenRows prompts = random_prompts(6);
   const AnswerComplete complete = [](const std::vector<int64_t>& tokens) { return tokens.back() % 2 == 0; };
   Procedure procedure = procedures().at("latent");
-  procedure.stop_token = {};
+  procedure.stop_tokens = {};
   for (const char* text : {"greedy", "sample:temperature=1.5", "beam:3", "vote:3,temperature=1.5",
                            "best:3,temperature=1.5", "tree", "tree:by=entropy", "contrast"}) {
     CAPTURE(text);
@@ -401,7 +401,7 @@ TEST_CASE("models with states of fixed size vote and search by beams, and refuse
   CHECK(solve(model, latent, {{1, 2, 3}}, options).answers[0].tokens == samples[majority(answers)].answers[0].tokens);
   options.strategy = parse_strategy("beam:2");
   Procedure endless = latent;
-  endless.stop_token = {};
+  endless.stop_tokens = {};
   CHECK(solve(model, endless, {{1, 2, 3}}, options).answers[0].tokens.size() == 4);
   options.strategy = parse_strategy("tree");
   CHECK(holds(error_of([&] { solve(model, latent, {{1, 2, 3}}, options); }), "state"));

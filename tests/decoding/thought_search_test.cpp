@@ -30,7 +30,7 @@ Path answered(const Session& session, std::vector<at::Tensor> inputs, const Proc
   Session end = session.fork({0});
   end.feed(procedure.answer_marker);
   Path path{std::move(inputs),
-            decode(end, {.max_tokens = most, .stop_token = procedure.stop_token, .keep_log_probs = true})[0]};
+            decode(end, {.max_tokens = most, .stop_tokens = procedure.stop_tokens, .keep_log_probs = true})[0]};
   path.value = likelihood(path.answer.log_probs, Likelihood::mean);
   return path;
 }
@@ -136,7 +136,7 @@ TEST_CASE("a tree of one branch is plain thinking, whatever the halting rule") {
       think.keep_trace = true;
       const Thoughts thoughts = session.think(think);
       session.feed(procedure.answer_marker);
-      const Decoded answer = decode(session, {.max_tokens = 4, .stop_token = procedure.stop_token})[0];
+      const Decoded answer = decode(session, {.max_tokens = 4, .stop_tokens = procedure.stop_tokens})[0];
       const FoundThoughts found = search_thoughts(model, procedure, prompt, {.width = 1, .branch = 1}, 4);
       CHECK(found.thoughts.steps == thoughts.steps);
       CHECK(found.thoughts.halted == thoughts.halted);

@@ -87,7 +87,7 @@ TEST_CASE("the decoder says what decode_thought says of each thought") {
   const at::Tensor thoughts_KD = at::randn({3, 32});
   const auto said = verbaliser::decoder(decoder, words(), 5, 3).say(thoughts_KD);
   for (int64_t k = 0; k < 3; ++k) {
-    const Decoded expected = decode_thought(decoder, thoughts_KD.narrow(0, k, 1), {.max_tokens = 5, .stop_token = 3});
+    const Decoded expected = decode_thought(decoder, thoughts_KD.narrow(0, k, 1), {.max_tokens = 5, .stop_tokens = 3});
     CHECK(said[k].tokens == expected.tokens);
     CHECK(said[k].text == words()->decode(expected.tokens));
     CHECK(said[k].score < 0);
@@ -140,7 +140,7 @@ TEST_CASE("faithfulness feeds words where words are asked for") {
     std::vector<int64_t> start = prompts[i];
     start.insert(start.end(), {17, 7, 7, 7, 7, 18, 16});  // four thoughts, each token 7
     session.prefill({start});
-    CHECK(rows[i].verbalised == (decode(session, {.max_tokens = 4, .stop_token = 3})[0].tokens == rows[i].answer));
+    CHECK(rows[i].verbalised == (decode(session, {.max_tokens = 4, .stop_tokens = 3})[0].tokens == rows[i].answer));
   }
   CHECK(holds(error_of([&] { faithfulness(model, procedures().at("direct"), prompts, saying({}), {}); }),
               "[faithfulness] expected a method that takes one vector after the other"));

@@ -89,7 +89,7 @@ TEST_CASE("a method trained in stages ends, at inference, in the format of its l
     const int64_t paused = name == "pause" ? settings.latents : 0;
     CHECK(row.latents + paused == p.think.max_steps);
     CHECK(row.rest[static_cast<size_t>(paused)] == p.answer_marker.at(0));
-    CHECK(row.rest.back() == *p.stop_token);
+    CHECK(row.rest.back() == p.stop_tokens.ids().at(0));
   }
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("a plain checkpoint without markers gets none inserted") {
   const Procedure p = bind_method(method("coconut"), {}, nullptr, 4);
   CHECK(p.prompt_suffix.empty());
   CHECK(p.answer_marker.empty());
-  CHECK_FALSE(p.stop_token);
+  CHECK(p.stop_tokens.empty());
   CHECK(p.think.max_steps == 4);
   CHECK_THROWS_WITH_AS(bind_method(method("pause"), {}, nullptr),
                        doctest::Contains("[pause] expected a checkpoint with a pause token"), Error);

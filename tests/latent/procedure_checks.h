@@ -80,7 +80,7 @@ inline std::vector<int64_t> check_procedure(const std::shared_ptr<const Transfor
     while (steps < procedure.think.max_steps && session.think(one).steps[0] == 1) ++steps;
     CHECK(steps == alone[b].thoughts.steps[0]);
     session.feed(procedure.answer_marker);
-    CHECK(decode(session, {.max_tokens = 3, .stop_token = procedure.stop_token})[0].tokens ==
+    CHECK(decode(session, {.max_tokens = 3, .stop_tokens = procedure.stop_tokens})[0].tokens ==
           alone[b].answers[0].tokens);
   }
   solve_all(model, procedure, prompts, {.rows = 2, .solve = {.max_answer_tokens = 3, .keep_trace = true}},

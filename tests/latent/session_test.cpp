@@ -116,7 +116,7 @@ TEST_CASE("token chain of thought is the loop with embed_argmax: the same tokens
     const int64_t stop = 3;
     const Thoughts words =
         thinking.think({.max_steps = 12, .feedback = feedback::embed_argmax(), .halt = halt::delimiter(stop)});
-    const auto decoded = decode(decoding, {.max_tokens = 12, .stop_token = stop});
+    const auto decoded = decode(decoding, {.max_tokens = 12, .stop_tokens = stop});
     for (int64_t b = 0; b < 4; ++b) {
       CHECK(words.tokens[b] == decoded[b].tokens);
       CHECK(static_cast<bool>(words.halted[b]) == decoded[b].stopped);

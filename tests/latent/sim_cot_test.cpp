@@ -114,7 +114,7 @@ TEST_CASE("a trained decoder turns a thought into its step's words, an untrained
   at::Tensor thoughts_NVD = at::empty({3, 2, 32});
   for (int64_t i = 0; i < thoughts_NVD.numel(); ++i)
     thoughts_NVD.mutable_data_ptr<float>()[i] = static_cast<float>(rng.normal());
-  const DecodeOptions options{.max_tokens = 5, .stop_token = 3};
+  const DecodeOptions options{.max_tokens = 5, .stop_tokens = 3};
   {
     const at::NoGradGuard no_grad;
     at::Tensor x_TD = thoughts_NVD[1];
