@@ -169,13 +169,31 @@ std::vector<std::string> essence(const OrderedJson& command) {
   return out;
 }
 
-// What the same command wrote may be written again; nothing else is written over.
-void require_own(const std::filesystem::path& file, const OrderedJson& command) {
-  if (!exists(file)) return;
+// What the same command wrote may be written again, of the same weights; nothing else is written over. -> what is
+// there, {} where nothing is
+OrderedJson require_own(const std::filesystem::path& file, const OrderedJson& command) {
+  if (!exists(file)) return OrderedJson::object();
   const OrderedJson earlier = read_json(file, "probe");
   const OrderedJson by = earlier.is_object() ? earlier.value("command", OrderedJson()) : OrderedJson();
   require(essence(by) == essence(command), "probe", "expected a new folder, or what this very command wrote, but got ",
           file.string(), " of the command ", by.dump(), "; choose another folder");
+  return earlier.is_object() ? earlier : OrderedJson::object();
+}
+
+void require_same_weights(const OrderedJson& earlier, const OrderedJson& hashes, const std::filesystem::path& file) {
+  for (const auto& [name, hash] : hashes.items()) {
+    if (!earlier.contains(name)) continue;
+    require(earlier.at(name) == hash, "probe",
+            "expected a new folder, or what this very command wrote of the same model, but got ", file.string(),
+            " of '", name, "' ", earlier.at(name).dump(), " where it is ", hash.dump(), " now; choose another folder");
+  }
+}
+
+// Of all weights that are looked into, as far as they are there.
+OrderedJson weight_hashes(const std::filesystem::path& model, const std::filesystem::path& against) {
+  OrderedJson out = {{"weights_sha256", hash_weights(model)}};
+  if (is_directory(against)) out["against_weights_sha256"] = hash_weights(against);
+  return out;
 }
 
 void write_files(const std::filesystem::path& folder, const ProbeReport& report) {
@@ -241,9 +259,12 @@ int run_probe(const std::vector<std::string>& args) {
   use_threads(common.threads);
   const OrderedJson command = command_line("probe", args);
   if (!out.empty()) require_writable(out);
-  if (!out.empty()) require_own(out / (name + ".json"), command);
+  const std::filesystem::path file = out / (name + ".json");
+  const OrderedJson earlier = out.empty() ? OrderedJson::object() : require_own(file, command);
 
   const LoadedModel model = open_model(common.model, load);
+  const OrderedJson hashes = weight_hashes(common.model, own.against);
+  require_same_weights(earlier, hashes, file);
   RunOptions run;
   std::string graphs;
   if (std::string(chosen.name) != "compression") {
@@ -258,6 +279,7 @@ int run_probe(const std::vector<std::string>& args) {
   own.linear.seed = common.seed;
   ProbeReport report = chosen.report({model, run, own, flags, options});
   OrderedJson json = {{"command", command}, {"model", valid_utf8(model_name(common.model))}};
+  json.update(hashes);
   json.update(arithmetic_json(*model.model));
   json.update(report.json);
   if (!graphs.empty()) report.notes.push_back(graphs);

@@ -29,6 +29,13 @@ static RunOptions of_repeat(RunOptions options, int64_t repeat) {
   return options;
 }
 
+// Whether no kill has cut into the file's last line.
+static bool ends_with_whole_line(const std::filesystem::path& file) {
+  if (!exists(file)) return false;
+  const std::string text = read_file(file, kEvaluateOperation);
+  return text.empty() || text.ends_with('\n');
+}
+
 Evaluation::Evaluation(const LoadedModel& model, RunOptions options, ProgressCallback progress)
     : model_(model), options_(checked(std::move(options))), progress_(std::move(progress)) {
   for (int64_t repeat = 0; repeat < options_.repeats; ++repeat) {
@@ -44,25 +51,41 @@ Evaluation::Evaluation(const LoadedModel& model, RunOptions options, ProgressCal
 void Evaluation::open() {
   if (open_) return;
   open_ = true;
-  if (options_.out.empty()) return;
+  if (options_.out.empty() || take_finished()) return;
   const auto& run = options_.out;
-  const bool done = exists(run / "metrics.json");
-  if (options_.ranks == 1 && done) {  // is only read, unless something has been cut from it
-    folder_.emplace(run, record_, RunFolder::Use::store);
-    if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
-    if (!complete()) folder_.emplace(run, record_);
-  } else if (options_.ranks == 1) {
-    folder_.emplace(run, record_);
-    take_earlier(folder_->samples());
-  } else {
-    if (exists(run / "run.json")) require_same_run(record_, run / "run.json");
-    folder_.emplace(shard_folder(run, options_.rank, options_.ranks), record_);
-    if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", "evaluate"));
+  const bool alone = options_.ranks == 1;
+  if (exists(run / "run.json")) require_same_run(record_, run / "run.json");
+  require_own_scores();
+  folder_ = std::make_unique<RunFolder>(alone ? run : shard_folder(run, options_.rank, options_.ranks), record_);
+  if (take_finished()) {  // by another session meanwhile, or a torn line was all that was wrong
+    folder_.reset();
+    return;
   }
+  if (exists(run / "samples.jsonl")) take_earlier(finished_samples(run / "samples.jsonl", kEvaluateOperation));
   take_shards();
-  if (!done || !complete()) return;
-  finished_ = read_run(run);
+}
+
+// A finished run is read without a lock: by several at once, and where nobody can write.
+bool Evaluation::take_finished() {
+  const auto run_file = options_.out / "run.json", samples_file = options_.out / "samples.jsonl";
+  if (!exists(options_.out / "metrics.json") || !exists(run_file) || !ends_with_whole_line(samples_file)) return false;
+  require_same_run(record_, run_file);
+  std::vector<Sample> earlier = finished_samples(samples_file, kEvaluateOperation);
+  if (std::ssize(earlier) != size()) return false;
+  take_earlier(std::move(earlier));
+  finished_ = read_run(options_.out);
   finished_->finished_before = true;
+  return true;
+}
+
+// What is missing of a run that was scored again would be scored by the rule of before.
+void Evaluation::require_own_scores() const {
+  const auto run_file = options_.out / "run.json", samples_file = options_.out / "samples.jsonl";
+  if (!exists(run_file) || !read_record(run_file, kEvaluateOperation).contains("rescored")) return;
+  const int64_t there = exists(samples_file) ? std::ssize(finished_samples(samples_file, kEvaluateOperation)) : 0;
+  require(there == size(), kEvaluateOperation, "expected all ", size(),
+          " samples of a run that was scored again but got ", there, " whole lines in ", samples_file.string(),
+          "; put the file back as it was, or choose another folder");
 }
 
 int64_t Evaluation::place_of(const Sample& sample, const std::string& source) const {
@@ -212,7 +235,8 @@ Run Evaluation::finish() {
   run.metrics.ms_prefill = quantile_of(.5, [](const PhaseTimes& t) { return t.prefill; });
   run.metrics.ms_think = quantile_of(.5, [](const PhaseTimes& t) { return t.think; });
   run.metrics.ms_answer = quantile_of(.5, [](const PhaseTimes& t) { return t.answer; });
-  if (options_.ranks > 1) folder_.emplace(options_.out, record_, RunFolder::Use::store);  // the whole run's
+  // The whole run's. Processes that end together have the same to write: one of them does.
+  if (options_.ranks > 1) folder_ = RunFolder::if_free(options_.out, record_);
   if (folder_) folder_->store(run.samples);
   run.metrics = score_samples(run.samples, run.metrics);
   if (folder_) folder_->store(run.metrics);

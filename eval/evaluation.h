@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -44,6 +45,8 @@ class Evaluation {
   const Problems& first() const { return problems_.front(); }
   int64_t place(int64_t repeat, int64_t problem) const { return repeat * first().size() + problem; }
   bool complete() const { return done_ == size(); }
+  bool take_finished();
+  void require_own_scores() const;
   void take_earlier(std::vector<Sample> earlier);
   void take_shards();
   int64_t place_of(const Sample& sample, const std::string& source) const;
@@ -64,7 +67,7 @@ class Evaluation {
   std::unordered_map<std::string, int64_t> number_;  // of a problem, by id
   bool open_ = false;
   OrderedJson record_;
-  std::optional<RunFolder> folder_;
+  std::unique_ptr<RunFolder> folder_;
   std::optional<Run> finished_;                 // by an earlier session
   std::vector<std::optional<Sample>> samples_;  // by place()
   std::vector<PhaseTimes> times_;               // of problems alone

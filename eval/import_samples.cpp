@@ -21,7 +21,6 @@ namespace tacit {
 namespace {
 
 constexpr const char* kImport = "import";
-constexpr const char* kExamplesAside = ".tacit-examples.jsonl";  // until the folder is found to be fit
 
 // One document of the file, all of its lines together.
 struct Document {
@@ -247,7 +246,15 @@ Sample sample_of(const Document& document, size_t repeat, const Example& example
   return out;
 }
 
-OrderedJson record_of(const ImportOptions& options, const Task& task, bool chosen) {
+// As write_examples() has them.
+std::string lines_of(const std::vector<Example>& examples) {
+  std::string out;
+  for (const Example& example : examples) out += to_json(example).dump() + "\n";
+  return out;
+}
+
+// `examples`: the lines of the run's own, where it is of no task.
+OrderedJson record_of(const ImportOptions& options, const Task& task, bool chosen, const std::string& examples) {
   OrderedJson json = {{"command", options.command},
                       {"model", valid_utf8(options.file.parent_path().filename().string())},
                       {"method", "imported"},
@@ -256,7 +263,7 @@ OrderedJson record_of(const ImportOptions& options, const Task& task, bool chose
                       {"imported_sha256", sha256_hex(MappedFile::open(options.file, kImport)->bytes())}};
   if (options.task.empty()) {
     json["examples"] = "examples.jsonl";
-    json["examples_sha256"] = sha256_hex(MappedFile::open(options.out / kExamplesAside, kImport)->bytes());
+    json["examples_sha256"] = sha256_hex(examples);
   } else if (const std::filesystem::path data = data_of(task, {.data = options.data}); !data.empty()) {
     json["data"] = valid_utf8(data.filename().string());
     json["data_path"] = valid_utf8(data.string());
@@ -307,13 +314,11 @@ Run import_samples(const ImportOptions& options) {
       score(run.samples.back(), examples.back(), task);
     }
   }
-  std::filesystem::create_directories(options.out);
-  const bool own = options.task.empty();
-  if (own) write_examples(options.out / kExamplesAside, examples);
-  run.record = record_of(options, task, !names.empty());
+  const std::string own = options.task.empty() ? lines_of(examples) : "";
+  run.record = record_of(options, task, !names.empty(), own);
   run.metrics = score_samples(run.samples, {.model = run.record.at("model"), .method = "imported", .task = task.name});
-  RunFolder folder(options.out, run.record);
-  if (own) std::filesystem::rename(options.out / kExamplesAside, options.out / "examples.jsonl");
+  RunFolder folder(options.out, run.record, kImport);
+  if (options.task.empty()) write_file_atomic(options.out / "examples.jsonl", own, kImport);
   folder.store(run.samples);
   folder.store(run.metrics);
   return run;

@@ -1,5 +1,6 @@
 #include "eval/rescore.h"
 
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "eval/scorers/scorers.h"
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/folder_lock.h"
 #include "lib/core/version.h"
 
 namespace tacit {
@@ -149,6 +151,9 @@ void score(Sample& sample, const Example& example, const Task& task) {
 }
 
 Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& options) {
+  require(std::filesystem::is_directory(folder), kRescore, "expected a run folder but got ", folder.string());
+  std::optional<FolderLock> alone;  // from before it is read: what another writes meanwhile would be lost
+  if (!options.dry) alone.emplace(folder, kRescore);
   Rescored out;
   out.run = read_run_as_it_is(folder);
   const Record record(folder);
@@ -183,15 +188,14 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   json["rescored"] = note(task, options);
   out.run.record = json;
   if (options.dry) return out;
-  RunFolder files(folder, json);
   const auto note_it = [&](const OrderedJson& record) {
     write_file_atomic(folder / "run.json", record.dump(2) + "\n", kRescore);
   };
   OrderedJson begun = json;
   begun["rescored"]["unfinished"] = true;
   note_it(begun);
-  files.store(out.run.samples);
-  files.store(out.run.metrics);
+  store_samples(folder, out.run.samples, kRescore);
+  store_metrics(folder, out.run.metrics, kRescore);
   note_it(json);
   return out;
 }

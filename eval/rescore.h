@@ -34,12 +34,12 @@ struct Rescored {
   std::vector<ScoreChange> changes;
 };
 
-// Scores a finished run anew, without its model: samples.jsonl and metrics.json are rewritten, each atomically, and
-// run.json notes by what (`rescored`), while it lasts as unfinished: read_run() then refuses the folder. Measured
-// figures (times, FLOPs, steps, thoughts) and texts stay as they are. The examples are those that run.json names: the
-// generator's, the data file of the same hash, or for an imported run its own examples.jsonl. Fails where they are no
-// longer the same, unless options.data gives another file; then `expected` is what that file says. Fails on a sample
-// whose id the examples lack.
+// Scores a finished run anew, without its model, alone at its folder: samples.jsonl and metrics.json are rewritten,
+// each atomically, and run.json notes by what (`rescored`), while it lasts as unfinished: read_run() then refuses the
+// folder. Measured figures (times, FLOPs, steps, thoughts) and texts stay as they are. The examples are those that
+// run.json names: the generator's, the data file of the same hash, or for an imported run its own examples.jsonl. Fails
+// where they are no longer the same, unless options.data gives another file; then `expected` is what that file says.
+// Fails on a sample whose id the examples lack.
 Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& options = {});
 
 }  // namespace tacit

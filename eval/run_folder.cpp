@@ -1,6 +1,7 @@
 #include "eval/run_folder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "eval/shards.h"
 #include "lib/core/error.h"
@@ -50,6 +51,14 @@ std::string find_stranger(const std::filesystem::path& path) {
   return "";
 }
 
+const std::filesystem::path& made_folder(const std::filesystem::path& folder, const std::string& operation) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  require(!error && is_directory(folder), operation, "expected a folder for the run but got \"", error.message(),
+          "\" for ", folder.string());
+  return folder;
+}
+
 }  // namespace
 
 OrderedJson read_record(const std::filesystem::path& file, const std::string& operation) {
@@ -80,27 +89,46 @@ void require_same_run(const OrderedJson& record, const std::filesystem::path& pa
   }
 }
 
-RunFolder::RunFolder(std::filesystem::path path, const OrderedJson& record, Use use) : path_(std::move(path)) {
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  require(!error && is_directory(path_), kEvaluateOperation, "expected a folder for the run but got \"",
-          error.message(), "\" for ", path_.string());
-  const auto run_file = path_ / "run.json", samples_file = path_ / "samples.jsonl";
-  const std::string stranger = find_stranger(path_);  // before looking for the run that another process may begin
+void store_samples(const std::filesystem::path& folder, const std::vector<Sample>& samples,
+                   const std::string& operation) {
+  write_file_atomic(
+      folder / "samples.jsonl",
+      [&](std::ostream& out) {
+        for (const Sample& sample : samples) out << to_json(sample).dump() << '\n';
+      },
+      operation);
+}
+
+void store_metrics(const std::filesystem::path& folder, const Metrics& metrics, const std::string& operation) {
+  write_file_atomic(folder / "metrics.json", to_json(metrics).dump(2) + "\n", operation);
+}
+
+RunFolder::RunFolder(const std::filesystem::path& path, const OrderedJson& record, const std::string& operation)
+    : RunFolder(std::make_unique<FolderLock>(made_folder(path, operation), operation), path, record, operation) {}
+
+std::unique_ptr<RunFolder> RunFolder::if_free(const std::filesystem::path& path, const OrderedJson& record) {
+  auto alone = FolderLock::if_free(made_folder(path, kEvaluateOperation), kEvaluateOperation);
+  if (!alone) return nullptr;
+  return std::unique_ptr<RunFolder>(new RunFolder(std::move(alone), path, record, kEvaluateOperation));
+}
+
+RunFolder::RunFolder(std::unique_ptr<FolderLock> alone, const std::filesystem::path& path, const OrderedJson& record,
+                     const std::string& operation)
+    : alone_(std::move(alone)), path_(path), operation_(operation) {
+  const auto run_file = path_ / "run.json";
   if (exists(run_file)) {
     require_same_run(record, run_file);
   } else {
+    const std::string stranger = find_stranger(path_);
     const bool results = stranger == "samples.jsonl" || stranger == "metrics.json";
-    require(!results, kEvaluateOperation, "expected a new folder, or one with a run.json, but got ", path_.string(),
+    require(!results, operation_, "expected a new folder, or one with a run.json, but got ", path_.string(),
             ", which has results without one");
-    require(stranger.empty(), kEvaluateOperation, "expected a new folder, or one of a run, but got ", path_.string(),
+    require(stranger.empty(), operation_, "expected a new folder, or one of a run, but got ", path_.string(),
             ", which holds '", stranger, "'");
-    write_file_atomic(run_file, record.dump(2) + "\n", kEvaluateOperation);
+    write_file_atomic(run_file, record.dump(2) + "\n", operation_);
   }
-  if (use == Use::append) appender_ = std::make_unique<LineAppender>(samples_file, kEvaluateOperation);
+  appender_ = std::make_unique<LineAppender>(path_ / "samples.jsonl", operation_);
 }
-
-std::vector<Sample> RunFolder::samples() const { return read_samples(path_ / "samples.jsonl", kEvaluateOperation); }
 
 void RunFolder::append(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) appender_->append(to_json(sample).dump());
@@ -109,17 +137,10 @@ void RunFolder::append(const std::vector<Sample>& samples) {
 
 void RunFolder::store(const std::vector<Sample>& samples) {
   appender_.reset();  // writes to the file that is replaced here
-  write_file_atomic(
-      path_ / "samples.jsonl",
-      [&](std::ostream& out) {
-        for (const Sample& sample : samples) out << to_json(sample).dump() << '\n';
-      },
-      kEvaluateOperation);
+  store_samples(path_, samples, operation_);
 }
 
-void RunFolder::store(const Metrics& metrics) {
-  write_file_atomic(path_ / "metrics.json", to_json(metrics).dump(2) + "\n", kEvaluateOperation);
-}
+void RunFolder::store(const Metrics& metrics) { store_metrics(path_, metrics, operation_); }
 
 Run read_run(const std::filesystem::path& folder) {
   Run run = read_run_as_it_is(folder);

@@ -8,6 +8,7 @@
 
 #include "eval/run.h"
 #include "lib/core/files.h"
+#include "lib/core/folder_lock.h"
 
 namespace tacit {
 
@@ -37,25 +38,33 @@ OrderedJson read_record(const std::filesystem::path& file, const std::string& op
 // read_run() that also takes a run whose rescoring was stopped.
 Run read_run_as_it_is(const std::filesystem::path& folder);
 
-// The files of one run on disk: run.json, samples.jsonl, metrics.json.
+// Rewrites the run's samples.jsonl in this order, and its metrics.json. The folder must be the caller's alone.
+void store_samples(const std::filesystem::path& folder, const std::vector<Sample>& samples,
+                   const std::string& operation);
+void store_metrics(const std::filesystem::path& folder, const Metrics& metrics, const std::string& operation);
+
+// The files of one run on disk, run.json, samples.jsonl, metrics.json, for a session that is alone in writing them.
 class RunFolder {
  public:
-  // Makes the folder and its run.json, or opens that of the same run. Fails on another one's (require_same_run), where
-  // other files lie than a run's, and while somebody else has it open to append to.
-  enum class Use { append, store };
-  RunFolder(std::filesystem::path path, const OrderedJson& record, Use use = Use::append);
+  // Makes the folder and its run.json, or opens that of the same run; an unfinished last line of samples.jsonl is cut
+  // off. Fails on another one's (require_same_run), where other files lie than a run's, and while somebody else is at
+  // it.
+  RunFolder(const std::filesystem::path& path, const OrderedJson& record,
+            const std::string& operation = kEvaluateOperation);
+  // Null while somebody else is at it.
+  static std::unique_ptr<RunFolder> if_free(const std::filesystem::path& path, const OrderedJson& record);
 
-  // Samples of earlier sessions; an unfinished last line is cut off.
-  std::vector<Sample> samples() const;
   void append(const std::vector<Sample>& samples);  // on the disk when it returns
-
-  // Rewrites samples.jsonl in this order.
-  void store(const std::vector<Sample>& samples);
+  void store(const std::vector<Sample>& samples);   // appends nothing any more
   void store(const Metrics& metrics);
-  bool has_metrics() const { return exists(path_ / "metrics.json"); }
 
  private:
+  RunFolder(std::unique_ptr<FolderLock> alone, const std::filesystem::path& path, const OrderedJson& record,
+            const std::string& operation);
+
+  std::unique_ptr<FolderLock> alone_;
   std::filesystem::path path_;
+  std::string operation_;
   std::unique_ptr<LineAppender> appender_;
 };
 

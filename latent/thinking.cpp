@@ -126,10 +126,12 @@ Thoughts think_loop(const ThinkingRows& rows, const ThinkOptions& options) {
       const at::Tensor kept_B1 = at::tensor(active, at::kLong).to(rows.model.device()).unsqueeze(1) > 0;
       trace.push_back(at::where(kept_B1, proposal.input_BD, at::zeros_like(proposal.input_BD)));
     }
+    for (int64_t b = 0; b < count; ++b) {
+      if (active[b]) require_all_or_none(options.feedback, std::ssize(out.tokens[b]), out.steps[b], proposal);
+    }
     rows.consume(proposal.input_BD, active);
     for (int64_t b = 0; b < count; ++b) {
       if (!active[b]) continue;
-      require_all_or_none(options.feedback, std::ssize(out.tokens[b]), out.steps[b], proposal);
       ++out.steps[b];
       ++rows.notes[b].thoughts;
       if (!proposal.tokens.empty()) out.tokens[b].push_back(proposal.tokens[b]);

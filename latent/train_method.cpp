@@ -64,20 +64,19 @@ void check_folder(const std::filesystem::path& directory, const std::string& rec
 }
 
 // Puts recipe and tokenizer into the folder; of a training that goes on, the recipe, which may say more steps now.
-void begin_folder(const std::filesystem::path& directory, const std::string& recipe, const std::string& recipe_file,
-                  const TrainData& data, bool resume) {
-  if (training_exists(directory)) {
-    if (resume) require_resumable(directory, recipe);
-    if (resume) LineAppender(directory / "metrics.jsonl", "train");  // fails where another process is training here
-    if (resume) write_file_atomic(directory / "train.json", recipe_file, "train");
-    return;
-  }
-  std::error_code failure;
-  std::filesystem::create_directories(directory, failure);
-  require(!failure, "train", "expected a folder that can be made at ", directory.string(), " but got '",
-          failure.message(), "'");
+void begin_folder(const std::filesystem::path& directory, const std::string& recipe_file, const TrainData& data) {
   write_file_atomic(directory / "train.json", recipe_file, "train");
+  if (training_exists(directory)) return;
   for (const auto& [name, content] : data.tokenizer_files) write_file_atomic(directory / name, content, "train");
+}
+
+std::string hash_of(const std::filesystem::path& file) { return sha256_hex(MappedFile::open(file, "train")->bytes()); }
+
+// Of all that a tokenizer is read from, by name.
+std::string hash_of(const std::map<std::string, std::string>& files) {
+  std::string all;
+  for (const auto& [name, content] : files) all += name + '\0' + std::to_string(content.size()) + '\0' + content;
+  return sha256_hex(all);
 }
 
 // Replayed updates that were asked for are never left out unseen.
@@ -227,13 +226,15 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   // size.
   OrderedJson kept = to_json(config);
   const std::string recipe_file = kept.dump(2) + "\n";
-  if (!config.data.empty()) kept["data_sha256"] = sha256_hex(MappedFile::open(config.data, "train")->bytes());
-  // Those left at their defaults too, which may change; "options" says which were chosen.
+  if (!config.data.empty()) kept["data_sha256"] = hash_of(config.data);
+  if (!config.validation_data.empty()) kept["validation_data_sha256"] = hash_of(config.validation_data);
+  if (is_file_task(config.task)) kept["tokenizer_sha256"] = hash_of(data.tokenizer_files);
+  // Those left at their defaults too, which may change: "options" is there only where one was chosen.
   if (!config.options.empty()) kept["options_with_defaults"] = config.options;
   if (!how.revision.empty()) kept["revision"] = how.revision;
   const std::string recipe = kept.dump();
-  const bool writes = config.trainer.parallel.rank == 0;
-  if (writes) check_folder(directory, recipe_file, data);
+  const auto check_own_folder = [&] { check_folder(directory, recipe_file, data); };
+  if (config.trainer.parallel.rank == 0) check_own_folder();
   const auto check_trained = [&](const std::vector<TrainingRow>& rows) {
     check_rows(*start.model, rows);
     if (config.graphs) check_graphs(config, how, settings.options, *start.model, rows, training_options(0, 0));
@@ -245,7 +246,10 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   }
   require(!config.graphs || graphed.records(), "train",
           "expected a CUDA device and a LibTorch that record work there but got none; leave out '--graphs'");
-  if (writes) begin_folder(directory, recipe, recipe_file, data, resume);
+  problem.begin = [&] {
+    check_own_folder();  // again: another training may have begun there before the folder was this one's
+    begin_folder(directory, recipe_file, data);
+  };
   train(start.model, problem, config.trainer, saved_config, recipe, directory, resume, progress);
 }
 

@@ -11,7 +11,7 @@
 
 #include "lib/core/error.h"
 
-// Inside of files*.cpp: POSIX file descriptors with the library's errors.
+// Inside of this folder: POSIX file descriptors with the library's errors.
 namespace tacit {
 
 // Closes on every way out.

@@ -1,6 +1,5 @@
 #include "lib/core/files.h"
 
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -77,8 +76,6 @@ LineAppender::LineAppender(std::filesystem::path path, std::string_view operatio
     : path_(std::move(path)), operation_(operation), descriptor_(-1) {
   Descriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (file.number() < 0) fail_with_errno(operation_, "a file to append to", path_, errno);
-  const bool taken = ::flock(file.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  require(!taken, operation_, "expected to be alone in writing to ", path_.string(), " but somebody else has it open");
   struct stat status {};
   if (::fstat(file.number(), &status) != 0) fail_with_errno(operation_, "a file to append to", path_, errno);
   const off_t whole = end_of_whole_lines(file.number(), status.st_size, path_, operation_);

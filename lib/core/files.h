@@ -27,8 +27,7 @@ void for_each_line(const std::filesystem::path& path, std::string_view operation
                    const std::function<void(std::string_view text, int64_t number)>& line);
 
 // Appends whole lines to a file, each flushed to the system before append() returns. Opening cuts a last line that was
-// left without its line end by a kill, and fails while another appender has the file open, in this process or another
-// (where the file system knows locks).
+// left without its line end by a kill: nobody else may be writing (lib/core/folder_lock.h).
 class LineAppender {
  public:
   LineAppender(std::filesystem::path path, std::string_view operation);

@@ -8,6 +8,7 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/folder_lock.h"
 #include "lib/model/checkpoint.h"
 #include "lib/model/slots.h"
 #include "lib/train/training_state.h"
@@ -102,6 +103,7 @@ class Training {
 
   void start(bool resume) {
     const auto state = state_in(directory_), metrics = directory_ / "metrics.jsonl";
+    if (writes()) take_folder();
     if (training_exists(directory_)) {
       require(resume, "train", "expected a folder without a training but ", state.string(),
               " exists; resume it or choose another folder");
@@ -110,8 +112,7 @@ class Training {
     compare_ranks();
     if (selection_.on() && step_ == 0) selection_.figure_in(validate());  // a name that is none is refused now
     if (!writes()) return;
-    std::filesystem::create_directories(directory_);
-    const auto alone = std::make_unique<LineAppender>(metrics, "train");  // cut_metrics() makes a new file
+    if (problem_.begin) problem_.begin();
     cut_metrics(metrics, step_);
     metrics_ = std::make_unique<LineAppender>(metrics, "train");
     if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
@@ -140,6 +141,14 @@ class Training {
 
  private:
   bool writes() const { return ranks_->rank() == 0; }
+
+  void take_folder() {
+    std::error_code failure;
+    std::filesystem::create_directories(directory_, failure);
+    require(!failure, "train", "expected a folder that can be made at ", directory_.string(), " but got '",
+            failure.message(), "'");
+    alone_ = std::make_unique<FolderLock>(directory_, "train");
+  }
 
   void log(const OrderedJson& line) {
     if (metrics_) metrics_->append(line.dump());
@@ -219,17 +228,14 @@ class Training {
   const Json& config_;
   const std::string& recipe_;
   const std::filesystem::path& directory_;
-  std::unique_ptr<LineAppender> metrics_;  // where this process writes
+  std::unique_ptr<FolderLock> alone_;      // where this process writes
+  std::unique_ptr<LineAppender> metrics_;  // there, too
   int64_t step_ = 0;
 };
 
 }  // namespace
 
 bool training_exists(const std::filesystem::path& directory) { return std::filesystem::exists(state_in(directory)); }
-
-void require_resumable(const std::filesystem::path& directory, const std::string& recipe) {
-  require_same_recipe(state_in(directory), recipe);
-}
 
 void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,

@@ -63,15 +63,15 @@ struct TrainingProblem {
       loss_and_gradient;
   std::function<Figures(const Transformer& model)> validate;  // may be empty
   std::function<bool(int64_t step)> resets_optimizer;         // before this update; may be empty
+  // May be empty: puts the caller's own files into the folder, or refuses what lies there. Called by the process that
+  // writes, once it is alone there and what is resumed was found to be the same, before anything else is written.
+  std::function<void()> begin;
   // A method's own weights, by name: leaves in fp32 on the model's device, which `loss` and `validate` hold themselves.
   TensorMap own;
 };
 
 // Whether `directory` holds a training that could be resumed.
 bool training_exists(const std::filesystem::path& directory);
-
-// Fails unless train() could resume the training in `directory` with this recipe (lib/train/training_state.h).
-void require_resumable(const std::filesystem::path& directory, const std::string& recipe);
 
 // `recipe`, a JSON object, is what a resumed training must repeat; `config`, the model's config.json, is written. Both
 // are checked first.
@@ -90,7 +90,8 @@ void require_resumable(const std::filesystem::path& directory, const std::string
 //
 // Of several processes (options.parallel) each is called so, with the same recipe and weights, and takes micro-batches
 // rank, rank + world_size, ...; gradients, losses and figures are averaged over all. Rank 0 alone writes; all must see
-// `directory` to resume. When one's progress asks to stop, all do.
+// `directory` to resume. When one's progress asks to stop, all do. From before it reads the state until it returns it
+// has the folder for itself, or fails (lib/core/folder_lock.h).
 void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,
            const ProgressCallback& progress);

@@ -36,6 +36,21 @@ std::string value_at(const Json& json, const Json::json_pointer& field) {
   return json.contains(field) ? json.at(field).dump() : "nothing";
 }
 
+// Leaves what a training must repeat. Of the options those that it runs with, chosen or not, where the state says them:
+// a default may change. What states of before are silent on is not compared.
+void keep_essence(Json& saved, Json& given) {
+  for (Json* recipe : {&saved, &given}) recipe->erase("steps");
+  if (saved.contains("options_with_defaults")) {
+    for (Json* recipe : {&saved, &given}) recipe->erase("options");
+  } else if (const auto all = given.find("options_with_defaults"); all != given.end()) {
+    if (saved.contains("options")) given["options"] = *all;  // all of them, once one is chosen
+    given.erase("options_with_defaults");
+  }
+  for (const char* since : {"validation_data_sha256", "tokenizer_sha256"}) {
+    if (!saved.contains(since)) given.erase(since);
+  }
+}
+
 // -> updates done
 int64_t check_recipe(const Safetensors& file, const std::filesystem::path& path, const std::string& recipe) {
   Json saved = parse_json(metadata_of(file, "recipe", path), "resume", path.string());
@@ -44,10 +59,7 @@ int64_t check_recipe(const Safetensors& file, const std::filesystem::path& path,
   const int64_t step = whole_number(metadata_of(file, "step", path), "step", 1, saved_steps, path);
   require(step <= steps, "resume", "expected at least the ", step, " steps that are done but got ", steps, " for ",
           path.string());
-  const char* const defaults = "options_with_defaults";  // a state of before is silent on them
-  if (!saved.contains(defaults)) given.erase(defaults);
-  saved.erase("steps");
-  given.erase("steps");
+  keep_essence(saved, given);
   const std::string difference = recipe_difference(saved.dump(), given.dump());
   require(difference.empty(), "resume", "expected ", difference, " in the recipe that ", path.string(),
           " was started with");
@@ -66,10 +78,6 @@ std::string recipe_difference(const std::string& expected, const std::string& fo
   for (Json::json_pointer at = field; !at.empty(); at = at.parent_pointer())
     name = at.back() + (name.empty() ? "" : "." + name);
   return "'" + name + "' of " + value_at(a, field) + " but got " + value_at(b, field);
-}
-
-void require_same_recipe(const std::filesystem::path& path, const std::string& recipe) {
-  check_recipe(read_safetensors(path), path, recipe);
 }
 
 void save_training_state(const std::filesystem::path& path, const TrainingState& state, int64_t step,

@@ -179,6 +179,27 @@ TEST_CASE("probe --out writes over what the same command wrote and over nothing 
   CHECK(other.err.find("lens.json of the command [\"tacit\",\"probe\",\"lens\"") != std::string::npos);
 }
 
+TEST_CASE("probe --out does not write over what the same command found in another model") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "model");
+  std::vector<std::string> command = small("lens", scratch / "model");
+  command.insert(command.end(), {"--out", scratch / "out"});
+  REQUIRE(run_tacit(command).code == 0);
+  const std::filesystem::path report = scratch / "out" / "lens.json";
+  const std::string before = read_file(report, "test");
+  write_checkpoint(scratch / "model", "coconut", 2);
+  const Finished other = run_tacit(command);
+  CAPTURE(other.err);
+  CHECK(other.code == 1);
+  CHECK(other.err.find("expected a new folder, or what this very command wrote of the same model, but got") !=
+        std::string::npos);
+  CHECK(read_file(report, "test") == before);
+  Json old = Json::parse(before);
+  CHECK(old.erase("weights_sha256") == 1);  // a report of before does not say
+  write_file_atomic(report, old.dump(), "test");
+  CHECK(run_tacit(command).code == 0);
+}
+
 TEST_CASE("probe: a task file's problems are asked in its template, as eval asks them") {
   const ScratchFolder scratch;
   write_checkpoint(scratch / "model");

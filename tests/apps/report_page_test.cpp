@@ -193,3 +193,35 @@ TEST_CASE("compare --out writes over no report that has other rows, and over nob
   std::filesystem::remove(other / "compare.md");
   CHECK(compared({"a"}, other).code == 0);  // as a comparison leaves it that was stopped
 }
+
+TEST_CASE("compare --out writes over no report whose rows are of other models or problems under the same names") {
+  const ScratchFolder scratch;
+  write_checkpoint(scratch / "a", "coconut", 1);
+  write_checkpoint(scratch / "b", "coconut", 2);
+  const auto evaluated = [&](const std::string& model, const std::string& seed) {
+    const std::string out = scratch / (model + seed) / "run";
+    const Finished done = run_tacit({"eval", "--model", scratch / model, "--task", "reach", "--count", "3", "--seed",
+                                     seed, "--latency-problems", "0", "--threads", "1", "--out", out});
+    CAPTURE(done.err);
+    REQUIRE(done.code == 0);
+    return out;
+  };
+  const std::string a7 = evaluated("a", "7"), a8 = evaluated("a", "8"), b7 = evaluated("b", "7");
+  const std::string out = scratch / "report";
+  const auto compared = [&](const std::string& run) {
+    return run_tacit({"compare", "--runs", "run=" + run, "--out", out});
+  };
+  REQUIRE(compared(a7).code == 0);
+  const std::string report = read_file(out + "/compare.json", "test");
+  for (const auto& [run, difference] : {std::pair{a8, "of 'seed' 7 where this one has 8; choose another folder"},
+                                        std::pair{b7, "with the row \"run\" of 'weights_sha256' \""}}) {
+    const Finished other = compared(run);
+    CAPTURE(other.err);
+    CHECK(other.code == 1);
+    CHECK(holds(other.err, "or one of a comparison of the same models and problems, but got " + out));
+    CHECK(holds(other.err, difference));
+    CHECK(read_file(out + "/compare.json", "test") == report);
+  }
+  CHECK(compared(a7 + "," + a8).code == 0);  // one in common: the row has gained a seed
+  CHECK(compared(a8).code == 0);
+}

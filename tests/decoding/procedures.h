@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -32,6 +33,23 @@ inline std::map<std::string, Procedure> procedures() {
                               .inputs = parallel::jacobi(at::full({32}, 0.5))};  // vectors of the tiny model's size
   all["bare"] = Procedure{.think = {.max_steps = 2}};  // a plain checkpoint: no markers, no stop token
   return all;
+}
+
+// Feeds back hidden states, but for a second thought that is not a number where the row's id is `id`.
+inline Feedback breaking(int64_t id) {
+  return {"breaks", [id](const StepState& state) {
+            at::Tensor x_BD = state.hidden_BD().clone();
+            for (int64_t b = 0; b < state.rows(); ++b) {
+              if (state.id(b) == id && state.step() == 1) x_BD[b][0] = NAN;
+            }
+            return NextInput{x_BD};
+          }};
+}
+
+// Stops every row before its second thought.
+inline Halt before_second() {
+  return {"second",
+          [](const StepState& state, const NextInput&) { return std::vector<char>(state.rows(), state.step() >= 1); }};
 }
 
 // Prompts of 1 to 40 tokens behind `prefix`.

@@ -211,6 +211,23 @@ TEST_CASE("scheduling stops when told to, and refuses what solve refuses") {
               "[solve] expected a prompt of at least one token in row 1"));
 }
 
+TEST_CASE("a thought that is not finite is refused where a running batch would consume it, by its problem's id") {
+  const auto model = test::tiny_model();
+  Procedure procedure = procedures().at("latent");
+  procedure.think.feedback = test::breaking(2);
+  const TokenRows prompts = random_prompts(4);
+  int64_t solved = 0;
+  const auto error = error_of([&] {
+    solve_all(model, procedure, prompts, {.rows = 4}, [&](int64_t, const Solution&) { return ++solved > 0; });
+  });
+  CHECK(holds(error, "[think] expected feedback 'breaks' to propose finite vectors but got nan for row "));
+  CHECK(holds(error, " (id 2), thought 2"));
+  CHECK(solved == 0);
+  procedure.think.halt = test::before_second();  // which consumes none of it
+  for (const Solution& solution : all_of(model, procedure, prompts, {.rows = 4}))
+    CHECK(solution.thoughts.steps == std::vector<int64_t>{1});
+}
+
 TEST_CASE("a row adopted from another session goes on as that session would") {
   const auto model = test::tiny_model();
   Session from(model, {.rows = 2, .capacity = 30}), to(model, {.rows = 3, .capacity = 30});

@@ -207,6 +207,19 @@ TEST_CASE("thoughts are kept by entropy, or by whatever a caller values") {
               "[search_thoughts] expected a value for each of 5 thoughts but got 0"));
 }
 
+TEST_CASE("a thought that is not finite is refused where a tree would grow by it") {
+  const Model model = test::tiny_model();
+  Procedure procedure = procedures().at("latent");
+  procedure.think.feedback = test::breaking(0);
+  const ThoughtSearchOptions options{.width = 2, .branch = 2};
+  CHECK(holds(error_of([&] {
+                search_thoughts(model, procedure, {1, 2}, options, 4);
+              }),
+              "[think] expected feedback 'breaks' to propose finite vectors but got nan for row 0 (id 0), thought 2"));
+  procedure.think.halt = test::before_second();
+  CHECK(search_thoughts(model, procedure, {1, 2}, options, 4).thoughts.steps == std::vector<int64_t>{1});
+}
+
 TEST_CASE("a search refuses what it cannot do") {
   const Model model = test::tiny_model();
   const auto error = [&](const char* name, const ThoughtSearchOptions& options) {

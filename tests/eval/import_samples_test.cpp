@@ -162,6 +162,15 @@ TEST_CASE("import: broken files are refused, naming line and field; a folder wit
   CHECK(holds(error(good), "which has a run"));
 }
 
+TEST_CASE("import: somebody's folder is refused and left as it was") {
+  const ScratchFolder scratch;
+  put(scratch / "thesis.tex", "x");
+  const std::string error = error_of(
+      [&] { import_samples({.file = import_fixture("lm_eval_samples_own_gsm8k.jsonl"), .out = scratch.path()}); });
+  CHECK(holds(error, "[import] expected a new folder, or one of a run, but got "));
+  CHECK(scratch.names() == std::vector<std::string>{"thesis.tex"});
+}
+
 TEST_CASE("import: repeats of a document are kept apart") {
   const ScratchFolder scratch;
   put(scratch / "samples_x.jsonl",

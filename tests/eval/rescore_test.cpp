@@ -5,6 +5,7 @@
 #include "eval/compare.h"
 #include "eval/report_html.h"
 #include "eval/scorers/scorers.h"
+#include "lib/core/folder_lock.h"
 #include "tests/eval/run_support.h"
 
 namespace tacit {
@@ -201,6 +202,17 @@ TEST_CASE("a run that is scored as another task's has that task's name everywher
   CHECK(note_of(stored) == "a scored again by numeric, as task other of " + hash + kAfter);
   REQUIRE(stored.samples.size() == 5);
   for (const Sample& sample : stored.samples) CHECK(sample.task == "other");
+}
+
+TEST_CASE("a run that somebody is at is not scored again, but what would change is said") {
+  const ScratchFolder scratch;
+  make_run(scratch / "run");
+  const std::string samples = read_file(scratch / "run/samples.jsonl", "test");
+  const FolderLock other(scratch / "run", "test");
+  CHECK(holds(error_of([&] { rescore(scratch / "run", {.scorers = {"boolean"}}); }),
+              "[rescore] expected to be alone in writing to " + (scratch / "run").string()));
+  CHECK(read_file(scratch / "run/samples.jsonl", "test") == samples);
+  CHECK(rescore(scratch / "run", {.scorers = {"boolean"}, .dry = true}).run.metrics.not_extracted == 9);
 }
 
 TEST_CASE("rescoring refuses what is no finished run") {

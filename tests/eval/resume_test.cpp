@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "eval/evaluation.h"
 #include "eval/rescore.h"
 #include "eval/run.h"
 #include "eval/run_folder.h"
+#include "lib/core/folder_lock.h"
 #include "lib/core/rng.h"
 #include "tests/eval/run_support.h"
 
@@ -82,7 +85,7 @@ TEST_CASE("a finished folder is returned as it is, without solving anything") {
   const std::string samples = read_file(options.out / "samples.jsonl", "test");
   CHECK(first.metrics.ms_median > 0);
 
-  const LineAppender lock(options.out / "samples.jsonl", "test");  // reading needs none
+  const FolderLock lock(options.out, "test");  // reading needs none
   const Run again = evaluate(model, options, [](const Progress&) { return false; });
   CHECK(read_file(options.out / "metrics.json", "test") == metrics);
   CHECK(read_file(options.out / "samples.jsonl", "test") == samples);
@@ -144,9 +147,55 @@ TEST_CASE("a folder that another session works in is refused, and untouched") {
   Evaluation first(model, options);
   first.open();
   const std::string error = error_of([&] { evaluate(model, options); });
-  CHECK(holds(error, "expected to be alone in writing to " + (options.out / "samples.jsonl").string()));
+  CHECK(holds(error, "[evaluate] expected to be alone in writing to " + options.out.string() + " but"));
   first.solve();
   CHECK(first.samples().size() == 23);
+}
+
+TEST_CASE("an evaluation leaves nothing in a folder where another one is about to begin") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  options.out = scratch / "run";
+  std::filesystem::create_directories(options.out);
+  const FolderLock other(options.out, "test");
+  CHECK(holds(error_of([&] { evaluate(model, options); }), "expected to be alone in writing to"));
+  CHECK_FALSE(exists(options.out / "run.json"));
+  CHECK_FALSE(exists(options.out / "samples.jsonl"));
+}
+
+TEST_CASE("a finished run with a torn line behind its last one is healed, and is as it was") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  const auto expected = undisturbed(model, options, scratch / "run");
+  options.out = scratch / "run";
+  const std::string metrics = read_file(options.out / "metrics.json", "test");
+  std::ofstream(options.out / "samples.jsonl", std::ios::app) << "{\"task\": \"rea";
+  CHECK(evaluate(model, options).finished_before);
+  CHECK(folder_content(options.out) == expected);
+  CHECK(read_file(options.out / "metrics.json", "test") == metrics);
+  CHECK(read_run(options.out).samples.size() == 23);
+}
+
+TEST_CASE("a run that was scored again and has lost samples is not completed by the rule of before") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  RunOptions options = small_run();
+  options.out = scratch / "run";
+  evaluate(model, options);
+  rescore(options.out, {.scorers = {"boolean"}});
+  const auto file = options.out / "samples.jsonl";
+  const std::string whole = read_file(file, "test");
+  CHECK(evaluate(model, options).finished_before);
+  cut(file, file_size(file) - 9);
+  const std::string torn = read_file(file, "test");
+  const std::string error = error_of([&] { evaluate(model, options); });
+  CHECK(holds(error, "[evaluate] expected all 23 samples of a run that was scored again but got 22 whole lines in " +
+                         file.string() + "; put the file back as it was, or choose another folder"));
+  CHECK(read_file(file, "test") == torn);
+  put(file, whole);
+  CHECK(evaluate(model, options).finished_before);
 }
 
 TEST_CASE("a run.json in the words of before: another name of the dtype, and none of the weights' format") {

@@ -4,6 +4,7 @@
 
 #include "eval/run.h"
 #include "eval/shards.h"
+#include "lib/core/folder_lock.h"
 #include "tests/eval/run_support.h"
 
 namespace tacit {
@@ -86,6 +87,43 @@ TEST_CASE("several processes complete what one has left that was killed in the m
   CHECK_FALSE(evaluate(model, shard(options, 1, 2)).complete);
   CHECK(evaluate(model, shard(options, 0, 2)).complete);
   CHECK(folder_content(options.out) == expected);
+}
+
+TEST_CASE("a finished run of several processes is read, whatever the batch, and completed where a line is lost") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  const RunOptions options = shared_run(scratch / "run");
+  evaluate(model, shard(options, 0, 2));
+  CHECK(evaluate(model, shard(options, 1, 2)).complete);
+  const auto expected = folder_content(options.out);
+  RunOptions other = options;
+  other.batch = 7;
+  CHECK(evaluate(model, other).finished_before);
+  CHECK(evaluate(model, shard(other, 1, 2)).finished_before);
+
+  const auto file = options.out / "samples.jsonl";
+  for (const RunOptions& again : {options, shard(options, 1, 2)}) {
+    std::filesystem::resize_file(file, file_size(file) - 9);
+    CHECK(evaluate(model, again).complete);
+    CHECK(folder_content(options.out) == expected);
+    CHECK(evaluate(model, again).finished_before);
+  }
+}
+
+TEST_CASE("of processes that end together one writes the run's files, the other has the same samples") {
+  const LoadedModel model = tiny_checkpoint();
+  const ScratchFolder scratch;
+  const RunOptions options = shared_run(scratch / "run");
+  evaluate(model, shard(options, 0, 2));
+  {
+    const FolderLock other(options.out, "test");
+    const Run run = evaluate(model, shard(options, 1, 2));
+    CHECK(run.complete);
+    CHECK(run.samples.size() == 80);
+    CHECK_FALSE(exists(options.out / "metrics.json"));
+  }
+  CHECK(evaluate(model, shard(options, 0, 2)).complete);
+  CHECK(read_run(options.out).samples.size() == 80);
 }
 
 TEST_CASE("processes that do not share one run are refused") {

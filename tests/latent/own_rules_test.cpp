@@ -195,7 +195,8 @@ TEST_CASE("a vector that is not finite is refused where it would be consumed, an
     CHECK(
         holds(error_of([&] { session.think({.max_steps = 3, .feedback = breaks}); }),
               "[think] expected feedback 'breaks' to propose finite vectors but got nan for row 1 (id 7), thought 2"));
-    Session stops = named();  // before it would consume that
+    CHECK(session.lengths() == std::vector<int64_t>{4, 2});  // the first thought alone was fed, of either row
+    Session stops = named();                                 // before it would consume that
     const Halt second = {"second", [](const StepState& state, const NextInput&) {
                            return std::vector<char>{0, static_cast<char>(state.step() >= 1)};
                          }};
@@ -222,6 +223,13 @@ TEST_CASE("tokens of a proposal are the vocabulary's, and come with every though
                 return s.step() == 1 ? std::vector<int64_t>{} : std::vector<int64_t>{1, 2};
               }),
               "for every thought, or for none, but got none for thought 2"));
+  Session session = prompted(model);
+  const Feedback once = {
+      "once", [](const StepState& s) {
+        return NextInput{s.hidden_BD(), s.step() == 0 ? std::vector<int64_t>{1, 2} : std::vector<int64_t>{}};
+      }};
+  CHECK(holds(error_of([&] { session.think({.max_steps = 3, .feedback = once}); }), "but got none for thought 2"));
+  CHECK(session.lengths() == std::vector<int64_t>{4, 2});  // what is refused is not fed
 }
 
 TEST_CASE("a session without a model, or one that was moved from, says so") {

@@ -182,6 +182,40 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a training on a file is not gone on with by another validation file or tokenizer") {
+  at::set_num_threads(1);
+  const Files files;
+  Json recipe = files.recipe("direct");
+  put(files.folder / "valid.txt", kGsm);
+  recipe["validation_data"] = (files.folder / "valid.txt").string();
+  const TrainConfig config = recipe_config(recipe);
+  const auto out = files.folder / "out";
+  CHECK_THROWS_AS(train_method(config, out, false, [](const Progress& p) { return p.done < 3; }), Interrupted);
+  const auto error = [&] { return error_of([&] { train_method(config, out, true, {}); }); };
+
+  put(files.folder / "valid.txt", "and 7?||#### 7\n");
+  CHECK(holds(error(), "[resume] expected 'validation_data_sha256' of "));
+  put(files.folder / "valid.txt", kGsm);
+  const auto words = files.folder / "words" / "tokenizer.json";
+  const std::string tokenizer = read_file(words, "test");
+  put(words, tokenizer + "\n");
+  CHECK(holds(error(), "[resume] expected 'tokenizer_sha256' of "));
+
+  // A state of before does not say what they were.
+  const auto state = out / "training_state.safetensors";
+  {
+    const Safetensors file = read_safetensors(state);
+    std::map<std::string, TensorToWrite> tensors;
+    for (const auto& [name, view] : file.tensors) tensors[name] = {view.type, view.shape, view.bytes};
+    auto metadata = file.metadata;
+    Json kept = Json::parse(metadata.at("recipe"));
+    CHECK(kept.erase("validation_data_sha256") + kept.erase("tokenizer_sha256") == 2);
+    metadata["recipe"] = kept.dump();
+    write_safetensors(state, tensors, metadata);
+  }
+  CHECK(error().empty());
+}
+
 TEST_CASE("new tokens of a checkpoint start as the token << does, every other weight as it was") {
   at::set_num_threads(1);
   const Files files;

@@ -7,6 +7,7 @@
 
 #include "lib/core/error.h"
 #include "lib/core/files.h"
+#include "lib/core/folder_lock.h"
 #include "lib/core/safetensors.h"
 #include "lib/model/checkpoint.h"
 #include "tests/latent/small_recipe.h"
@@ -265,6 +266,18 @@ TEST_CASE("a folder that holds somebody's files is left as it is") {
     CHECK(read_file(folder.path / name, "test") == "theirs");
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
   }
+}
+
+TEST_CASE("of two trainings that begin in one folder the second leaves neither its recipe nor a tokenizer") {
+  const TrainConfig config = small_config("direct");
+  Folder folder("out");
+  std::filesystem::create_directories(folder.path);
+  {
+    const FolderLock first(folder.path, "test");
+    CHECK_THROWS_WITH_AS(train_method(config, folder.path, false, {}),
+                         doctest::Contains("[train] expected to be alone in writing to"), Error);
+  }
+  CHECK(std::filesystem::is_empty(folder.path));
 }
 
 TEST_CASE("what a kill before the first state leaves is begun again") {

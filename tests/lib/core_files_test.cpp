@@ -230,18 +230,6 @@ TEST_CASE("an appender refuses a line end inside a line and leaves the file alon
   CHECK(read_file(folder / "log", "test") == "");
 }
 
-TEST_CASE("a file has one appender at a time, and the second cuts no line that the first is writing") {
-  const ScratchFolder folder;
-  {
-    LineAppender log(folder / "log", "log");
-    std::ofstream(folder / "log", std::ios::app) << "half a li";
-    CHECK(holds(error_of([&] { LineAppender(folder / "log", "log"); }), "expected to be alone in writing to"));
-    CHECK(read_file(folder / "log", "test") == "half a li");
-  }
-  LineAppender(folder / "log", "log").append("one");
-  CHECK(read_file(folder / "log", "test") == "one\n");
-}
-
 TEST_CASE("a line that does not fit on the disk is taken back whole, so the next one starts cleanly") {
   const ScratchFolder folder;
   LineAppender log(folder / "log", "log");

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lib/core/files.h"
+#include "lib/core/folder_lock.h"
 #include "lib/core/safetensors.h"
 #include "lib/model/checkpoint.h"
 #include "tests/lib/core_support.h"
@@ -385,6 +386,32 @@ TEST_CASE("options left at their defaults must be those of before, where the sta
   CHECK(stopped("silent", says, true).empty());
 }
 
+TEST_CASE("a default that changed since is no hindrance to whoever chooses the old value, or has chosen the new one") {
+  const ScratchFolder scratch;
+  const auto stopped = [&](const char* folder, const Json& recipe, bool resume) {
+    Regression r;
+    return error_of([&] {
+      train(r.model, r.problem(), options_of(4), trained_config(), recipe.dump(), scratch / folder, resume,
+            [&](const Progress& p) { return resume || p.done != 2; });
+    });
+  };
+  const auto recipe = [](const char* field, double share) { return Json{{"steps", 4}, {field, {{"share", share}}}}; };
+  const auto chosen = [&](double share) {
+    Json out = recipe("options_with_defaults", share);
+    out["options"] = out["options_with_defaults"];
+    return out;
+  };
+  const Json left = recipe("options_with_defaults", .5);
+  CHECK(holds(stopped("left", left, false), "interrupted after step 2"));
+  CHECK(holds(stopped("left", recipe("options_with_defaults", .4), true),
+              "'options_with_defaults.share' of 0.5 but got 0.4"));
+  CHECK(stopped("left", chosen(.5), true).empty());
+  // Of before: all options, where one was chosen, and nothing of defaults.
+  CHECK(holds(stopped("before", recipe("options", .5), false), "interrupted after step 2"));
+  CHECK(holds(stopped("before", chosen(.4), true), "'options.share' of 0.5 but got 0.4"));
+  CHECK(stopped("before", left, true).empty());  // now the default
+}
+
 TEST_CASE("a figure with the name of one of the trainer's own is refused") {
   const ScratchFolder scratch;
   Regression r;
@@ -412,9 +439,36 @@ TEST_CASE("a training that another process is at is neither begun nor resumed, a
           after = read_file(scratch / "out" / "metrics.jsonl", "test");
           return true;
         });
-  CHECK(holds(error, "[train] expected to be alone in writing to"));
+  CHECK(holds(error, "[train] expected to be alone in writing to " + (scratch / "out").string() + " but"));
   CHECK(after == before);
   CHECK(lines_with(scratch / "out", "loss").size() == 4);
+  CHECK_FALSE(exists(scratch / "out" / ".tacit-lock"));
+}
+
+TEST_CASE(
+    "a caller's files are put into the folder by whoever is alone there, once the recipe is found to be the same") {
+  const ScratchFolder scratch;
+  int64_t begun = 0;
+  const auto trained = [&](const Json& recipe, bool resume) {
+    Regression r;
+    TrainingProblem problem = r.problem();
+    problem.begin = [&] { ++begun; };
+    return error_of(
+        [&] { train(r.model, problem, options_of(2), trained_config(), recipe.dump(), scratch / "out", resume, {}); });
+  };
+  std::filesystem::create_directories(scratch / "out");
+  {
+    const FolderLock other(scratch / "out", "test");
+    CHECK(holds(trained({{"steps", 2}}, false), "[train] expected to be alone in writing to"));
+  }
+  CHECK(begun == 0);
+  CHECK(trained({{"steps", 2}}, false).empty());
+  CHECK(begun == 1);
+  CHECK(holds(trained({{"steps", 2}, {"seed", 3}}, true), "in the recipe that"));
+  CHECK(holds(trained({{"steps", 2}}, false), "expected a folder without a training"));
+  CHECK(begun == 1);
+  CHECK(trained({{"steps", 2}}, true).empty());
+  CHECK(begun == 2);
 }
 
 TEST_CASE("a training with weights of a method's own is not gone on with without them") {
