@@ -19,8 +19,8 @@ void check_name(const Options& options, const char* option, const std::vector<st
                  did_you_mean(name, known));
 }
 
-void check_method(const Options& options, const std::string& name) {
-  if (name != "latent") check_name(options, "method", method_names(), name);
+void check_method(const Options& options, const std::string& name, const char* option) {
+  if (name != "latent") check_name(options, option, method_names(), name);
 }
 
 void check_scorers(const Options& options, const std::vector<std::string>& names) {

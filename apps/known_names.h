@@ -11,7 +11,7 @@ namespace tacit {
 void check_name(const Options& options, const char* option, const std::vector<std::string>& known,
                 const std::string& name);
 // The same for methods; 'latent' counts.
-void check_method(const Options& options, const std::string& name);
+void check_method(const Options& options, const std::string& name, const char* option = "method");
 // The same for scorers.
 void check_scorers(const Options& options, const std::vector<std::string>& names);
 // The same for tasks; the path of a task file is taken as it is.

@@ -103,6 +103,14 @@ Lines fold_text(std::string_view text, int64_t width) {
 
 Lines wrap_text(std::string_view text, int64_t width) { return wrap_words(split_words(text), width); }
 
+Lines wrap_whole(std::string_view text, int64_t width) {
+  std::vector<std::string> words;
+  for (const std::string& word : split_words(text)) {
+    for (std::string& piece : fold_text(word, width)) words.push_back(std::move(piece));
+  }
+  return wrap_words(words, width);
+}
+
 std::string bar(double share, int64_t columns) {
   constexpr std::array<std::string_view, 8> part = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const double bounded = std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0;

@@ -28,6 +28,8 @@ std::string pad(std::string_view text, int64_t width);   // clip, then spaces up
 // As many words a line as fit.
 Lines wrap_words(const std::vector<std::string>& words, int64_t width);
 Lines wrap_text(std::string_view text, int64_t width);
+// The same, and a word wider than a line goes on in the next: nothing is left out.
+Lines wrap_whole(std::string_view text, int64_t width);
 // As many parts a line as fit, " · " between them.
 Lines wrap_parts(const std::vector<std::string>& parts, int64_t width);
 // Cut at the width wherever that is, as for a path, and nothing left out.
@@ -56,8 +58,12 @@ ThoughtGrid with_truth(ThoughtGrid grid, const GraphQuestion& question);
 struct GridOptions {
   double least = 0.03;
   int64_t max_rows = 24;
+  double full = 0;  // share that a full bar stands for; 0 = full_bar() of this grid
 };
 Lines thought_bars(const ThoughtGrid& grid, const RenderOptions& options, const GridOptions& rows = {});
+// The largest share that is drawn, at least 5 %: a thought that holds many nodes gives each a small share, which should
+// still be seen.
+double full_bar(const ThoughtGrid& grid, const GridOptions& rows = {});
 
 // A chain of thought in words, a word (or a level, where ';' ends levels) a line, and what it committed to: which edges
 // it took, which it left. `question` may be null.

@@ -82,14 +82,6 @@ std::vector<double> frontier_mass(const ThoughtGrid& grid) {
   return mass;
 }
 
-// What a full bar stands for: a thought that holds many nodes gives each a small share, which should still be seen.
-double full_bar(const std::vector<Row>& rows) {
-  constexpr double kLeast = 0.05;
-  double most = kLeast;
-  for (const Row& row : rows) most = std::max(most, row.most);
-  return most >= 0.5 ? 1 : most;
-}
-
 struct Panel {
   size_t begin, end;  // thoughts
   int64_t label, bar;
@@ -130,6 +122,15 @@ void draw_panel(Lines& lines, const ThoughtGrid& grid, const std::vector<Row>& r
 
 }  // namespace
 
+double full_bar(const ThoughtGrid& grid, const GridOptions& rows_wanted) {
+  constexpr double kLeast = 0.05;
+  int64_t hidden = 0;
+  double most = kLeast;
+  for (const Row& row : make_rows(grid, rows_wanted.least, rows_wanted.max_rows, &hidden))
+    most = std::max(most, row.most);
+  return most;
+}
+
 int64_t grid_width(int64_t thoughts) { return 8 + thoughts * (1 + kLeastBar + kPercent); }
 
 ThoughtGrid with_truth(ThoughtGrid grid, const GraphQuestion& question) {
@@ -161,7 +162,7 @@ Lines thought_bars(const ThoughtGrid& grid, const RenderOptions& options, const 
   const int64_t in_panel = std::max<int64_t>(1, (thoughts + panels - 1) / panels);
   const int64_t columns = std::clamp<int64_t>(room / in_panel - 1 - kPercent, 1, kMostBar);
 
-  const double full = full_bar(rows);
+  const double full = rows_wanted.full > 0 ? rows_wanted.full : full_bar(grid, rows_wanted);
   Lines lines;
   for (int64_t begin = 0; begin < thoughts; begin += in_panel) {
     if (begin > 0) lines.emplace_back();
@@ -172,8 +173,7 @@ Lines thought_bars(const ThoughtGrid& grid, const RenderOptions& options, const 
   if (thoughts == 0) lines.emplace_back("(no thoughts)");
   if (hidden > 0) lines.push_back("and " + std::to_string(hidden) + " more nodes");
   if (thoughts > 0) {
-    std::string legend =
-        full < 1 ? "in percent, a full bar is " + std::to_string(std::llround(full * 100)) : "in percent";
+    std::string legend = "in percent, a full bar is " + std::to_string(std::llround(full * 100));
     if (!grid.frontiers.empty()) {
       legend += std::string("; • marks the nodes ") +
                 (grid.explored ? "within this many steps of" : "this many steps from") + " the root";

@@ -46,12 +46,25 @@ uint64_t parse_seed(const std::string& text) {
   return *value;
 }
 
+void require_method(const LoadedModel& loaded, const std::string& method, std::string_view advice) {
+  require(method != "latent" || !loaded.settings.method.empty(), kRepl,
+          "expected a checkpoint whose config.json names a method but got ", loaded.directory.string(), "; ", advice);
+}
+
 Repl::Repl(const ReplSettings& given)
     : settings(given),
-      words(thinker(open(given.words), "latent", -1)),
-      thoughts(thinker(open(given.thoughts), "latent", given.latents)) {
+      words(first_side(given.words, given.words_method, -1, "--words-method, as in --words-method cot")),
+      thoughts(first_side(given.thoughts, given.thoughts_method, given.latents,
+                          "--thoughts-method, as in --thoughts-method coconut")) {
   require(settings.recurrences == 0 || thinks_in_depth(), kRepl,
           "expected a model with recurrent depth beside --recurrences but neither has it");
+}
+
+Thinker Repl::first_side(const std::filesystem::path& directory, const std::string& method, int64_t latents,
+                         const std::string& option) const {
+  LoadedModel loaded = open(directory);
+  require_method(loaded, method, "name one with " + option);
+  return thinker(std::move(loaded), method, latents);
 }
 
 Thinker Repl::thinker(LoadedModel loaded, const std::string& method, int64_t latents, const Json& options) const {

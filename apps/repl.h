@@ -16,7 +16,8 @@ inline constexpr int64_t kLeastWidth = 20, kMostWidth = 1000;
 
 struct ReplSettings {
   std::filesystem::path words, thoughts;  // checkpoints
-  std::filesystem::path models;           // folder offered by completion and taken by /compare, may be empty
+  std::string words_method = "latent", thoughts_method = "latent";
+  std::filesystem::path models;  // folder offered by completion and taken by /compare, may be empty
   uint64_t seed = 0;
   int64_t latents = -1;     // of the side of thoughts; -1 = the checkpoint's own
   int64_t recurrences = 0;  // 0 = the checkpoint's own; of the sides that think in depth, one of which must be there
@@ -90,9 +91,16 @@ class Repl {
 
  private:
   void command(const std::string& line);
+  // As the program is started; `option` names the method.
+  Thinker first_side(const std::filesystem::path& directory, const std::string& method, int64_t latents,
+                     const std::string& option) const;
 
   std::map<std::filesystem::path, LoadedModel> cache_;
 };
+
+// Fails with `advice` where `method` is "latent", the checkpoint's own, and it has none, as one that was not trained
+// here.
+void require_method(const LoadedModel& loaded, const std::string& method, std::string_view advice);
 
 // Arguments of commands. Fail naming what was expected.
 int64_t parse_count(const std::string& text, std::string_view what, int64_t least, int64_t most = int64_t{1} << 40);

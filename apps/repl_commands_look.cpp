@@ -65,7 +65,7 @@ Watched watch(const Repl& repl, const std::string& name, const Thinker& side, in
 
 Lines title_of(const std::string& name, const Reply& reply, const RenderOptions& options) {
   const std::string answer = "answer " + (reply.answer.empty() ? "(none)" : printable(reply.answer));
-  Lines lines = wrap_parts({name, reply.method, steps_text(reply), answer}, options.width);
+  Lines lines = wrap_parts({name, reply.method, capped_steps_text(reply), answer}, options.width);
   for (std::string& line : lines) line = paint(line, Tone::bold, options.colour);
   lines.emplace_back();
   return lines;

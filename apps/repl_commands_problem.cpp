@@ -32,10 +32,21 @@ void fresh(Repl& repl, const Arguments& args) {
   }
 }
 
-void show(Repl& repl, const Arguments&) {
+// A line that fits stays as it is, spaces and all.
+void show_question(const Repl& repl) {
+  const RenderOptions options = repl.render_options();
+  if (repl.question.graph) repl.print(graph_picture(*repl.question.graph, options));
+  for (const std::string& line : printable_lines(repl.question.text))
+    repl.print(display_width(line) <= options.width ? Lines{line} : wrap_whole(line, options.width));
+}
+
+void show(Repl& repl, const Arguments& args) {
+  if (!args.empty()) repl.side(args[0], "/show [words|thoughts]");
   repl.require_question();
-  if (repl.question.graph) repl.print(graph_picture(*repl.question.graph, repl.render_options()));
-  repl.print(printable_lines(repl.question.text));
+  if (args.empty()) return show_question(repl);
+  require(repl.replies.has_value(), "repl", "expected a reply first: /again");
+  const Reply& reply = (*repl.replies)[args[0] == "words" ? 0 : 1];
+  repl.print(whole_reply({args[0], reply}, repl.question.asked(), repl.render_options()));
 }
 
 void again(Repl& repl, const Arguments&) {
@@ -59,7 +70,17 @@ std::vector<ReplCommand> repl_problem_commands() {
        0,
        1,
        fresh},
-      {"/show", "", "the current problem's graph and question", {}, 0, 0, show},
+      {"/show",
+       "[SIDE]",
+       "the current problem's graph and question, or all that a side said",
+       {"With SIDE, words or thoughts, its last reply to the question: the whole chain of words, which pictures and",
+        "/trace cut short, and the answer. Thoughts that are no words are read by /lens."},
+       0,
+       1,
+       show,
+       [](const Repl&, const Arguments& before, const std::string&) {
+         return before.empty() ? std::vector<std::string>{"words", "thoughts"} : std::vector<std::string>{};
+       }},
       {"/again", "", "answer the current question with the settings as they are now", {}, 0, 0, again},
       {"/seed", "[N]", "the seed of fresh problems, or another one from its start", {}, 0, 1, seed},
   };

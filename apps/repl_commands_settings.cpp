@@ -21,6 +21,7 @@ void set_method(Repl& repl, const Arguments& args) {
   if (!args.empty()) {
     require(args.size() == 2, "repl", "expected '/method words|thoughts NAME' but got no NAME");
     Thinker& chosen = repl.side(args[0], "/method words|thoughts NAME");
+    require_method(chosen.loaded, args[1], "name one, as in /method " + args[0] + " cot");
     chosen = repl.thinker(LoadedModel(chosen.loaded), args[1], repl.latents_for(chosen, chosen.loaded, args[1]));
   }
   repl.print({"words: " + repl.words.method + "   thoughts: " + repl.thoughts.method});
@@ -38,11 +39,13 @@ void set_model(Repl& repl, const Arguments& args) {
       print_model(repl, name, *side);
     return;
   }
-  require(args.size() == 2, "repl", "expected '/model words|thoughts DIR' but got no DIR");
-  Thinker& chosen = repl.side(args[0], "/model words|thoughts DIR");
+  require(args.size() >= 2, "repl", "expected '/model words|thoughts DIR [METHOD]' but got no DIR");
+  Thinker& chosen = repl.side(args[0], "/model words|thoughts DIR [METHOD]");
+  const std::string method = args.size() == 3 ? args[2] : "latent";
   LoadedModel loaded = repl.open(args[1]);
-  const int64_t latents = repl.latents_for(chosen, loaded, "latent");
-  chosen = repl.thinker(std::move(loaded), "latent", latents);
+  require_method(loaded, method, "name one behind it, as in /model " + args[0] + " DIR cot");
+  const int64_t latents = repl.latents_for(chosen, loaded, method);
+  chosen = repl.thinker(std::move(loaded), method, latents);
   print_model(repl, args[0], chosen);
   if (repl.settings.recurrences > 0 && !repl.thinks_in_depth()) {
     repl.settings.recurrences = 0;
@@ -87,13 +90,15 @@ std::vector<ReplCommand> repl_settings_commands() {
   const auto sides = [](const Arguments& before) { return before.empty() ? Words{"words", "thoughts"} : Words{}; };
   return {
       {"/model",
-       "[words|thoughts DIR]",
+       "[words|thoughts DIR [METHOD]]",
        "the checkpoints in use, or another one for a side",
-       {"A DIR with spaces stands in quotes, or has a backslash before each."},
+       {"DIR is a Hugging Face directory; one with spaces stands in quotes, or has a backslash before each.",
+        "METHOD is the checkpoint's own where it is left out; one that was not trained here has none and needs it."},
        0,
-       2,
+       3,
        set_model,
        [sides](const Repl& repl, const Arguments& before, const std::string& word) {
+         if (before.size() == 2) return method_names();
          return before.size() == 1 ? model_choices(repl, word) : sides(before);
        },
        /*paths=*/true},

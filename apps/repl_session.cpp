@@ -31,6 +31,7 @@ OrderedJson json_of(const Reply& reply) {
                      {"explored", reply.grid.explored},
                      {"thoughts", thoughts}};
   if (reply.right) out["right"] = *reply.right;
+  if (reply.cut_off) out["cut_off"] = true;
   return out;
 }
 
@@ -42,11 +43,12 @@ OrderedJson json_of(const Thinker& side) {
 
 // Of `side` where the file, an older one, does not say what made it; judged by `rule` where it does not say that.
 Reply reply_from(const JsonReader& in, const Thinker& side, const AnswerRule& rule) {
-  in.only({"method", "in_words", "steps", "ms", "answer", "words", "explored", "thoughts", "right"});
+  in.only({"method", "in_words", "steps", "ms", "answer", "words", "explored", "thoughts", "right", "cut_off"});
   Reply reply;
   reply.method = in.string("method", side.method);
   reply.in_words = in.boolean("in_words", side.procedure.in_words);
   reply.steps = in.integer_in("steps", 0, kMostThoughts);
+  reply.cut_off = in.boolean("cut_off", false);
   reply.ms = in.number("ms");
   constexpr double kMostMs = 1e9;  // eleven days
   if (!(reply.ms >= 0 && reply.ms <= kMostMs)) in.reject("ms", "to be milliseconds from 0 to 1e9");

@@ -160,6 +160,7 @@ Reply ask(const Thinker& thinker, const std::string& question, const AskOptions&
                                    .complete = watched_answer(thinker, options, watched_answer_ms)});
   Reply reply{.method = thinker.method, .in_words = procedure.in_words};
   reply.steps = solution.thoughts.steps[0];
+  reply.cut_off = procedure.in_words && !solution.thoughts.halted[0];
   if (thinker.strategy.kind == StrategyKind::vote || thinker.strategy.kind == StrategyKind::best)
     reply.samples = thinker.strategy.samples;
   reply.all_steps = solution.work ? solution.work->thoughts : reply.steps;

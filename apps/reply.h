@@ -64,6 +64,7 @@ struct Reply {
   std::optional<bool> right;  // by the rule, where it judges
   bool by_choice = false;     // AnswerRule's: nothing is known of the text
   int64_t steps = 0;
+  bool cut_off = false;  // a written chain that ran into the cap on words
   // Where the reply is one of several samples (vote, best): how many, the thoughts or words of all, and what they gave,
   // most first; empty where it was not counted.
   int64_t samples = 1, all_steps = 0;
@@ -83,8 +84,9 @@ struct Told {
   const Reply& reply;
 };
 
-std::string steps_text(const Reply& reply);  // "12 words", "6 thoughts", "6 pauses"
-std::string none_text(const Reply& reply);   // in place of a picture where there are none: "(no words)"
+std::string steps_text(const Reply& reply);         // "12 words", "6 thoughts", "6 pauses"
+std::string capped_steps_text(const Reply& reply);  // the same, of a chain that was cut off "64 words, the cap"
+std::string none_text(const Reply& reply);          // in place of a picture where there are none: "(no words)"
 
 // What pictures are drawn of, without control characters; of a graph with what is true.
 std::vector<std::string> shown_words(const Reply& reply);
@@ -100,6 +102,8 @@ struct Asked {
 
 // Two replies beside each other, or one above the other.
 Lines replies_side_by_side(const Told& left, const Told& right, const Asked& asked, const RenderOptions& options);
+// The chain of words and the answer, with nothing of them left out.
+Lines whole_reply(const Told& told, const Asked& asked, const RenderOptions& options);
 // "answer 4 ✓ right", in two parts below each other where a long answer would leave no room beside it.
 Lines verdict(const Reply& reply, const Asked& asked, const RenderOptions& options);
 // Nothing where that is not known: no answer is expected, or the rule judges no texts.

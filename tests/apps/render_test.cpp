@@ -77,19 +77,32 @@ TEST_CASE("the grid of a small problem is drawn cell by cell") {
       "22 ✓                            •████▌   75",
       "31 ✗                             █▌      25",
       "on •             95         100          75",
-      "in percent; • marks the nodes this many",
-      "steps from the root",
+      "in percent, a full bar is 100; • marks the",
+      "nodes this many steps from the root",
   };
   CHECK(all(lines) == all(expected));
 }
 
-TEST_CASE("where no share reaches one half, a full bar is the largest, and the legend says so") {
+TEST_CASE("a full bar is the largest share, below one half and above, and the legend says so") {
+  for (const auto& [most, half] : {std::pair(20, 10), std::pair(52, 26)}) {
+    ThoughtGrid grid;
+    grid.thoughts = {{{"a", most / 100.0}, {"b", half / 100.0}}};
+    const Lines expected = {"thought  1", "a        ██████████  " + std::to_string(most),
+                            "b        █████       " + std::to_string(half),
+                            "in percent, a full bar is " + std::to_string(most)};
+    CHECK(all(thought_bars(grid, {.width = 40})) == all(expected));
+  }
+}
+
+TEST_CASE("a grid is drawn on another scale than its own where that is asked for") {
   ThoughtGrid grid;
   grid.thoughts = {{{"a", 0.2}, {"b", 0.1}}};
-  const Lines expected = {"thought  1", "a        ██████████  20", "b        █████       10",
-                          "in percent, a full bar is 20"};
-  const Lines lines = thought_bars(grid, {.width = 40});
-  CHECK(all(lines) == all(expected));
+  CHECK(full_bar(grid) == 0.2);
+  const Lines expected = {"thought  1", "a        █████       20", "b        ██▌         10",
+                          "in percent, a full bar is 40"};
+  CHECK(all(thought_bars(grid, {.width = 40}, {.full = 0.4})) == all(expected));
+  grid.thoughts = {{{"a", 0.02}}};
+  CHECK(full_bar(grid) == 0.05);
 }
 
 TEST_CASE("thoughts that hold all explored nodes are marked at all of them") {
@@ -110,7 +123,7 @@ TEST_CASE("without a known problem the rows are the words that reach 3 %, in the
       "9                    ██████ 100",
       "22                               ████▌   75",
       "31                               █▌      25",
-      "in percent",
+      "in percent, a full bar is 100",
   };
   CHECK(all(lines) == all(expected));
 }
@@ -198,6 +211,12 @@ TEST_CASE("the graph is drawn as adjacency lists by distance from the root") {
 TEST_CASE("two columns stand beside each other, one above the other where the width is short") {
   CHECK(side_by_side({"a", "b"}, {"x"}, 3, {.width = 40}) == Lines{"a   │ x", "b   │"});
   CHECK(side_by_side({"a"}, {"x"}, 3, {.width = 10}) == Lines{"a", "", "x"});
+}
+
+TEST_CASE("text is wrapped between words, and a word wider than a line goes on in the next") {
+  CHECK(wrap_whole("5 12 | 5 7 |  12 3", 8) == Lines{"5 12 | 5", "7 | 12 3"});
+  CHECK(wrap_whole("a bcdefghijk l", 4) == Lines{"a", "bcde", "fghi", "jk l"});
+  CHECK(wrap_whole("", 4) == Lines{});
 }
 
 TEST_CASE("clipping counts characters and ends colours") {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "apps/graph_question.h"
+#include "apps/render.h"
 #include "decoding/decode.h"
 #include "eval/open_model.h"
 #include "tests/apps/repl_support.h"
@@ -229,11 +230,33 @@ TEST_CASE("words can be changed too: by one word, or the second likeliest, and w
     const Finished done = embedded_script(command + "\n");
     CAPTURE(done.out);
     CHECK(done.code == 0);
-    CHECK(holds(done.out, title + " · cot · " + std::to_string(words) + (words == 1 ? " word " : " words ")));
+    CHECK(holds(done.out, title + " · cot · " + std::to_string(words) +
+                              (words == model.settings.max_words ? " words, the cap "
+                               : words == 1                      ? " word "
+                                                                 : " words ")));
     CHECK(changed_answer(done.out) == answer);
     other_lengths += words != by_hand(-1, second).first;
   }
   CHECK(other_lengths > 0);
+}
+
+TEST_CASE("a chain that ran into the cap says so in the picture, /trace and /show, which prints all of it") {
+  const Finished alone = run_tacit(
+      {"run", "--model", (kEmbedded / "cot").string(), "--question", embedded_question(7), "--json", "--threads", "1"});
+  REQUIRE(alone.code == 0);
+  const auto words = Json::parse(alone.out).at("words").get<std::vector<std::string>>();
+  REQUIRE(std::ssize(words) == open_model(kEmbedded / "cot").settings.max_words);
+  const std::string capped = "words · cot · " + std::to_string(words.size()) + " words, the cap";
+  const Finished done = embedded_script("/set width 90\n/trace words\n/show words\n");
+  CHECK(done.code == 0);
+  const std::string picture = done.out.substr(0, done.out.find("width 90")),
+                    trace = done.out.substr(picture.size(), done.out.rfind(capped) - picture.size()),
+                    shown = done.out.substr(done.out.rfind(capped));
+  CHECK(holds(picture, capped));
+  CHECK(holds(picture, "more words"));
+  CHECK(holds(trace, capped + " · answer "));
+  CHECK(holds(trace, "more words"));
+  CHECK(holds(shown, "\n\n" + join_words(wrap_text(join_words(words), 90), "\n") + "\n\nanswer "));
 }
 
 TEST_CASE("/compare says of every model and method what `run` does: steps, answer, whether it is right") {
@@ -244,6 +267,7 @@ TEST_CASE("/compare says of every model and method what `run` does: steps, answe
   CAPTURE(done.err);
   REQUIRE(done.code == 0);
   const std::string all = done.out.substr(done.out.find("\nmodel "));
+  CHECK(holds(all, "\nms: median of three passes after an untimed one, the models in turn;"));
   for (const auto& [name, model, method] :
        std::vector<std::tuple<std::string, std::string, std::string>>{{"coconut", "coconut", "latent"},
                                                                       {"cot", "cot", "latent"},

@@ -58,11 +58,15 @@ TEST_CASE("a reply is saved with the method that made it and shown under that, w
     const std::string shown = last_picture(saved.out);
     CHECK(last_picture(script("/load " + file + "\n").out) == shown.substr(0, shown.find("words: ")));
   }
-  // Files from before replies said it: they are taken for the saved sides'.
   Json json = read_json(file, "test");
+  json["replies"][0]["cut_off"] = true;
+  write_file_atomic(file, json.dump(), "test");
+  CHECK(holds(script("/load " + file + "\n").out, ", the cap"));
+  // Files from before replies said it: they are taken for the saved sides'.
   for (Json& reply : json["replies"]) {
     reply.erase("method");
     reply.erase("in_words");
+    reply.erase("cut_off");
   }
   write_file_atomic(file, json.dump(), "test");
   const Finished older = script("/load " + file + "\n");
@@ -105,6 +109,7 @@ TEST_CASE("/save leaves files of others alone, /load refuses them and changes no
       {"/replies", 7, "'replies'"},
       {"/replies/0/method", 7, "'replies[0].method'"},
       {"/replies/1/in_words", "yes", "'replies[1].in_words'"},
+      {"/replies/0/cut_off", "yes", "'replies[0].cut_off'"},
       {"/replies/0/thoughts", Json{{1, 2}}, "[word, share] pairs"},
       {"/replies/1/thoughts", nullptr, "'replies[1].thoughts' to be a list"},
       {"/replies/1/thoughts/0/0/1", 1.5, "'replies[1].thoughts' to hold shares from 0 to 1"},

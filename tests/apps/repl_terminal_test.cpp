@@ -223,6 +223,7 @@ TEST_CASE("Tab completes methods, settings, models and files") {
       {"/set thr\t\r", "threads "},
       {"/set col\toff\r", "colour off"},
       {"/model words " + (models() / "dir").string() + "\t\r", "/direct (direct)"},
+      {"/model words " + (models() / "cot").string() + " dir\t\r", "/cot (direct)"},
       {"/load " + (models() / "direct" / "conf").string() + "\t\r", "that /save wrote but got"},
       {"/help /br\t\r", "The first STEP thoughts are the same."},
       {"/help br\t\r", "The first STEP thoughts are the same."},

@@ -31,6 +31,14 @@ void write_pointer_checkpoint(const std::filesystem::path& folder, const std::st
   write_file_atomic(folder / "tokenizer.json", word_tokenizer_json(generator.vocabulary), "test");
 }
 
+// The same as a plain Hugging Face folder, which says nothing of thoughts.
+void write_foreign_checkpoint(const std::filesystem::path& folder) {
+  write_pointer_checkpoint(folder, "cot");
+  Json config = read_json(folder / "config.json", "test");
+  config.erase("tacit");
+  write_file_atomic(folder / "config.json", config.dump(), "test");
+}
+
 }  // namespace
 
 TEST_CASE("a script draws a fresh problem and answers it in words and in thoughts") {
@@ -53,6 +61,38 @@ TEST_CASE("a question of one's own is drawn, also without the last '|'") {
   CHECK(holds(typed.out, "3 steps   22 ✓"));
   const Finished loose = script("5 12 | 5 7 | 12 3 | 7 9 | 9 22 |  1 31 [Q] 22 31 [R] 5\n/show\n");
   CHECK(holds(loose.out, kQuestion));
+}
+
+TEST_CASE("/show breaks a long question between words, at the width") {
+  const std::string wide = script("/set width 1000\n/new 7\n/show\n").out;
+  const std::string question = wide.substr(wide.rfind('\n', wide.size() - 2) + 1);
+  REQUIRE(display_width(question) > 100);
+  for (const int64_t width : {40, 77}) {
+    CAPTURE(width);
+    const std::string out = script("/new 7\n/set width " + std::to_string(width) + "\n/show\n").out;
+    CHECK(out.ends_with("\n" + join_words(wrap_text(question, width), "\n") + "\n"));
+  }
+}
+
+TEST_CASE("/show with a side prints its last reply whole") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "session.json").string();
+  const Finished done = script("/set width 32\n" + std::string(kQuestion) + "\n/save " + file + "\n/show words\n");
+  CAPTURE(done.out);
+  REQUIRE(done.code == 0);
+  const Json reply = read_json(file, "test")["replies"][0];
+  const std::string chain = join_words(reply["words"].get<std::vector<std::string>>());
+  REQUIRE(chain != "");
+  const std::string shown = done.out.substr(done.out.rfind("saved "));
+  CHECK(holds(shown, "words · cot · "));
+  CHECK(holds(shown, "\n\n" + join_words(wrap_text(chain, 32), "\n") + "\n\nanswer "));
+  CHECK(holds(join_words(split_words(shown)), "answer " + reply["answer"].get<std::string>()));
+  const Finished thoughts = script(std::string(kQuestion) +
+                                   "\n/show thoughts\n/method thoughts pause\n/again\n"
+                                   "/show thoughts\n");
+  CHECK(thoughts.code == 0);
+  CHECK(holds(thoughts.out, "\n(6 thoughts that are no words)\n\nanswer "));
+  CHECK(holds(thoughts.out, "\n[P] [P] [P] [P] [P] [P]\n\nanswer "));
 }
 
 TEST_CASE("settings change what the next answers are made of") {
@@ -79,11 +119,13 @@ TEST_CASE("a side that takes no thoughts says so, and not that it wrote no words
 }
 
 TEST_CASE("the same seed draws the same problem, the next /new another one") {
-  const std::string first = script("/new 7\n/show\n").out, again = script("/show\n/new\n/show\n", {"--seed", "7"}).out;
+  const std::string wide = "/set width 1000\n";  // a question on one line
+  const std::string first = script(wide + "/new 7\n/show\n").out,
+                    again = script(wide + "/show\n/new\n/show\n", {"--seed", "7"}).out;
   const std::string question = first.substr(first.rfind('\n', first.size() - 2) + 1);
   CHECK(holds(question, "[Q]"));
   CHECK(holds(again, question));
-  const std::string both = script("/new 7\n/new\n/show\n").out;
+  const std::string both = script(wide + "/new 7\n/new\n/show\n").out;
   CHECK(holds(both, "reach-7/1"));
   CHECK(!holds(both, question));
 }
@@ -94,6 +136,8 @@ TEST_CASE("what cannot be done is one line on stderr; the script goes on and end
       {"/new seven", "a seed of at least 0 but got 'seven'"},
       {"/new 1 2", "'/new [SEED]' but got '/new 1 2'"},
       {"/show", "a question first"},
+      {"/show words", "a question first"},
+      {"/show wrods", "'/show [words|thoughts]' but got 'wrods', did you mean 'words'?"},
       {"/again", "a question first"},
       {"/latents -3", "a number of thoughts, at least 0, but got -3"},
       {"/latents 600", "at most 512 positions (the model's) but 600 thoughts"},
@@ -102,6 +146,8 @@ TEST_CASE("what cannot be done is one line on stderr; the script goes on and end
       {"/method wrods cot", "but got 'wrods', did you mean 'words'?"},
       {"/method words coconnut", "but got 'coconnut', did you mean 'coconut'?"},
       {"/model thoughts /nowhere/at/all", "/nowhere/at/all"},
+      {"/model thoughts", "'/model words|thoughts DIR [METHOD]' but got no DIR"},
+      {"/model thoughts " + (models() / "direct").string() + " coconnut", "'coconnut', did you mean 'coconut'?"},
       {"/seed -1", "a seed of at least 0 but got '-1'"},
       {"why", "one '[Q]' but got 0"},
       {"17 3 | 5 17 | 22 9|[Q] 3 9 [R] 5", "with '[Q]' alone between spaces but it touches another word"},
@@ -151,7 +197,7 @@ TEST_CASE("a question that is refused leaves the old one and its replies, whatev
   const auto pointer = [&](const std::string& input) {
     return run_tacit({"repl", "--words", scratch / "words", "--thoughts", scratch / "thoughts"}, {.input = input});
   };
-  const Finished asked = pointer("/new 3\nhello\n/again\n/trace\n/show\n");
+  const Finished asked = pointer("/new 3\nhello\n/again\n/trace\n/set width 1000\n/show\n");
   CAPTURE(asked.err);
   CHECK(asked.code == 1);
   CHECK(lines_in(asked.err) == 1);
@@ -315,6 +361,61 @@ TEST_CASE("--dtype and --weights hold for every model that the conversation open
   const Finished half = script("", {"--dtype", "fp16", "--weights", "int8"});
   CHECK(half.code == 2);
   CHECK(holds(half.err, "expected '--dtype fp32' or 'bf16' beside '--weights int8' on cpu but got 'fp16'"));
+}
+
+TEST_CASE("a checkpoint that names no method is opened with one, and where none is given the advice fits the place") {
+  const ScratchFolder scratch;
+  const std::string plain = scratch / "plain", file = (scratch / "session.json").string();
+  write_foreign_checkpoint(plain);
+  write_pointer_checkpoint(scratch / "cot", "cot");
+  write_pointer_checkpoint(scratch / "coconut", "coconut");
+  const std::string expected = "[repl] expected a checkpoint whose config.json names a method but got " + plain + "; ",
+                    asked = "1 2 | 2 3 | [R] 1\n";
+  const auto repl = [&](const std::string& words, const std::string& thoughts, const std::vector<std::string>& more,
+                        const std::string& input) {
+    std::vector<std::string> args = {"repl", "--words", words, "--thoughts", thoughts};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tacit(args, {.input = input});
+  };
+  const Finished words = repl(plain, scratch / "coconut", {}, ""), thoughts = repl(scratch / "cot", plain, {}, "");
+  CHECK(words.code == 1);
+  CHECK(holds(words.err, expected + "name one with --words-method, as in --words-method cot\n"));
+  CHECK(thoughts.code == 1);
+  CHECK(holds(thoughts.err, expected + "name one with --thoughts-method, as in --thoughts-method coconut\n"));
+  const Finished wrong = repl(plain, plain, {"--words-method", "cott"}, "");
+  CHECK(wrong.code == 2);
+  CHECK(holds(wrong.err, "for '--words-method' but got 'cott', did you mean 'cot'?"));
+
+  const Finished opened = repl(plain, plain, {"--words-method", "cot", "--thoughts-method", "coconut"},
+                               asked + "/method words latent\n/compare " + plain + "\n/compare words:latent\n");
+  CAPTURE(opened.err);
+  CHECK(holds(opened.out, "words · cot · 64 words, the cap"));  // no marker ends them
+  CHECK(holds(opened.out, "thoughts · coconut · 6 thoughts"));
+  CHECK(lines_in(opened.err) == 3);
+  CHECK(holds(opened.err, expected + "name one, as in /method words cot\n"));
+  CHECK(holds(opened.err, expected + "open it as a side, /model words DIR METHOD, and compare words:METHOD\n"));
+  CHECK(holds(opened.err, expected + "name one behind the side, as in words:cot\n"));
+
+  const Finished put = repl(scratch / "cot", scratch / "coconut", {},
+                            "/model words " + plain + "\n/model words " + plain + " cot\n/model thoughts " + plain +
+                                " coconut\n" + asked + "/save " + file + "\n");
+  CAPTURE(put.err);
+  CHECK(lines_in(put.err) == 1);
+  CHECK(holds(put.err, expected + "name one behind it, as in /model words DIR cot\n"));
+  CHECK(holds(put.out, "words · cot · 64 words, the cap"));
+  const Finished loaded = repl(scratch / "cot", scratch / "coconut", {}, "/load " + file + "\n/again\n/method\n");
+  CAPTURE(loaded.err);
+  CHECK(loaded.code == 0);
+  CHECK(loaded.out.ends_with("words: cot   thoughts: coconut\n"));
+}
+
+TEST_CASE("--echo prints every line behind its prompt, before what it brings") {
+  const std::string input = "/seed 3\n\n# a comment\n/seed \\\n4\n/seed\n";
+  CHECK(script(input, {"--echo"}).out ==
+        "tacit> /seed 3\nseed 3, next problem 0\ntacit> # a comment\ntacit> /seed \n.....> 4\nseed 4, next problem 0\n"
+        "tacit> /seed\nseed 4, next problem 0\n");
+  CHECK(!holds(script(input).out, "tacit>"));
+  CHECK(!holds(script("# \x1b[2J\n", {"--echo"}).out, "\x1b"));
 }
 
 TEST_CASE("models that are not there end the program with one line") {
