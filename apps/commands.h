@@ -10,6 +10,7 @@ Command repl_command();
 Command demo_command();
 Command eval_command();
 Command compare_command();
+Command table_command();
 Command probe_command();
 Command score_command();
 Command rescore_command();

@@ -16,9 +16,10 @@ namespace tacit {
 namespace {
 
 std::vector<Command> commands() {
-  return {run_command(),   repl_command(),     demo_command(),      eval_command(),    compare_command(),
-          train_command(), data_command(),     convert_command(),   inspect_command(), bench_command(),
-          score_command(), tokenize_command(), verbalise_command(), rescore_command(), probe_command()};
+  return {run_command(),      repl_command(),      demo_command(),    eval_command(),
+          compare_command(),  table_command(),     train_command(),   data_command(),
+          convert_command(),  inspect_command(),   bench_command(),   score_command(),
+          tokenize_command(), verbalise_command(), rescore_command(), probe_command()};
 }
 
 void print_help(std::ostream& out) {

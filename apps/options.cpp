@@ -149,6 +149,10 @@ void Options::positional(const std::string& value, std::string* to, const std::s
   positional_.push_back({value, help, to, optional});
 }
 
+void Options::positional(const std::string& value, std::vector<std::string>* to, const std::string& help) {
+  positional_.push_back({value, help, nullptr, false, to});
+}
+
 void Options::common(CommonOptions& common, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     if (name == "model") {
@@ -214,7 +218,8 @@ std::string Options::help() const {
     out << help_text(paragraph.substr(head.size()), head) << "\n";
   }
   out << "\nUsage: tacit " << command_;
-  for (const Positional& p : positional_) out << (p.optional ? " [" + p.value + "]" : " " + p.value);
+  for (const Positional& p : positional_)
+    out << (p.optional ? " [" + p.value + "]" : " " + p.value + (p.all ? ".." : ""));
   out << (options_.empty() ? "\n\n" : " [options]\n\n");
   for (const Positional& p : positional_) out << help_text(p.value + ": " + p.help, "  ") << "\n";
   if (!positional_.empty()) out << "\n";
@@ -288,6 +293,10 @@ void Options::set_positional(const std::vector<std::string>& words) {
   for (size_t i = 0; i < positional_.size(); ++i) {
     if (i >= words.size() && positional_[i].optional) break;
     if (i >= words.size()) reject("expected " + positional_[i].value + " (" + positional_[i].help + ")");
+    if (positional_[i].all) {
+      positional_[i].all->assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+      return;
+    }
     *positional_[i].to = words[i];
   }
   if (words.size() > positional_.size()) reject("unexpected argument '" + words[positional_.size()] + "'");

@@ -78,6 +78,8 @@ class Options {
 
   // Arguments without a dash, in order; each must be there, but for those that are optional, which come last.
   void positional(const std::string& value, std::string* to, const std::string& help, bool optional = false);
+  // All that follow, at least one; stands last.
+  void positional(const std::string& value, std::vector<std::string>* to, const std::string& help);
 
   // Fills the variables. False: --help was asked for and has been printed on stdout. Throws UsageError, suggesting the
   // nearest option for an unknown one.
@@ -102,6 +104,7 @@ class Options {
     std::string value, help;
     std::string* to;
     bool optional = false;
+    std::vector<std::string>* all = nullptr;  // in place of `to`: this and what follows
   };
   void declare(const std::string& name, const std::string& value, const std::string& help, Option option);
   const Option* find(const std::string& name) const;

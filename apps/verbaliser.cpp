@@ -38,8 +38,9 @@ Verbaliser verbaliser_option(const Options& options, const std::string& text, co
   if (text != "nearest") options.reject_useless({"bank"}, "'nearest'");
   if (text == "nearest") return nearest_of(options, model, procedure, task, std::move(of), bank);
   if (text == "decoder") {
-    std::optional<int64_t> end;
-    if (!model.settings.markers.end.empty()) end = model.tokenizer->id_of(model.settings.markers.end);
+    StopTokens end;
+    const std::string& marker = model.settings.markers.end;
+    if (!marker.empty()) end = model.tokenizer->require_id(marker, "verbalise");
     return verbaliser::decoder(thought_decoder(model.model->config(), model.method_weights), model.tokenizer,
                                /*max_tokens=*/32, end);
   }

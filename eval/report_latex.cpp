@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "eval/plot/markup.h"
+#include "eval/render_columns.h"
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
 
@@ -51,42 +52,47 @@ std::string row_of(const std::vector<std::string>& cells) {
   return out + " \\\\\n";
 }
 
-std::string comment(std::string text) {
+}  // namespace
+
+std::string latex_comment(std::string text) {
   std::ranges::replace_if(
       text, [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return "% " + text + "\n";
 }
 
-}  // namespace
-
-std::string latex_table(const Comparison& comparison) {
-  std::vector<ReportColumn> columns = report_columns(comparison);
-  std::erase_if(columns, [](const ReportColumn& c) { return c.importance < kLeastImportance; });
-  std::string out = comment(report_title(comparison)) + comment("needs \\usepackage{booktabs}") + "\\begin{tabular}{";
+std::string latex_columns(const std::vector<ReportColumn>& columns, size_t below) {
+  std::string out = latex_comment("needs \\usepackage{booktabs}") + "\\begin{tabular}{";
   std::vector<std::string> heads;
   for (const ReportColumn& column : columns) {
     out += column.right ? "r" : "l";
     heads.push_back(tex_text(column.head));
   }
   out += "}\n\\toprule\n" + row_of(heads) + "\\midrule\n";
-  for (size_t r = 0; r < comparison.rows.size(); ++r) {
+  const size_t rows = columns[0].cells.size();
+  for (size_t r = 0; r < rows; ++r) {
+    const bool apart = r + below >= rows;
+    if (apart && r + below == rows) out += "\\midrule\n";
     std::vector<std::string> cells;
     for (const ReportColumn& column : columns) cells.push_back(tex_text(column.cells[r]));
+    if (apart) cells[0] = "\\textit{" + cells[0] + "}";
     out += row_of(cells);
   }
-  if (!comparison.heuristics.empty()) out += "\\midrule\n";
+  return out + "\\bottomrule\n\\end{tabular}\n";
+}
+
+std::string latex_table(const Comparison& comparison) {
+  std::vector<ReportColumn> columns = report_columns(comparison);
+  std::erase_if(columns, [](const ReportColumn& c) { return c.importance < kLeastImportance; });
   for (const Heuristic& rule : comparison.heuristics) {
-    std::vector<std::string> cells(columns.size());
-    cells[0] = "\\textit{" + tex_text(rule.name) + "}";
-    for (size_t c = 0; c < columns.size(); ++c) {
-      if (columns[c].head == "accuracy %") cells[c] = tex_text(percent_text(rule.accuracy));
+    for (ReportColumn& column : columns) {
+      const bool name = &column == &columns[0];
+      column.cells.push_back(name ? rule.name : column.head == "accuracy %" ? percent_text(rule.accuracy) : "");
     }
-    out += row_of(cells);
   }
-  out += "\\bottomrule\n\\end{tabular}\n";
-  for (const std::string& note : comparison.notes) out += comment(note);
-  for (const std::string& finding : negative_findings(comparison)) out += comment(finding);
-  for (const std::string& line : provenance_lines(comparison)) out += comment(line);
+  std::string out = latex_comment(report_title(comparison)) + latex_columns(columns, comparison.heuristics.size());
+  for (const std::string& note : comparison.notes) out += latex_comment(note);
+  for (const std::string& finding : negative_findings(comparison)) out += latex_comment(finding);
+  for (const std::string& line : provenance_lines(comparison)) out += latex_comment(line);
   return out;
 }
 

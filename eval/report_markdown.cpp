@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "eval/render_columns.h"
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
 
@@ -27,7 +28,8 @@ bool is_markup(const std::string& text, size_t i) {
   }
 }
 
-// Names are a user's: they stand as they are.
+}  // namespace
+
 std::string plain_markdown(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -37,7 +39,7 @@ std::string plain_markdown(const std::string& text) {
   return out;
 }
 
-std::string table(const std::vector<ReportColumn>& columns) {
+std::string markdown_columns(const std::vector<ReportColumn>& columns) {
   std::string head = "|", rule = "|", body;
   for (const ReportColumn& column : columns) {
     head += " " + plain_markdown(column.head) + " |";
@@ -51,11 +53,9 @@ std::string table(const std::vector<ReportColumn>& columns) {
   return head + "\n" + rule + "\n" + body;
 }
 
-}  // namespace
-
 std::string markdown_table(const Comparison& comparison) {
-  std::string out = plain_markdown(report_title(comparison)) + "\n\n" + table(report_columns(comparison));
-  for (const auto& further : further_tables(comparison)) out += "\n" + table(further);
+  std::string out = plain_markdown(report_title(comparison)) + "\n\n" + markdown_columns(report_columns(comparison));
+  for (const auto& further : further_tables(comparison)) out += "\n" + markdown_columns(further);
   if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + plain_markdown(rules) + "\n";
   for (const std::string& note : comparison.notes) out += "\n" + plain_markdown(note) + "\n";
   for (const std::string& finding : negative_findings(comparison)) out += "\n" + plain_markdown(finding) + "\n";

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/render_columns.h"
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
 
@@ -105,7 +106,15 @@ std::string without_trailing_blanks(std::string line) {
   return line;
 }
 
-std::string table(const std::vector<ReportColumn>& columns, const Painter& painter) {
+// Of columns that stand for no comparison: the heads alone are painted.
+struct HeadPainter {
+  bool colour;
+  std::string head(const std::string& text) const { return colour ? kDim + text + kPlain : text; }
+  std::string cell(const ReportColumn&, size_t, const std::string& text) const { return text; }
+};
+
+template <class AnyPainter>
+std::string table(const std::vector<ReportColumn>& columns, const AnyPainter& painter) {
   const std::string gap(kGap, ' ');
   std::string out, line;
   for (const ReportColumn& c : columns) line += (line.empty() ? "" : gap) + padded(c.head, column_width(c), c.right);
@@ -120,8 +129,9 @@ std::string table(const std::vector<ReportColumn>& columns, const Painter& paint
   return out;
 }
 
-// Breaks at spaces, but not between a number and its %; later lines are indented.
-std::string wrapped(const std::string& text, int64_t width) {
+}  // namespace
+
+std::string wrapped_text(const std::string& text, int64_t width) {
   std::string out, line;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find(' ', begin);
@@ -138,18 +148,28 @@ std::string wrapped(const std::string& text, int64_t width) {
   return out + line + "\n";
 }
 
-}  // namespace
+std::string terminal_columns(const std::vector<ReportColumn>& columns, int64_t width, bool colour) {
+  std::string out;
+  size_t next = 1;
+  do {
+    std::vector<ReportColumn> beside = {columns[0]};
+    const auto fits = [&] { return table_width(beside) + kGap + column_width(columns[next]) <= width; };
+    while (next < columns.size() && (beside.size() == 1 || fits())) beside.push_back(columns[next++]);
+    out += (out.empty() ? "" : "\n") + table(beside, HeadPainter{colour});
+  } while (next < columns.size());
+  return out;
+}
 
 std::string terminal_table(const Comparison& comparison, int64_t width, bool colour) {
   const Painter painter(comparison, colour);
   std::vector<ReportColumn> columns = report_columns(comparison);
   const std::string dropped = fit(columns, comparison, width);
   std::string out = report_title(comparison) + "\n\n" + table(columns, painter);
-  if (!dropped.empty()) out += wrapped("(a wider terminal also shows " + dropped + ")", width);
+  if (!dropped.empty()) out += wrapped_text("(a wider terminal also shows " + dropped + ")", width);
   for (const auto& further : further_tables(comparison)) out += "\n" + table(further, painter);
-  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped(rules, width);
-  for (const std::string& note : comparison.notes) out += "\n" + wrapped(note, width);
-  for (const std::string& finding : negative_findings(comparison)) out += "\n" + wrapped(finding, width);
+  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += "\n" + wrapped_text(rules, width);
+  for (const std::string& note : comparison.notes) out += "\n" + wrapped_text(note, width);
+  for (const std::string& finding : negative_findings(comparison)) out += "\n" + wrapped_text(finding, width);
   return out;
 }
 

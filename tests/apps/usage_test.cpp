@@ -9,26 +9,11 @@ using namespace tacit::test;
 
 namespace {
 
-const std::vector<std::vector<std::string>> kCommands = {{"run"},
-                                                         {"repl"},
-                                                         {"demo"},
-                                                         {"eval"},
-                                                         {"compare"},
-                                                         {"rescore"},
-                                                         {"train"},
-                                                         {"data"},
-                                                         {"convert"},
-                                                         {"inspect"},
-                                                         {"bench"},
-                                                         {"probe"},
-                                                         {"score"},
-                                                         {"tokenize"},
-                                                         {"verbalise"},
-                                                         {"data", "generate"},
-                                                         {"data", "convert"},
-                                                         {"data", "show"},
-                                                         {"data", "audit"},
-                                                         {"data", "list"}};
+const std::vector<std::vector<std::string>> kCommands = {
+    {"run"},          {"repl"},          {"demo"},        {"eval"},      {"compare"},          {"table"},
+    {"rescore"},      {"train"},         {"data"},        {"convert"},   {"inspect"},          {"bench"},
+    {"probe"},        {"score"},         {"tokenize"},    {"verbalise"}, {"data", "generate"}, {"data", "convert"},
+    {"data", "show"}, {"data", "audit"}, {"data", "list"}};
 
 // The lines after "Example:".
 std::vector<std::string> example_lines(const std::string& help) {
@@ -126,6 +111,8 @@ TEST_CASE("wrong usage: one line that suggests the nearest name, exit 2") {
       {{"compare", "--model", "a", "--runs", "b"}, "expected either '--model'"},
       {{"compare", "--model", "a", "--model", "b", "--model", "c", "--method", "x", "--method", "y"},
        "each of 3 but got 2"},
+      {{"table"}, "expected PATH"},
+      {{"table", "a", "--csv", "--json"}, "expected at most one of"},
       {{"inspect"}, "expected PATH"},
       {{"convert", "llama2d", "--checkpoint", "a", "--out", "b"}, "did you mean 'llama2c'?"},
       {{"run", "--model", "x", "--question", "a", "--task", "reach"}, "either '--question' or '--task'"},

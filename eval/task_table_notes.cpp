@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "eval/task_grid.h"
+
+namespace tacit {
+namespace {
+
+// "cot on reach, snarks; direct on snarks": the cells that are so; "" where none is.
+template <class Which>
+std::string cells_text(const TaskGrid& grid, Which&& which) {
+  std::vector<std::string> rows;
+  for (size_t r = 0; r < grid.rows.size(); ++r) {
+    std::vector<std::string> columns;
+    for (size_t c = 0; c < grid.columns.size(); ++c) {
+      if (which(r, c)) columns.push_back(grid.columns[c]);
+    }
+    if (!columns.empty()) rows.push_back(grid.rows[r] + " on " + joined_with(columns));
+  }
+  return joined_with(rows, "; ");
+}
+
+std::string problems_text(const TaskTable& table) {
+  std::vector<std::string> parts;
+  for (const TaskColumn& column : table.columns) parts.push_back(column.name + " " + std::to_string(column.problems));
+  return "problems: " + joined_with(parts);
+}
+
+std::string rules_text(const TaskTable& table) {
+  std::vector<std::string> parts;
+  for (const TaskColumn& column : table.columns) {
+    if (column.rule) parts.push_back(column.rule->name + " (" + column.name + ")");
+  }
+  return parts.empty() ? "" : "best label-blind rule of each task, on the same problems: " + joined_with(parts);
+}
+
+// What the marks say; which cells no test stands behind.
+std::vector<std::string> notes_on_marks(const TaskGrid& grid, const TaskTable& table) {
+  if (table.baselines.empty()) return {};
+  std::vector<std::string> marked, unmarked;
+  for (size_t b = 0; b < table.baselines.size(); ++b) {
+    const bool any = std::ranges::any_of(table.rows, [&](const TaskRow& row) {
+      return std::ranges::any_of(row.cells, [&](const auto& cell) {
+        return cell && cell->against == table.baselines[b] && cell->p_holm < .05;
+      });
+    });
+    if (any) {
+      marked.push_back(baseline_mark(b) + " differs from " + table.baselines[b]);
+    } else {
+      unmarked.push_back(table.baselines[b]);
+    }
+  }
+  const std::string test =
+      " (exact paired test, Holm's correction over the rows that were tested together, not over the tasks)";
+  std::vector<std::string> out;
+  if (!marked.empty()) out.push_back(joined_with(marked) + ", p < .05" + test);
+  if (!unmarked.empty()) out.push_back("no row differs from " + joined_with(unmarked) + ", p < .05" + test);
+  const auto untested = [&](size_t r, size_t c) {
+    const TaskResult* result = grid.cells[r][c];
+    return result != nullptr && result->against.empty() &&
+           std::ranges::find(table.baselines, result->row) == table.baselines.end();
+  };
+  if (const std::string cells = cells_text(grid, untested); !cells.empty()) out.push_back("not tested: " + cells);
+  return out;
+}
+
+struct ResultCondition {
+  const char *field, *title;  // of TaskResult::conditions, and what is said where it differs
+  bool hash = false;
+};
+
+constexpr auto kOfNumbers = std::to_array<ResultCondition>({{"dtype", "dtype differs"},
+                                                            {"weights", "format of weights differs"},
+                                                            {"device", "device differs"},
+                                                            {"max_answer_tokens", "most tokens of an answer differ"}});
+constexpr auto kOfRows = std::to_array<ResultCondition>({{"weights_sha256", "checkpoints differ", true}});
+constexpr auto kOfColumns = std::to_array<ResultCondition>({{"scorers", "scorers differ"},
+                                                            {"rescored", "scoring again differs"},
+                                                            {"task_sha256", "task files differ", true},
+                                                            {"prompt", "prompts differ"}});
+
+std::string condition_text(const TaskResult& result, const ResultCondition& condition) {
+  const OrderedJson value = result.conditions.at(condition.field);
+  const std::string text = recorded_text(value, condition.hash);
+  return value.is_object() ? "[" + text + "]" : text;
+}
+
+// "fp32 (reach, gsm8k), bf16 (snarks)"; "" where all say the same.
+std::string differing_text(const std::vector<std::pair<std::string, std::string>>& value_of) {
+  std::vector<std::string> values;
+  std::map<std::string, std::vector<std::string>> who;
+  for (const auto& [name, value] : value_of) {
+    if (std::ranges::find(values, value) == values.end()) values.push_back(value);
+    who[value].push_back(name);
+  }
+  if (values.size() < 2) return "";
+  for (std::string& value : values) value += " (" + joined_with(who[value]) + ")";
+  return joined_with(values);
+}
+
+std::vector<std::string> notes_within_rows(const TaskGrid& grid) {
+  std::vector<std::string> out;
+  for (size_t r = 0; r < grid.rows.size(); ++r) {
+    const auto note = [&](const std::string& title, auto&& text) {
+      std::vector<std::pair<std::string, std::string>> value_of;
+      for (size_t c = 0; c < grid.columns.size(); ++c) {
+        if (grid.cells[r][c] != nullptr) value_of.emplace_back(grid.columns[c], text(*grid.cells[r][c]));
+      }
+      const std::string differing = differing_text(value_of);
+      if (!differing.empty()) out.push_back(title + " within the row " + grid.rows[r] + ": " + differing);
+    };
+    note("methods differ", [](const TaskResult& result) { return result.metrics.method; });
+    const auto of = [&](const ResultCondition& condition) {
+      note(condition.title, [&](const TaskResult& result) { return condition_text(result, condition); });
+    };
+    std::ranges::for_each(kOfRows, of);
+    std::ranges::for_each(kOfNumbers, of);
+  }
+  return out;
+}
+
+// Columns whose rows differ in the same way stand together.
+std::vector<std::string> notes_within_columns(const TaskGrid& grid) {
+  std::vector<std::string> out;
+  const auto note = [&](const ResultCondition& condition) {
+    std::map<std::string, std::vector<std::string>> columns;
+    for (size_t c = 0; c < grid.columns.size(); ++c) {
+      std::vector<std::pair<std::string, std::string>> value_of;
+      for (const auto& row : grid.cells) {
+        if (row[c] != nullptr) value_of.emplace_back(row[c]->row, condition_text(*row[c], condition));
+      }
+      const std::string differing = differing_text(value_of);
+      if (!differing.empty()) columns[differing].push_back(grid.columns[c]);
+    }
+    for (const auto& [differing, names] : columns)
+      out.push_back(std::string(condition.title) + " on " + joined_with(names) + ": " + differing);
+  };
+  std::ranges::for_each(kOfColumns, note);
+  std::ranges::for_each(kOfNumbers, note);
+  return out;
+}
+
+}  // namespace
+
+std::string joined_with(const std::vector<std::string>& parts, const char* between) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : between) + part;
+  return out;
+}
+
+std::string baseline_mark(size_t baseline) {
+  static const std::array<std::string, 4> marks = {"†", "‡", "§", "¶"};
+  std::string out;
+  for (size_t i = 0; i <= baseline / marks.size(); ++i) out += marks[baseline % marks.size()];
+  return out;
+}
+
+std::vector<std::string> notes_on_tasks(const TaskGrid& grid, const TaskTable& table) {
+  std::vector<std::string> out = {problems_text(table)};
+  const auto add = [&](const std::string& note) {
+    if (!note.empty()) out.push_back(note);
+  };
+  for (const std::string& note : notes_on_marks(grid, table)) add(note);
+  const std::string missing = cells_text(grid, [&](size_t r, size_t c) { return grid.cells[r][c] == nullptr; });
+  if (!missing.empty()) add("no result: " + missing);
+  if (std::ranges::any_of(table.rows, [](const TaskRow& row) { return row.mean && row.mean->accuracy_ci; }))
+    add("mean: unweighted; its interval takes the tasks for independent and says nothing of other tasks");
+  add(rules_text(table));
+  const std::string oracle = cells_text(
+      grid, [&](size_t r, size_t c) { return grid.cells[r][c] != nullptr && grid.cells[r][c]->halts_by_answer; });
+  if (!oracle.empty()) add("stops by the reference answer: " + oracle);
+  for (const std::string& note : notes_within_rows(grid)) add(note);
+  for (const std::string& note : notes_within_columns(grid)) add(note);
+  return out;
+}
+
+}  // namespace tacit

@@ -1,0 +1,444 @@
+#include "eval/task_table.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "tests/eval/compare_support.h"
+
+namespace tacit {
+namespace {
+
+// As hand_made(), of another task without rules unless it is reach; `record` as eval/run_record.cpp would write it.
+Run task_run(const std::string& model, const std::string& right, const std::string& task = "reach",
+             const OrderedJson& record = record_of("w")) {
+  Run run = hand_made(model, right);
+  for (Sample& sample : run.samples) sample.task = task;
+  run.metrics.task = task;
+  if (task != "reach") run.metrics.heuristics.clear();
+  run.record = record;
+  if (!record.contains("weights")) run.record["weights"] = "dtype";  // as read_run() has it
+  return run;
+}
+
+OrderedJson file_record(const std::string& file, const OrderedJson& more = OrderedJson::object()) {
+  OrderedJson out = record_of("w", {{"generator", nullptr}, {"seed", nullptr}, {"data", file}, {"data_sha256", file}});
+  out.update(more);
+  return out;
+}
+
+std::filesystem::path write_run(const std::filesystem::path& folder, const Run& run) {
+  std::filesystem::create_directories(folder);
+  std::string samples;
+  for (const Sample& sample : run.samples) samples += to_json(sample).dump() + "\n";
+  put(folder / "samples.jsonl", samples);
+  put(folder / "metrics.json", to_json(run.metrics).dump());
+  put(folder / "run.json", run.record.dump());
+  return folder;
+}
+
+std::filesystem::path write_report(const std::filesystem::path& folder, const Comparison& comparison) {
+  std::filesystem::create_directories(folder);
+  put(folder / "compare.json", to_json(comparison).dump());
+  return folder;
+}
+
+std::vector<TaskResult> results_of(const std::vector<std::filesystem::path>& folders) {
+  std::vector<TaskResult> out;
+  for (const auto& folder : folders) {
+    for (TaskResult& result : read_task_results(folder)) out.push_back(std::move(result));
+  }
+  return out;
+}
+
+std::vector<std::string> column_names(const std::vector<Run>& runs) {
+  std::vector<TaskResult> results;
+  for (size_t i = 0; i < runs.size(); ++i) results.push_back(task_result(runs[i], "run-" + std::to_string(i)));
+  std::vector<std::string> out;
+  for (const TaskColumn& column : task_table(std::move(results)).columns) out.push_back(column.name);
+  return out;
+}
+
+bool has_note(const TaskTable& table, const std::string& note) {
+  return std::ranges::find(table.notes, note) != table.notes.end();
+}
+
+// A report on reach, with rules and tests, and two runs on another task.
+TaskTable small_table(const ScratchFolder& scratch) {
+  const Comparison reach = compare({{"frontier", task_run("frontier", "1111111111111101")},
+                                    {"cot", task_run("cot", "1100110000110001")},
+                                    {"direct", task_run("direct", "0000111100001111")}},
+                                   "cot");
+  return task_table(results_of(
+      {write_report(scratch / "report", reach),
+       write_run(scratch / "a", task_run("frontier", "1111", "snarks", file_record("snarks.json"))),
+       write_run(scratch / "b", task_run("cot", "1100", "snarks", file_record("snarks.json", {{"dtype", "bf16"}})))}));
+}
+
+}  // namespace
+
+TEST_CASE("a table of tasks at a terminal: columns that find no place stand below") {
+  const ScratchFolder scratch;
+  const TaskTable table = small_table(scratch);
+  CHECK(terminal_table(table, 100, false) ==
+        R"(accuracy % (95 % CI)                reach              snarks               mean
+frontier               93.8† (81.2–100.0)  100.0 (51.0–100.0)  96.9 (71.6–100.0)
+cot                      43.8 (18.8–68.8)    50.0 (0.0–100.0)   46.9 (18.9–74.8)
+direct                   50.0 (25.0–75.0)                   –                  –
+best label-blind rule                62.5                   –                  –
+
+problems: reach 16, snarks 4
+
+† differs from cot, p < .05 (exact paired test, Holm's correction over the rows that were tested
+  together, not over the tasks)
+
+not tested: frontier on snarks
+
+no result: direct on snarks
+
+mean: unweighted; its interval takes the tasks for independent and says nothing of other tasks
+
+best label-blind rule of each task, on the same problems: first candidate (reach)
+
+dtype differs within the row cot: fp32 (reach), bf16 (snarks)
+
+dtype differs on snarks: fp32 (frontier), bf16 (cot)
+)");
+  CHECK(terminal_table(table, 50, false).starts_with(R"(accuracy % (95 % CI)                reach
+frontier               93.8† (81.2–100.0)
+cot                      43.8 (18.8–68.8)
+direct                   50.0 (25.0–75.0)
+best label-blind rule                62.5
+
+accuracy % (95 % CI)               snarks
+frontier               100.0 (51.0–100.0)
+cot                      50.0 (0.0–100.0)
+direct                                  –
+best label-blind rule                   –
+
+accuracy % (95 % CI)                mean
+frontier               96.9 (71.6–100.0)
+cot                     46.9 (18.9–74.8)
+direct                                 –
+best label-blind rule                  –
+
+problems: reach 16, snarks 4
+)"));
+  CHECK(terminal_table(table, 100, true).starts_with("\x1b[2maccuracy % (95 % CI) "));
+}
+
+TEST_CASE("a table of tasks as Markdown, LaTeX and CSV") {
+  const ScratchFolder scratch;
+  TaskTable table = small_table(scratch);
+  table.notes = {"a_note_"};
+  CHECK(markdown_table(table) == R"(| accuracy % (95 % CI) | reach | snarks | mean |
+| --- | ---: | ---: | ---: |
+| frontier | 93.8† (81.2–100.0) | 100.0 (51.0–100.0) | 96.9 (71.6–100.0) |
+| cot | 43.8 (18.8–68.8) | 50.0 (0.0–100.0) | 46.9 (18.9–74.8) |
+| direct | 50.0 (25.0–75.0) | – | – |
+| best label-blind rule | 62.5 | – | – |
+
+a_note\_
+)");
+  CHECK(latex_table(table) == R"(% needs \usepackage{booktabs}
+\begin{tabular}{lrrr}
+\toprule
+{}accuracy \% (95 \% CI) & reach & snarks & mean \\
+\midrule
+{}frontier & 93.8† (81.2--100.0) & 100.0 (51.0--100.0) & 96.9 (71.6--100.0) \\
+{}cot & 43.8 (18.8--68.8) & 50.0 (0.0--100.0) & 46.9 (18.9--74.8) \\
+{}direct & 50.0 (25.0--75.0) & -- & -- \\
+\midrule
+{}\textit{best label-blind rule} & 62.5 & -- & -- \\
+\bottomrule
+\end{tabular}
+% a_note_
+)");
+  table.rows[0].name = "a \"b\", c";
+  std::string lines = csv_table(table);
+  std::erase(lines, '\r');
+  CHECK(std::ranges::count(csv_table(table), '\r') == std::ranges::count(lines, '\n'));
+  CHECK(lines == R"(row,task,problems,accuracy,low,high,p_holm
+"a ""b"", c",reach,16,0.9375,0.8125,1.0,0.015625
+"a ""b"", c",snarks,4,1.0,0.5101091635454027,1.0,
+cot,reach,16,0.4375,0.1875,0.6875,
+cot,snarks,4,0.5,0.0,1.0,
+direct,reach,16,0.5,0.25,0.75,1.0
+best label-blind rule,reach,16,0.625,,,
+)");
+}
+
+TEST_CASE("a table of tasks as JSON: rows, tasks, cells") {
+  const ScratchFolder scratch;
+  const OrderedJson json = to_json(small_table(scratch));
+  REQUIRE(json.at("rows").size() == 3);
+  CHECK(json.at("rows")[0].at("name") == "frontier");
+  CHECK(json.at("rows")[0].at("mean") == (15. / 16 + 1) / 2);
+  CHECK(json.at("rows")[2].at("mean").is_null());
+  REQUIRE(json.at("tasks").size() == 2);
+  CHECK(json.at("tasks")[0].at("problems") == 16);
+  CHECK(json.at("tasks")[0].at("best_rule").at("name") == "first candidate");
+  CHECK(json.at("tasks")[1].at("best_rule").is_null());
+  CHECK(json.at("tasks")[1].at("problem_set").at("data_sha256") == "snarks.json");
+  REQUIRE(json.at("cells").size() == 5);
+  CHECK(json.at("cells")[0].at("against") == "cot");
+  CHECK(json.at("cells")[0].at("p_holm") == doctest::Approx(4. / 256));
+  CHECK(json.at("cells")[1].at("task") == "snarks");
+  CHECK(json.at("cells")[1].at("p_holm").is_null());
+  CHECK(json.at("cells")[1].at("from") == (scratch / "a").string());
+  CHECK(json.at("notes").size() > 3);
+}
+
+TEST_CASE("columns are named by what tells them apart") {
+  using Names = std::vector<std::string>;
+  const auto run = [](const std::string& task, const OrderedJson& record, const char* right = "1100") {
+    return task_run("m", right, task, record);
+  };
+  CHECK(column_names({run("reach", record_of("w"))}) == Names{"reach"});
+  CHECK(column_names({run("bbh", file_record("snarks.json"))}) == Names{"bbh"});
+  CHECK(column_names({run("bbh", file_record("snarks.json")), run("bbh", file_record("navigate.json"))}) ==
+        Names{"snarks", "navigate"});
+  CHECK(column_names({run("reach", record_of("w")), run("reach", record_of("w", {{"seed", 8}}))}) ==
+        Names{"reach (seed 7)", "reach (seed 8)"});
+  const auto depth = [](int64_t least, uint64_t seed) {
+    return record_of("w",
+                     {{"generator", {{"kind", "prosqa"}, {"min_depth", least}, {"count", least}}}, {"seed", seed}});
+  };
+  CHECK(column_names({run("reach", depth(3, 7)), run("reach", depth(5, 7)), run("reach", depth(5, 8))}) ==
+        Names{"reach (min_depth 3, seed 7)", "reach (min_depth 5, seed 7)", "reach (min_depth 5, seed 8)"});
+  // As many as could be made is not what was asked.
+  CHECK(column_names({run("reach", depth(3, 7)), run("reach", record_of("w"))}) ==
+        Names{"reach (min_depth 3)", "reach (min_depth –)"});
+  CHECK(column_names({run("reach", record_of("w")), run("reach", record_of("w"), "110011")}) ==
+        Names{"reach (problems 4)", "reach (problems 6)"});
+  CHECK(column_names({run("gsm8k", file_record("a/test.jsonl")), run("aqua", file_record("test.jsonl"))}) ==
+        Names{"gsm8k", "aqua"});
+  CHECK(column_names({run("gsm8k", file_record("test.jsonl")),
+                      run("gsm8k", file_record("test.jsonl", {{"data_sha256", "0123456789abcdefgh"}}))}) ==
+        Names{"gsm8k (data_sha256 test.jsonl)", "gsm8k (data_sha256 0123456789abcdef)"});
+  // The beginnings of two hashes may be alike.
+  CHECK(holds(error_of([&] {
+                column_names({run("gsm8k", file_record("t", {{"data_sha256", "0123456789abcdefgh"}})),
+                              run("gsm8k", file_record("t", {{"data_sha256", "0123456789abcdefxy"}}))});
+              }),
+              "[table] expected problems that a name tells apart but got 'gsm8k' for those of run-0 and of run-1"));
+}
+
+TEST_CASE("a run that was scored again on another file is of that file's column") {
+  const Run plain = task_run("m", "1100", "gsm8k", file_record("test.jsonl"));
+  const Run again = task_run(
+      "n", "1101", "gsm8k",
+      file_record(
+          "test.jsonl",
+          {{"rescored",
+            {{"task", "gsm8k"}, {"scorers", {"numeric"}}, {"data", "corrected.jsonl"}, {"data_sha256", "cc"}}}}));
+  CHECK(column_names({plain, again}) == std::vector<std::string>{"test", "corrected"});
+}
+
+TEST_CASE("rows of runs are called as compare calls them") {
+  const auto row = [](const std::string& method, const OrderedJson& settings) {
+    Run run = task_run("frontier", "11");
+    run.metrics.method = method;
+    if (!settings.is_null()) run.record["settings"] = {{"method", settings}};
+    return task_result(run, "x").row;
+  };
+  CHECK(row("coconut", "coconut") == "frontier");
+  CHECK(row("coconut, 0 thoughts", "coconut") == "frontier, 0 thoughts");
+  CHECK(row("coconut +swap", "coconut") == "frontier +swap");
+  CHECK(row("direct", "coconut") == "frontier-direct");
+  CHECK(row("coconut-like", "coconut") == "frontier-coconut-like");
+  CHECK(row("cot", "") == "frontier-cot");
+  CHECK(row("imported", nullptr) == "frontier");
+}
+
+TEST_CASE("two results for one cell are refused with both paths, unless they are one run") {
+  const ScratchFolder scratch;
+  const auto a = write_run(scratch / "a", task_run("m", "1100")), b = write_run(scratch / "b", task_run("m", "1000"));
+  const std::string error = error_of([&] { task_table(results_of({a, b})); });
+  CHECK(holds(error, "[table] expected one result of 'm' on reach but got two: " + a.string() + " and " + b.string()));
+  CHECK(task_table(results_of({a, a / "."})).rows.size() == 1);
+
+  // A report and a run that it is made of: the report's test stands, whichever comes first.
+  const Run cot = task_run("cot", "0000000011111111"), own = task_run("own", "1111111111111111");
+  const auto report = write_report(scratch / "report", compare({{"own", own}, {"cot", cot}}, "cot"));
+  const auto run = write_run(scratch / "run", own);
+  for (const auto& folders : {std::vector{report, run}, std::vector{run, report}}) {
+    const TaskTable table = task_table(results_of(folders));
+    const auto row = std::ranges::find(table.rows, "own", &TaskRow::name);
+    CHECK(row->cells[0]->against == "cot");
+    CHECK(row->cells[0]->p_holm == doctest::Approx(2. / 256));
+  }
+}
+
+TEST_CASE("the baseline of a table: runs are tested, reports' tests against others are left out") {
+  const ScratchFolder scratch;
+  const OrderedJson file = file_record("snarks.json");
+  const std::vector<TaskResult> results =
+      results_of({write_report(scratch / "report", small_comparison()),
+                  write_run(scratch / "a", task_run("frontier", "1111111111", "snarks", file)),
+                  write_run(scratch / "b", task_run("cot", "1110000000", "snarks", file)),
+                  write_run(scratch / "c", task_run("direct", "1100000000", "snarks", file))});
+  const TaskTable table = task_table(results, {.baseline = "direct"});
+  CHECK(table.baselines == std::vector<std::string>{"direct"});
+  CHECK(table.rows[0].cells[0]->against == "");
+  CHECK(table.rows[0].cells[1]->against == "direct");
+  CHECK(table.rows[0].cells[1]->p_holm == doctest::Approx(4. / 256));  // twice the p of 8 to 0
+  CHECK(table.rows[1].cells[1]->p_holm == 1);
+  CHECK(has_note(table, "left out are the tests against cot in " + (scratch / "report").string()));
+  CHECK(has_note(table, "not tested: frontier on reach; cot on reach"));
+  CHECK(holds(markdown_table(table), "100.0† ("));
+  const TaskTable none = task_table(results_of({scratch / "a", scratch / "b"}), {.baseline = "frontier"});
+  CHECK(none.rows[1].cells[0]->p_holm == doctest::Approx(2. / 128));
+  CHECK(error_of([&] { task_table(results, {.baseline = "dirct"}); }) ==
+        "[table] expected the baseline to be one of the rows, frontier, cot, direct, but got 'dirct', did you mean "
+        "'direct'?");
+}
+
+TEST_CASE("reports with several baselines: a mark each") {
+  const ScratchFolder scratch;
+  const auto report = [&](const std::string& task, const std::string& baseline) {
+    const OrderedJson record = file_record(task);
+    return write_report(scratch / task, compare({{"a", task_run("a", "1111111111", task, record)},
+                                                 {"b", task_run("b", "0000000000", task, record)}},
+                                                baseline));
+  };
+  const TaskTable table = task_table(results_of({report("one", "b"), report("two", "a")}));
+  CHECK(holds(markdown_table(table), "| a | 100.0† ("));
+  CHECK(holds(markdown_table(table), "| b | 0.0 (0.0–27.8) | 0.0‡ ("));
+  CHECK(std::ranges::any_of(table.notes, [](const std::string& note) {
+    return note.starts_with("† differs from b, ‡ differs from a, p < .05 (");
+  }));
+}
+
+TEST_CASE("rows whose thoughts were replaced stay out unless they are asked for") {
+  const ScratchFolder scratch;
+  const Comparison c = compare(
+      {{"m", task_run("m", "1111")}, {"m +swap", task_run("m +swap", "0011")}, {"cot", task_run("cot", "0101")}}, "cot",
+      {{"m +swap", "m"}});
+  const auto report = write_report(scratch / "report", c);
+  const TaskTable table = task_table(results_of({report}));
+  CHECK(table.rows.size() == 2);
+  CHECK(has_note(table, "left out, since their thoughts were replaced: m +swap ('--all' takes them)"));
+  CHECK(task_table(results_of({report}), {.changed_thoughts = true}).rows.size() == 3);
+  Run swap = task_run("m", "0011");
+  swap.record["intervention"] = "swap";
+  CHECK(error_of([&] { task_table({task_result(swap, "x")}); }) ==
+        "[table] expected at least one result but got none; left out, since their thoughts were replaced: m ('--all' "
+        "takes them)");
+}
+
+TEST_CASE("what the results of a row, or of a column, differ in is noted") {
+  const auto result = [](const char* model, const char* task, const OrderedJson& more) {
+    return task_result(task_run(model, "1100", task, file_record(task, more)), "x");
+  };
+  const TaskTable table = task_table({result("a", "one", {{"dtype", "fp32"}, {"max_answer_tokens", 8}}),
+                                      result("a", "two", {{"dtype", "bf16"}, {"max_answer_tokens", 8}}),
+                                      result("b", "one", {{"dtype", "fp32"}, {"max_answer_tokens", 8}}),
+                                      result("b", "two", {{"dtype", "fp32"}, {"max_answer_tokens", 9}})});
+  CHECK(has_note(table, "dtype differs within the row a: fp32 (one), bf16 (two)"));
+  CHECK(has_note(table, "most tokens of an answer differ within the row b: 8 (one), 9 (two)"));
+  CHECK(has_note(table, "dtype differs on two: bf16 (a), fp32 (b)"));
+  CHECK(has_note(table, "most tokens of an answer differ on two: 8 (a), 9 (b)"));
+  CHECK(std::ranges::count_if(table.notes, [](const std::string& note) { return holds(note, "differ"); }) == 4);
+  Run oracle = task_run("a", "1100");
+  oracle.record["halt"] = "oracle";
+  CHECK(has_note(task_table({task_result(oracle, "x")}), "stops by the reference answer: a on reach"));
+}
+
+TEST_CASE("the mean's interval: of independent tasks, none where problems may be shared") {
+  // Equal and symmetric intervals of K tasks: narrower by the root of K.
+  const Interval even = mean_interval({.5, .5, .5, .5}, {{.4, .6}, {.4, .6}, {.4, .6}, {.4, .6}});
+  CHECK(even.low == doctest::Approx(.45));
+  CHECK(even.high == doctest::Approx(.55));
+  const Interval skewed = mean_interval({1, .8}, {{.7, 1}, {.4, .9}});
+  CHECK(skewed.low == doctest::Approx(.9 - std::sqrt(.09 + .16) / 2));
+  CHECK(skewed.high == doctest::Approx(.95));
+  const Interval one = mean_interval({.5}, {{.25, .875}});
+  CHECK(one.low == doctest::Approx(.25));
+  CHECK(one.high == doctest::Approx(.875));
+
+  const auto mean = [](const Run& a, const Run& b) {
+    return *task_table({task_result(a, "a"), task_result(b, "b")}).rows[0].mean;
+  };
+  const Run seven = task_run("m", "1100"), more = task_run("m", "11001100");
+  const Run eight = task_run("m", "1100", "reach", record_of("w", {{"seed", 8}}));
+  const Run harder = task_run("m", "1100", "reach", record_of("w", {{"generator", {{"kind", "random"}}}}));
+  const Run file = task_run("m", "1100", "bbh", file_record("a.json")),
+            other = task_run("m", "11", "bbh", file_record("b.json"));
+  const Run corrected = task_run("m", "1101", "bbh", file_record("a.json", {{"data_sha256", "bb"}}));
+  CHECK(mean(seven, eight).accuracy_ci);
+  CHECK(mean(seven, file).accuracy_ci);
+  CHECK(mean(file, other).accuracy_ci);
+  CHECK_FALSE(mean(seven, more).accuracy_ci);
+  CHECK_FALSE(mean(seven, harder).accuracy_ci);
+  CHECK_FALSE(mean(file, corrected).accuracy_ci);
+  CHECK(mean(seven, more).accuracy == .5);
+  CHECK(has_note(task_table({task_result(seven, "a"), task_result(more, "b")}),
+                 "the mean has no interval, since columns may have problems in common: reach (problems 4), reach "
+                 "(problems 8)"));
+  CHECK_FALSE(task_table({task_result(seven, "a")}).rows[0].mean);  // of one task
+}
+
+TEST_CASE("reports that pool seeds are of one column whatever the order of their runs") {
+  const auto report = [](const std::string& name, std::vector<uint64_t> seeds) {
+    ComparedRow row{.name = name, .runs = {}};
+    for (const uint64_t seed : seeds) {
+      Run run = hand_made(name, "1100", static_cast<int64_t>(seed));
+      run.record = record_of("w", {{"seed", seed}});
+      row.runs.push_back(run);
+    }
+    return compare({row}, "");
+  };
+  const ScratchFolder scratch;
+  const TaskTable table = task_table(results_of(
+      {write_report(scratch / "a", report("a", {10, 20})), write_report(scratch / "b", report("b", {20, 10}))}));
+  REQUIRE(table.columns.size() == 1);
+  CHECK(table.columns[0].problems == 8);
+  CHECK(table.columns[0].problem_set.at("seed") == Json::array({10, 20}));
+}
+
+TEST_CASE("folders that are no results are refused") {
+  const ScratchFolder scratch;
+  const auto report = write_report(scratch / "report", small_comparison());
+  const auto run = write_run(scratch / "run", task_run("m", "1100"));
+  const auto error = [](const std::filesystem::path& folder) { return error_of([&] { read_task_results(folder); }); };
+  const std::string neither =
+      "[table] expected the folder of a report, which has a compare.json, or of a run, which has a run.json, but got ";
+  CHECK(error(scratch / "no") == neither + (scratch / "no").string() + ", which is not there");
+  CHECK(error(report / "compare.json") == neither + (report / "compare.json").string());
+  CHECK(error(scratch.path()) == neither + scratch.path().string());
+  const std::string text = read_file(report / "compare.json", "test"), record = read_file(run / "run.json", "test");
+  const auto with = [&](const std::function<void(Json&)>& change) {
+    Json json = Json::parse(text);
+    change(json);
+    put(report / "compare.json", json.dump());
+    return error(report);
+  };
+  put(report / "compare.json", text.substr(0, text.size() / 2));
+  CHECK(holds(error(report), "[table]"));
+  CHECK(holds(error(report), (report / "compare.json").string()));
+  CHECK(
+      holds(with([](Json& json) { json = Json::array(); }), "expected the report of a comparison, with its rows, in "));
+  CHECK(holds(with([](Json& json) { json["rows"] = Json::array(); }), "but got something else"));
+  CHECK(holds(with([](Json& json) { json["rows"][1] = 3; }), "expected rows that are objects but got 3 in "));
+  CHECK(holds(with([](Json& json) { json["rows"][1].erase("accuracy"); }), "compare.json, row 'cot'"));
+  CHECK(holds(with([](Json& json) { json["rows"][1]["accuracy"] = 43.75; }), "expected an accuracy from 0 to 1"));
+  CHECK(holds(with([](Json& json) { json["rows"][1].erase("accuracy_ci"); }), "(0 to 0) of 'cot' in "));
+  CHECK(holds(with([](Json& json) { json["examples"] = 0; }), "expected problems in "));
+  CHECK(holds(with([](Json& json) { json["rows"][0].erase("name"); }), "'rows.name'"));
+
+  put(run / "run.json", "{");
+  CHECK(holds(error(run), (run / "run.json").string()));
+  put(run / "run.json", OrderedJson::parse(record).dump());
+  Json unfinished = Json::parse(record);
+  unfinished["rescored"] = {{"task", "reach"}, {"scorers", {"numeric"}}, {"unfinished", true}};
+  put(run / "run.json", unfinished.dump());
+  CHECK(holds(error(run), "expected a finished run but got one whose rescoring was stopped"));
+  put(run / "run.json", record);
+  std::filesystem::remove(run / "metrics.json");
+  CHECK(holds(error(run), "expected a finished run but got a folder without metrics.json: " + run.string()));
+}
+
+}  // namespace tacit
