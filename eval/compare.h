@@ -110,8 +110,8 @@ Comparison compare(const std::vector<std::pair<std::string, Run>>& runs, const s
 // important first. Ends with a line end.
 std::string terminal_table(const Comparison& comparison, int64_t width, bool colour);
 std::string markdown_table(const Comparison& comparison);  // GitHub's Markdown
-// A tabular for a paper: the columns that a narrow terminal keeps longest, label-blind rules as rows, and as comments
-// the title, notes, findings and how the numbers came about. Needs the package booktabs.
+// A tabular for a paper: the columns that a narrow terminal keeps longest, chance and the best label-blind rule as
+// rows, and as comments the title, notes, findings and how the numbers came about. Needs the package booktabs.
 std::string latex_table(const Comparison& comparison);
 OrderedJson to_json(const Comparison& comparison);
 

@@ -6,6 +6,7 @@
 #include "eval/render_columns.h"
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
+#include "eval/report_plots.h"
 
 namespace tacit {
 namespace {
@@ -83,13 +84,20 @@ std::string latex_columns(const std::vector<ReportColumn>& columns, size_t below
 std::string latex_table(const Comparison& comparison) {
   std::vector<ReportColumn> columns = report_columns(comparison);
   std::erase_if(columns, [](const ReportColumn& c) { return c.importance < kLeastImportance; });
-  for (const Heuristic& rule : comparison.heuristics) {
+  size_t below = 0;
+  for (const auto& [title, rule] :
+       {std::pair{std::string("chance"), chance_rule(comparison)}, {"rule: ", best_rule(comparison)}}) {
+    if (rule == nullptr) continue;
+    ++below;
     for (ReportColumn& column : columns) {
       const bool name = &column == &columns[0];
-      column.cells.push_back(name ? rule.name : column.head == "accuracy %" ? percent_text(rule.accuracy) : "");
+      column.cells.push_back(name                          ? title + (title == "chance" ? "" : rule->name)
+                             : column.head == "accuracy %" ? percent_text(rule->accuracy)
+                                                           : "");
     }
   }
-  std::string out = latex_comment(report_title(comparison)) + latex_columns(columns, comparison.heuristics.size());
+  std::string out = latex_comment(report_title(comparison)) + latex_columns(columns, below);
+  if (const std::string rules = heuristics_text(comparison); !rules.empty()) out += latex_comment(rules);
   for (const std::string& note : comparison.notes) out += latex_comment(note);
   for (const std::string& finding : negative_findings(comparison)) out += latex_comment(finding);
   for (const std::string& line : provenance_lines(comparison)) out += latex_comment(line);

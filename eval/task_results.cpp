@@ -43,7 +43,7 @@ Json problem_field(const RecordedFields& field, const char* name) {
 
 void describe_problems(TaskResult& result, const RecordedFields& field) {
   result.problem_set = {{"task", result.metrics.task}, {"problems", result.problems}};
-  for (const char* name : {"data_sha256", "examples_sha256", "generator", "style", "labels", "seed"})
+  for (const char* name : {"data_sha256", "examples_sha256", "generator", "style", "labels", "seed", "limit_seed"})
     result.problem_set[name] = problem_field(field, name);
   const Json data = problem_field(field, "data");
   if (data.is_string()) result.data = data.get<std::string>();

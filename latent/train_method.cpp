@@ -246,6 +246,8 @@ void train_method(const TrainConfig& config, const std::filesystem::path& direct
   }
   require(!config.graphs || graphed.records(), "train",
           "expected a CUDA device and a LibTorch that record work there but got none; leave out '--graphs'");
+  // Before other processes are waited for.
+  if (config.trainer.parallel.rank == 0 && resume && training_exists(directory)) require_resumable(directory, recipe);
   problem.begin = [&] {
     check_own_folder();  // again: another training may have begun there before the folder was this one's
     begin_folder(directory, recipe_file, data);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "eval/plot/markup.h"
+
 namespace tacit {
 
 const char* const kPlotStyle =
@@ -25,8 +27,16 @@ std::string svg_file(std::string element) {
     for (size_t at = style.find(name); at != std::string::npos; at = style.find(name, at))
       style.replace(at, std::string(name).size(), colour);
   }
-  const std::string head = "<style>.plot{font:13px Helvetica,Arial,sans-serif}" + style +
-                           "</style><rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>";
+  // Beside the frame, whose labels a wider font than the estimated one lets stand out.
+  constexpr double kMargin = 10;
+  const std::string box = "viewBox=\"0 0 ";
+  const size_t at = element.find(box) + box.size(), end = element.find('"', at), gap = element.find(' ', at);
+  const double width = std::stod(element.substr(at, gap - at)), height = std::stod(element.substr(gap, end - gap));
+  const std::string wide = coordinate(width + 2 * kMargin) + " " + coordinate(height + 2 * kMargin);
+  const std::string corner = coordinate(-kMargin);
+  element.replace(at - 4, end - at + 4, corner + " " + corner + " " + wide);
+  const std::string head = "<style>.plot{font:13px Helvetica,Arial,sans-serif}" + style + "</style><rect x=\"" +
+                           corner + "\" y=\"" + corner + "\" width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>";
   element.insert(element.find('>') + 1, head);
   return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + element + "\n";
 }

@@ -102,20 +102,16 @@ class Training {
         directory_(directory) {}
 
   void start(bool resume) {
-    const auto state = state_in(directory_), metrics = directory_ / "metrics.jsonl";
-    if (writes()) take_folder();
-    if (training_exists(directory_)) {
-      require(resume, "train", "expected a folder without a training but ", state.string(),
-              " exists; resume it or choose another folder");
-      step_ = load_training_state(state, state_, recipe_);
+    const bool there = std::filesystem::exists(directory_);
+    try {
+      begin(resume);
+    } catch (...) {
+      alone_.reset();
+      std::error_code ignored;
+      if (writes() && !there)
+        std::filesystem::remove(directory_, ignored);  // which it refuses where something is in it
+      throw;
     }
-    compare_ranks();
-    if (selection_.on() && step_ == 0) selection_.figure_in(validate());  // a name that is none is refused now
-    if (!writes()) return;
-    if (problem_.begin) problem_.begin();
-    cut_metrics(metrics, step_);
-    metrics_ = std::make_unique<LineAppender>(metrics, "train");
-    if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
   }
 
   void run(const ProgressCallback& progress) {
@@ -141,6 +137,23 @@ class Training {
 
  private:
   bool writes() const { return ranks_->rank() == 0; }
+
+  void begin(bool resume) {
+    const auto state = state_in(directory_), metrics = directory_ / "metrics.jsonl";
+    if (writes()) take_folder();
+    if (training_exists(directory_)) {
+      require(resume, "train", "expected a folder without a training but ", state.string(),
+              " exists; resume it or choose another folder");
+      step_ = load_training_state(state, state_, recipe_);
+    }
+    compare_ranks();
+    if (selection_.on() && step_ == 0) selection_.figure_in(validate());  // a name that is none is refused now
+    if (!writes()) return;
+    if (problem_.begin) problem_.begin();
+    cut_metrics(metrics, step_);
+    metrics_ = std::make_unique<LineAppender>(metrics, "train");
+    if (step_ > 0) save_checkpoint();  // a kill may have come between the last state and its checkpoint
+  }
 
   void take_folder() {
     std::error_code failure;
@@ -236,6 +249,10 @@ class Training {
 }  // namespace
 
 bool training_exists(const std::filesystem::path& directory) { return std::filesystem::exists(state_in(directory)); }
+
+void require_resumable(const std::filesystem::path& directory, const std::string& recipe) {
+  require_same_recipe(state_in(directory), recipe);
+}
 
 void train(const std::shared_ptr<Transformer>& model, const TrainingProblem& problem, const TrainerOptions& options,
            const Json& config, const std::string& recipe, const std::filesystem::path& directory, bool resume,

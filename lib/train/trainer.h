@@ -73,6 +73,9 @@ struct TrainingProblem {
 // Whether `directory` holds a training that could be resumed.
 bool training_exists(const std::filesystem::path& directory);
 
+// Fails unless train() could resume the training in `directory` with this recipe (lib/train/training_state.h).
+void require_resumable(const std::filesystem::path& directory, const std::string& recipe);
+
 // `recipe`, a JSON object, is what a resumed training must repeat; `config`, the model's config.json, is written. Both
 // are checked first.
 //

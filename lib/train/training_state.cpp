@@ -80,6 +80,10 @@ std::string recipe_difference(const std::string& expected, const std::string& fo
   return "'" + name + "' of " + value_at(a, field) + " but got " + value_at(b, field);
 }
 
+void require_same_recipe(const std::filesystem::path& path, const std::string& recipe) {
+  check_recipe(read_safetensors(path), path, recipe);
+}
+
 void save_training_state(const std::filesystem::path& path, const TrainingState& state, int64_t step,
                          const std::string& recipe) {
   TensorMap keep;

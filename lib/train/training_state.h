@@ -23,10 +23,12 @@ struct TrainingState {
 void save_training_state(const std::filesystem::path& path, const TrainingState& state, int64_t step,
                          const std::string& recipe);
 
-// Puts a saved state back. Fails unless `recipe` is the one that the state was begun with, naming the first field that
-// differs and both its values; its field "steps" may differ as long as no update that was done is beyond it. Fails,
-// too, on weights other than those it was begun beside, and on progress that no training can have made.  -> updates
-// done
+// Fails unless `recipe` is the one that the state in `path` was begun with, naming the first field that differs and
+// both its values. Its field "steps" may differ as long as no update that was done is beyond it.
+void require_same_recipe(const std::filesystem::path& path, const std::string& recipe);
+
+// Puts a saved state back. Fails as require_same_recipe does, on weights other than those it was begun beside, and on
+// progress that no training can have made.  -> updates done
 int64_t load_training_state(const std::filesystem::path& path, const TrainingState& state, const std::string& recipe);
 
 // Where two recipes differ first: "'reach.max_depth' of 6 but got 8"; empty where they do not.

@@ -115,7 +115,7 @@ Few problems, wide intervals: 8 at depth 3, 8 at depth 4.
 )");
 }
 
-TEST_CASE("LaTeX table: rows as they are, rules as rows, everything else as comments") {
+TEST_CASE("LaTeX table: rows as they are, the best rule and chance as rows, everything else as comments") {
   Comparison c = small_comparison();
   c.rows[0].name = R"([50%] a_b & \{c}~^$#|<x> --y "")";
   c.notes = {"two\nlines"};
@@ -130,10 +130,11 @@ TEST_CASE("LaTeX table: rows as they are, rules as rows, everything else as comm
 {}cot & cot & 43.8 & 18.8--68.8 & -- & -- & 6.0 & 12.5 \\
 {}direct & direct & 50.0 & 25.0--75.0 & 1.000 & 1.000 & 6.0 & 12.5 \\
 \midrule
-{}\textit{lower in-degree} & & 50.0 & & & & & \\
-{}\textit{first candidate} & & 62.5 & & & & & \\
+{}\textit{chance} & & 50.0 & & & & & \\
+{}\textit{rule: first candidate} & & 62.5 & & & & & \\
 \bottomrule
 \end{tabular}
+% label-blind rules on the same problems: lower in-degree 50.0 %, first candidate 62.5 %
 % two lines
 )" + [&] {
     std::string rest;
@@ -141,6 +142,57 @@ TEST_CASE("LaTeX table: rows as they are, rules as rows, everything else as comm
     for (const std::string& line : provenance_lines(c)) rest += "% " + line + "\n";
     return rest;
   }());
+}
+
+TEST_CASE("answers that were not found or cut off, and problems that did not fit, are findings and a column") {
+  Run none = hand_made("latent", "1000"), all = hand_made("direct", "1100");
+  for (size_t i = 1; i < 4; ++i) none.samples[i].extracted = false;
+  none.samples[3].too_long = true;
+  for (size_t i = 0; i < 3; ++i) none.samples[i].answer_cut_off = true;
+  for (Run* run : {&none, &all}) run->metrics = score_samples(run->samples, run->metrics);
+  const Comparison c = compare({{"a", none}, {"b", all}}, "");
+  const std::string text = markdown_table(c);
+  CHECK(holds(text, "| no answer % |"));
+  CHECK(holds(text, "| 75.0 |"));
+  CHECK(holds(text, "No answer was found in the text, which counts as wrong: a 3 of 4."));
+  CHECK(holds(text, "Answers that ran into the cap on answer tokens (--max-answer-tokens): a 3 of 4."));
+  CHECK(holds(text, "not solved and counted as wrong: a 1 of 4."));
+  CHECK(to_json(c).at("rows").at(0).at("answers_cut_off") == 3);
+  const std::string clean = markdown_table(compare({{"b", all}}, ""));
+  CHECK_FALSE(holds(clean, "no answer"));
+  CHECK_FALSE(holds(clean, "cut off"));
+}
+
+TEST_CASE("a row that thinks as its checkpoint was not trained to is noted, but for what needs no training") {
+  const auto run = [](const std::string& method, const std::string& own) {
+    Run out = hand_made(method, "10");
+    out.record = record_of(method, {{"method", method}, {"settings", {{"method", own}}}});
+    return out;
+  };
+  const auto notes = [](const Run& a) { return compare({{"row", a}}, "").notes; };
+  CHECK(notes(run("coconut", "")) ==
+        std::vector<std::string>{"asked to think as the checkpoint was not trained to: row "
+                                 "(coconut; the checkpoint names no method)"});
+  CHECK(notes(run("pause", "cot")) ==
+        std::vector<std::string>{"asked to think as the checkpoint was not trained to: row "
+                                 "(pause; the checkpoint was trained for cot)"});
+  for (const auto& [method, own] : {std::pair("coconut", "coconut"), {"direct", ""}, {"cot", ""}, {"swi", "cot"}})
+    CHECK(notes(run(method, own)).empty());
+}
+
+TEST_CASE("the first problems of a file are noted as such, drawn ones and generated ones are not") {
+  const auto notes = [](const OrderedJson& more) {
+    Run run = hand_made("a", "10");
+    run.record = record_of("a", more);
+    return compare({{"a", run}}, "").notes;
+  };
+  const OrderedJson first = {{"data", "f.json"}, {"limit", 2}, {"limit_of", 90}};
+  CHECK(notes(first) == std::vector<std::string>{"the first 2 of 90 problems in the file's order, which need not be "
+                                                 "like the others ('--limit-seed' draws some)"});
+  OrderedJson drawn = first;
+  drawn["limit_seed"] = 3;
+  CHECK(notes(drawn).empty());
+  CHECK(notes({{"limit", 2}, {"limit_of", 90}}).empty());
 }
 
 TEST_CASE("what rows were measured under and differ in is noted in every form of the report") {
