@@ -80,7 +80,6 @@ int run_compare(const std::vector<std::string>& args) {
   comparison.notes.insert(comparison.notes.end(), compared.notes.begin(), compared.notes.end());
   if (flags.no_controls) comparison.notes.push_back("the controls were left out ('--no-controls')");
   set_commands(flags, compared, comparison.provenance);
-  check_report_sources(flags.out, comparison);
   if (!flags.out.empty()) write_reports(flags, compared, comparison);
   if (flags.eval.common.json) {
     std::cout << dump(to_json(comparison), 2) << "\n";

@@ -21,7 +21,7 @@ Json earlier_report(const std::filesystem::path& out) {
 
 Json name_of(const Json& row) { return row.is_object() ? row.value("name", Json()) : row; }
 
-// What the runs of a row are of, by a report's provenance: none where it does not say.
+// What the runs of a row are of, by a report's provenance or a run.json: none where it does not say.
 std::vector<Json> sources(const Json& provenance, const std::string& row, const char* field) {
   if (!provenance.is_object()) return {};
   Json value = provenance.value(field, Json());
@@ -66,18 +66,24 @@ void check_report_rows(const std::filesystem::path& out, const std::vector<std::
   }
 }
 
-void check_report_sources(const std::filesystem::path& out, const Comparison& comparison) {
+void check_report_sources(const std::filesystem::path& out,
+                          const std::map<std::string, std::vector<OrderedJson>>& records_of_rows) {
   const Json earlier = earlier_report(out);
   if (earlier.is_null()) return;
-  const Json before = earlier.value("provenance", Json()), now = comparison.provenance;
+  const Json before = earlier.value("provenance", Json());
   for (const Json& row : earlier["rows"]) {
     const Json name = name_of(row);
-    const auto same = [&](const ComparisonRow& own) { return name == valid_utf8(own.name); };
-    const auto own = std::ranges::find_if(comparison.rows, same);
-    if (own == comparison.rows.end()) continue;
+    const auto same = [&](const auto& own) { return name == valid_utf8(own.first); };
+    const auto own = std::ranges::find_if(records_of_rows, same);
+    if (own == records_of_rows.end()) continue;
     for (const char* field : {"weights_sha256", "data_sha256", "generator", "seed"}) {
-      const std::vector<Json> there = sources(before, valid_utf8(own->name), field),
-                              here = sources(now, own->name, field);
+      const std::vector<Json> there = sources(before, valid_utf8(own->first), field);
+      std::vector<Json> here;
+      for (const OrderedJson& record : own->second) {
+        for (Json& one : sources(Json(record), "", field)) {
+          if (std::ranges::find(here, one) == here.end()) here.push_back(std::move(one));
+        }
+      }
       const bool shared = std::ranges::find_first_of(there, here) != there.end();
       require(there.empty() || here.empty() || shared, "compare",
               "expected a new folder, or one of a comparison of the same models and problems, but got ", out.string(),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ void check_report_folder(const std::filesystem::path& out);
 // A report with rows that these have not, by name.
 void check_report_rows(const std::filesystem::path& out, const std::vector<std::string>& rows);
 // A report with a row that is of something else under the same name: of other weights, data, generator or seed, as far
-// as both reports record them. Of a row of several runs one in common will do: it may have more or fewer now.
-void check_report_sources(const std::filesystem::path& out, const Comparison& comparison);
+// as it and run.json of the row's runs record them. Of a row of several runs one in common will do: it may have more or
+// fewer now.
+void check_report_sources(const std::filesystem::path& out,
+                          const std::map<std::string, std::vector<OrderedJson>>& records_of_rows);
 
 }  // namespace tacit

@@ -377,6 +377,10 @@ ComparedRows evaluate_rows(const Options& options, const CompareFlags& flags) {
   }
   check_runs(rows, evaluations, planned);
   check_same_problems(rows, planned, evaluations);
+  std::map<std::string, std::vector<OrderedJson>> records_of_rows;
+  for (size_t i = 0; i < planned.size(); ++i)
+    records_of_rows[rows[planned[i].row].name].push_back(evaluations[i].record());
+  check_report_sources(flags.out, records_of_rows);
   for (Evaluation& evaluation : evaluations) evaluation.open();
   for (size_t i = 0; i < planned.size(); ++i) progress.expect(i, evaluations[i]);
   for (Evaluation& evaluation : evaluations) evaluation.solve();

@@ -176,7 +176,7 @@ void Options::common(CommonOptions& common, std::initializer_list<std::string_vi
       add("answer-marker", "TOKEN", &common.answer_marker,
           "ends a written chain and asks for the answer (default: the checkpoint's own)");
       add("end-marker", "TOKEN", &common.end_marker,
-          "ends the answer (default: the checkpoint's own, else its eos_token_id)");
+          "ends the answer; '' = nothing does (default: the checkpoint's own, else its eos_token_id)");
     } else if (name == "device") {
       add("device", "NAME", &common.device, "cpu, cuda or cuda:N (default cpu)");
     } else if (name == "dtype") {

@@ -22,15 +22,15 @@ std::string marked(const GraphQuestion& question, int64_t node, bool colour) {
 }
 
 Lines path_lines(const std::vector<std::string>& words, const GraphQuestion& question, bool colour) {
-  Lines lines = {pad(question.words[question.root], 5) + paint("root", Tone::dim, colour)};
+  Lines lines = {pad(question.words[question.root], 4) + " " + paint("root", Tone::dim, colour)};
   int64_t at = question.root;
   for (const std::string& word : words) {
     const int64_t node = question.node(word);
     if (node < 0) {
-      lines.push_back(pad(word, 5) + paint("not a node", Tone::bad, colour));
+      lines.push_back(pad(word, 4) + " " + paint("not a node", Tone::bad, colour));
       continue;
     }
-    std::string line = pad(marked(question, node, colour), 5);
+    std::string line = pad(marked(question, node, colour), 4) + " ";
     if (question.has_edge(at, node)) {
       std::vector<int64_t> left = question.successors(at);
       std::erase(left, node);

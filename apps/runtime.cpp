@@ -46,7 +46,7 @@ LoadedModel open_checkpoint(const std::filesystem::path& directory, const Common
     *marker = **given;
     if (!marker->empty()) out.tokenizer->require_id(*marker, "open_model");
   }
-  if (!markers.end.empty()) out.settings.end_tokens.clear();
+  if (common.end_marker) out.settings.end_tokens.clear();
   return out;
 }
 

@@ -54,7 +54,9 @@ std::vector<Beam> beam_search(const Session& start, const BeamOptions& options, 
     likeliest_tokens(logits_BV, "beam_search");  // refuses what is not finite
     std::vector<Beam> next;
     std::vector<int64_t> parents;
-    const auto candidates = likeliest(logits_BV, running, 2 * width);
+    // As many that enough go on even if every stop token of every beam is among them.
+    const int64_t most = (1 + std::max<int64_t>(std::ssize(stop_tokens.ids()), 1)) * width;
+    const auto candidates = likeliest(logits_BV, running, most);
     for (int64_t i = 0; i < std::ssize(candidates); ++i) {
       const auto& [parent, token, log_prob] = candidates[i];
       Beam beam{running[parent].tokens, stop_tokens.contains(token), log_prob,

@@ -22,11 +22,12 @@ struct Beam {
 };
 
 // Beam search behind the session's one row, whose memory every beam copies; best score first, at most `width`. The
-// rules are those of transformers' generate(num_beams = width, early_stopping = False): of the 2 * width likeliest
-// continuations the first `width` may finish, by the stop token or at max_tokens, and the likeliest `width` others go
-// on; it ends when `width` have finished and the likeliest that goes on would, at its present length, not beat the
-// worst of them. Of equal continuations the earlier beam's, then the lower token. `work`, if given, gains what was run.
-// A beam that `complete` calls so may finish as by the stop token; its last token counts to its length.
+// rules are those of transformers' generate(num_beams = width, early_stopping = False): of the (1 + stop tokens) *
+// width likeliest, at least 2 * width, continuations the first `width` may finish, by the stop token or at max_tokens,
+// and the likeliest `width` others go on; it ends when `width` have finished and the likeliest that goes on would, at
+// its present length, not beat the worst of them. Of equal continuations the earlier beam's, then the lower token.
+// `work`, if given, gains what was run. A beam that `complete` calls so may finish as by the stop token; its last token
+// counts to its length.
 std::vector<Beam> beam_search(const Session& session, const BeamOptions& options, int64_t max_tokens,
                               const StopTokens& stop_tokens, WorkDone* work = nullptr,
                               const AnswerComplete& complete = {});

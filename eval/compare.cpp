@@ -153,6 +153,9 @@ std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
   std::vector<Condition> all(std::begin(kRules), std::end(kRules));
   all.insert(all.end(), std::begin(kNumbers), std::end(kNumbers));
   for (const ComparedRow& row : rows) {
+    const auto markers = [](const Run& run) { return field(field(run.record, "settings"), "markers"); };
+    if (std::ranges::any_of(row.runs, [&](const Run& run) { return markers(run) != markers(row.runs[0]); }))
+      notes.push_back("within the row " + row.name + " markers differ");
     for (const auto& [what, title] : all) {
       const auto here = [what = what](const Run& run) { return field(run.record, what); };
       const OrderedJson first = here(row.runs[0]);
@@ -185,11 +188,40 @@ std::string note_on_training(const std::vector<std::pair<std::string, OrderedJso
 }
 
 // Files are often sorted, by answer or by source.
-std::string note_on_limit(const OrderedJson& record) {
-  const OrderedJson of = field(record, "limit_of");
-  if (of.is_null() || !field(record, "limit_seed").is_null() || field(record, "data").is_null()) return "";
-  return "the first " + field(record, "limit").dump() + " of " + of.dump() +
-         " problems in the file's order, which need not be like the others ('--limit-seed' draws some)";
+std::vector<std::string> notes_on_limits(const std::vector<std::pair<std::string, OrderedJson>>& records) {
+  std::vector<std::string> notes;
+  for (const auto& [name, record] : records) {
+    const OrderedJson of = field(record, "limit_of"), seed = field(record, "limit_seed");
+    if (of.is_null() || field(record, "data").is_null()) continue;
+    const std::string count = field(record, "limit").dump() + " of " + of.dump() + " problems in the file";
+    std::string note = seed.is_null() ? "the first " + count +
+                                            "'s order, which need not be like the others "
+                                            "('--limit-seed' draws some)"
+                                      : count + ", drawn by seed " + seed.dump();
+    if (std::ranges::find(notes, note) == notes.end()) notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
+// Rows of one checkpoint whose texts are told apart by nothing else.
+std::string note_on_writing(const std::vector<std::pair<std::string, OrderedJson>>& records) {
+  const auto asked = [](const OrderedJson& record) -> OrderedJson {
+    const OrderedJson settings = field(record, "settings");
+    if (!settings.is_object()) return nullptr;
+    return {{"markers", field(settings, "markers")},
+            {"words at most", field(settings, "max_words")},
+            {"end tokens", field(record, "end_tokens")}};
+  };
+  std::string rows;
+  for (const auto& [name, record] : records) {
+    const bool other = std::ranges::any_of(records, [&, &one = record](const auto& two) {
+      const OrderedJson a = asked(one), b = asked(two.second);
+      return field(one, "weights_sha256") == field(two.second, "weights_sha256") && !a.is_null() && !b.is_null() &&
+             a != b;
+    });
+    if (other) rows += (rows.empty() ? "" : "; ") + name + ": " + recorded_text(asked(record));
+  }
+  return rows.empty() ? "" : "rows of one checkpoint differ in markers or words at most: " + rows;
 }
 
 size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
@@ -278,7 +310,8 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
   for (std::string& note : find_notes(records)) out.notes.push_back(std::move(note));
   for (std::string& note : find_mixed_rows(rows)) out.notes.push_back(std::move(note));
   if (std::string note = note_on_training(records); !note.empty()) out.notes.push_back(std::move(note));
-  if (std::string note = note_on_limit(records[0].second); !note.empty()) out.notes.push_back(std::move(note));
+  if (std::string note = note_on_writing(records); !note.empty()) out.notes.push_back(std::move(note));
+  for (std::string& note : notes_on_limits(records)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_tests(out, samples)) out.notes.push_back(std::move(note));
   for (std::string& note : notes_on_runs(rows, samples)) out.notes.push_back(std::move(note));
   out.provenance = merge_records(records);

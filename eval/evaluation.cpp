@@ -65,14 +65,17 @@ void Evaluation::open() {
   take_shards();
 }
 
-// A finished run is read without a lock: by several at once, and where nobody can write.
-bool Evaluation::take_finished() {
+bool Evaluation::whole_run_is_there() const {
   const auto run_file = options_.out / "run.json", samples_file = options_.out / "samples.jsonl";
   if (!exists(options_.out / "metrics.json") || !exists(run_file) || !ends_with_whole_line(samples_file)) return false;
   require_same_run(record_, run_file);
-  std::vector<Sample> earlier = finished_samples(samples_file, kEvaluateOperation);
-  if (std::ssize(earlier) != size()) return false;
-  take_earlier(std::move(earlier));
+  return std::ssize(finished_samples(samples_file, kEvaluateOperation)) == size();
+}
+
+// A finished run is read without a lock: by several at once, and where nobody can write.
+bool Evaluation::take_finished() {
+  if (!whole_run_is_there()) return false;
+  take_earlier(finished_samples(options_.out / "samples.jsonl", kEvaluateOperation));
   finished_ = read_run(options_.out);
   finished_->finished_before = true;
   return true;
@@ -236,10 +239,17 @@ Run Evaluation::finish() {
   run.metrics.ms_think = quantile_of(.5, [](const PhaseTimes& t) { return t.think; });
   run.metrics.ms_answer = quantile_of(.5, [](const PhaseTimes& t) { return t.answer; });
   // The whole run's. Processes that end together have the same to write: one of them does.
-  if (options_.ranks > 1) folder_ = RunFolder::if_free(options_.out, record_);
+  if (options_.ranks > 1) {
+    folder_ = RunFolder::if_free(options_.out, record_);
+    if (folder_ && whole_run_is_there()) {  // another was first, and it may have been scored again since
+      folder_.reset();
+      return read_run(options_.out);
+    }
+  }
   if (folder_) folder_->store(run.samples);
   run.metrics = score_samples(run.samples, run.metrics);
   if (folder_) folder_->store(run.metrics);
+  folder_.reset();
   return run;
 }
 

@@ -45,6 +45,7 @@ class Evaluation {
   const Problems& first() const { return problems_.front(); }
   int64_t place(int64_t repeat, int64_t problem) const { return repeat * first().size() + problem; }
   bool complete() const { return done_ == size(); }
+  bool whole_run_is_there() const;
   bool take_finished();
   void require_own_scores() const;
   void take_earlier(std::vector<Sample> earlier);

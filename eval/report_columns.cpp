@@ -93,7 +93,8 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
   out.push_back(column("steps", 6, [](const ComparisonRow& r) { return fixed_text(r.metrics.mean_steps, 1); }));
   if (any([](const ComparisonRow& r) { return r.metrics.cut_off > 0; })) {
     out.push_back(column("cut off %", 5, [](const ComparisonRow& r) {
-      return percent_text(static_cast<double>(r.metrics.cut_off) / static_cast<double>(r.metrics.examples));
+      return percent_text(static_cast<double>(r.metrics.cut_off) /
+                          static_cast<double>(std::max<int64_t>(r.metrics.solved(), 1)));
     }));
   }
   if (any([](const ComparisonRow& r) { return r.metrics.not_extracted > 0; })) {

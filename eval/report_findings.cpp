@@ -81,7 +81,7 @@ std::string cut_off(const Comparison& comparison) {
   std::string rows;
   for (const ComparisonRow* row : plain_rows(comparison)) {
     const Metrics& m = row->metrics;
-    const double share = m.examples == 0 ? 0 : static_cast<double>(m.cut_off) / static_cast<double>(m.examples);
+    const double share = m.solved() == 0 ? 0 : static_cast<double>(m.cut_off) / static_cast<double>(m.solved());
     if (share >= kLevel) join(rows, row->name + " " + percent_text(share) + " %");
   }
   return rows.empty() ? "" : "Written chains that ran into the cap on words: " + rows + ".";
@@ -105,14 +105,18 @@ std::string without_answer(const Comparison& comparison) {
 
 std::string answers_cut_off(const Comparison& comparison) {
   const std::string rows = rows_with(comparison, &Metrics::answers_cut_off);
-  return rows.empty() ? "" : "Answers that ran into the cap on answer tokens (--max-answer-tokens): " + rows + ".";
+  return rows.empty()
+             ? ""
+             : "Answers as long as the cap on answer tokens (--max-answer-tokens) allows, so perhaps cut off: " + rows +
+                   ".";
 }
 
 std::string too_long(const Comparison& comparison) {
   const std::string rows = rows_with(comparison, &Metrics::too_long, 0);
   return rows.empty()
              ? ""
-             : "Problems that need more positions than the model has, not solved and counted as wrong: " + rows + ".";
+             : "Problems that need more positions than the model has, not solved and counted as wrong: " + rows +
+                   ". Steps, tokens, operations, memory and times are of the others.";
 }
 
 std::string thin_depths(const Comparison& comparison) {

@@ -44,6 +44,14 @@ std::string tex_text(const std::string& text) {
   return out;
 }
 
+// What stands in parentheses goes on a line of its own, so that it does not make the column wide.
+std::string head_text(const ReportColumn& column) {
+  const size_t at = column.head.find(" (");
+  if (at == std::string::npos) return tex_text(column.head);
+  return std::string("\\shortstack[") + (column.right ? "r" : "l") + "]{" + tex_text(column.head.substr(0, at)) +
+         "\\\\" + tex_text(column.head.substr(at + 1)) + "}";
+}
+
 std::string row_of(const std::vector<std::string>& cells) {
   std::string out = "{}";  // or the line break before would take a "[" or "*" for its own
   for (size_t c = 0; c < cells.size(); ++c) {
@@ -62,11 +70,13 @@ std::string latex_comment(std::string text) {
 }
 
 std::string latex_columns(const std::vector<ReportColumn>& columns, size_t below) {
-  std::string out = latex_comment("needs \\usepackage{booktabs}") + "\\begin{tabular}{";
+  std::string out =
+      latex_comment("needs \\usepackage{booktabs}; wider than the page: \\resizebox{\\linewidth}{!}{..} (graphicx)") +
+      "\\begin{tabular}{";
   std::vector<std::string> heads;
   for (const ReportColumn& column : columns) {
     out += column.right ? "r" : "l";
-    heads.push_back(tex_text(column.head));
+    heads.push_back(head_text(column));
   }
   out += "}\n\\toprule\n" + row_of(heads) + "\\midrule\n";
   const size_t rows = columns[0].cells.size();

@@ -127,10 +127,11 @@ RunFolder::RunFolder(std::unique_ptr<FolderLock> alone, const std::filesystem::p
             ", which holds '", stranger, "'");
     write_file_atomic(run_file, record.dump(2) + "\n", operation_);
   }
-  appender_ = std::make_unique<LineAppender>(path_ / "samples.jsonl", operation_);
+  LineAppender(path_ / "samples.jsonl", operation_);  // cuts an unfinished last line
 }
 
 void RunFolder::append(const std::vector<Sample>& samples) {
+  if (!appender_) appender_ = std::make_unique<LineAppender>(path_ / "samples.jsonl", operation_);
   for (const Sample& sample : samples) appender_->append(to_json(sample).dump());
   appender_->sync();
 }

@@ -23,8 +23,10 @@ struct RunRecord {
   std::string task;
   bool renders_data;  // Task::renders_data
   int64_t latents, max_steps, max_answer_tokens;
-  int64_t all_problems;  // of the task, before the limit
-  OrderedJson prompt;    // prompt_record()
+  int64_t all_problems;             // of the task, before the limit
+  std::vector<int64_t> end_tokens;  // of the checkpoint, that end what is written
+  bool too_long;                    // whether a problem is, and counts as wrong
+  OrderedJson prompt;               // prompt_record()
 };
 OrderedJson to_json(const RunRecord& record);
 

@@ -70,7 +70,7 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
-  if (!model.settings.end_tokens.empty()) json["end_tokens"] = model.settings.end_tokens;
+  if (!record.end_tokens.empty()) json["end_tokens"] = record.end_tokens;
   const std::string& revision = method(record.method).revision;
   if (!revision.empty()) json["method_revision"] = revision;
   if (!definition.file_sha256.empty()) {
@@ -110,7 +110,7 @@ OrderedJson to_json(const RunRecord& record) {
   json["limit"] = options.limit;
   if (options.limit > 0 && options.limit < record.all_problems) json["limit_of"] = record.all_problems;
   if (options.limit_seed) json["limit_seed"] = *options.limit_seed;
-  if (options.too_long == TooLong::wrong) json["too_long"] = "wrong";
+  if (record.too_long) json["too_long"] = "wrong";
   json.update(arithmetic_json(*model.model));
   json["device"] = at::DeviceTypeName(model.model->device().type(), /*lower_case=*/true);
   json["cpu"] = cpu_name();

@@ -28,7 +28,8 @@ std::vector<ProblemTrait> problem_traits(const TaskResult& result) {
   } else {
     out.push_back({"generator", text(generator)});
   }
-  for (const char* name : {"style", "labels", "seed", "problems"}) out.push_back({name, text(set.at(name))});
+  for (const char* name : {"style", "labels", "seed", "limit_seed", "problems"})
+    out.push_back({name, text(set.at(name))});
   for (const char* name : {"data_sha256", "examples_sha256"}) out.push_back({name, text(set.at(name), true), true});
   return out;
 }
@@ -94,11 +95,16 @@ std::vector<std::string> name_task_columns(const std::vector<const TaskResult*>&
 
 bool may_share_problems(const TaskResult& a, const TaskResult& b) {
   const Json &x = a.problem_set, &y = b.problem_set;
-  if (x.at("task") != y.at("task")) return false;
   const auto both = [&](const char* name) { return !x.at(name).is_null() && !y.at(name).is_null(); };
+  if (both("data_sha256") && x.at("data_sha256") == y.at("data_sha256")) return true;  // whatever the task calls it
+  if (x.at("task") != y.at("task")) return false;
   if (both("data_sha256"))
     return x.at("data_sha256") == y.at("data_sha256") || a.data == b.data;  // one may be the other, corrected
   if (!both("generator") || !both("seed")) return true;
+  const auto kind = [](const Json& set) {
+    return set.at("generator").is_object() ? set.at("generator").value("kind", Json()) : Json();
+  };
+  if (kind(x) != kind(y)) return false;  // other draws, whatever the seed
   const auto seeds = [](const Json& seed) {
     return seed.is_array() ? std::set<Json>(seed.begin(), seed.end()) : std::set<Json>{seed};
   };

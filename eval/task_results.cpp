@@ -55,6 +55,13 @@ Json conditions_of(const RecordedFields& field) {
        {"weights_sha256", "dtype", "weights", "device", "max_answer_tokens", "scorers", "task_sha256", "prompt"})
     out[name] = field(name);
   out["rescored"] = member(field("rescored"), "scorers");
+  const Json settings = field("settings");
+  out["writing"] = settings.is_object() ? Json{{"markers", member(settings, "markers")},
+                                               {"words at most", member(settings, "max_words")},
+                                               {"end tokens", field("end_tokens")}}
+                                        : Json();
+  const bool of_file = !field("data").is_null() && field("limit_seed").is_null();
+  out["first_of"] = of_file ? field("limit_of") : Json();
   return out;
 }
 

@@ -117,7 +117,9 @@ void test_runs(TaskGrid& grid, const std::string& baseline) {
 std::optional<Heuristic> highest_rule(const TaskGrid& grid, size_t c) {
   for (const auto& row : grid.cells) {
     if (row[c] == nullptr || row[c]->metrics.heuristics.empty()) continue;
-    return std::ranges::max(row[c]->metrics.heuristics, {}, &Heuristic::accuracy);
+    // Of equal ones that which decides something.
+    return std::ranges::max(row[c]->metrics.heuristics, {},
+                            [](const Heuristic& h) { return std::pair(h.accuracy, h.decided > 0); });
   }
   return {};
 }

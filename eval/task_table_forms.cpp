@@ -104,20 +104,20 @@ std::string latex_table(const TaskTable& table) {
 }
 
 std::string csv_table(const TaskTable& table) {
-  std::string out = csv_line({"row", "task", "problems", "accuracy", "low", "high", "p_holm"});
+  std::string out = csv_line({"row", "task", "problems", "accuracy", "low", "high", "p_holm", "against"});
   for (const TaskRow& row : table.rows) {
     for (size_t c = 0; c < row.cells.size(); ++c) {
       if (!row.cells[c]) continue;
       const TaskCell& cell = *row.cells[c];
       out += csv_line({row.name, table.columns[c].name, std::to_string(table.columns[c].problems),
                        csv_number(cell.accuracy), csv_number(cell.accuracy_ci.low), csv_number(cell.accuracy_ci.high),
-                       cell.against.empty() ? "" : csv_number(cell.p_holm)});
+                       cell.against.empty() ? "" : csv_number(cell.p_holm), cell.against});
     }
   }
   for (const TaskColumn& column : table.columns) {
     if (column.rule)
       out += csv_line(
-          {kRuleRow, column.name, std::to_string(column.problems), csv_number(column.rule->accuracy), "", "", ""});
+          {kRuleRow, column.name, std::to_string(column.problems), csv_number(column.rule->accuracy), "", "", "", ""});
   }
   return out;
 }

@@ -66,6 +66,42 @@ std::vector<std::string> notes_on_marks(const TaskGrid& grid, const TaskTable& t
   return out;
 }
 
+// What an accuracy hides: problems that were not solved, answers that were not found or did not end, a part of a file.
+std::vector<std::string> notes_on_answers(const TaskGrid& grid) {
+  constexpr double kLeast = .05;
+  std::vector<std::string> out;
+  const auto note = [&](const char* title, int64_t Metrics::*count, double least) {
+    std::vector<std::string> cells;
+    for (size_t r = 0; r < grid.rows.size(); ++r) {
+      for (size_t c = 0; c < grid.columns.size(); ++c) {
+        if (grid.cells[r][c] == nullptr) continue;
+        const Metrics& m = grid.cells[r][c]->metrics;
+        if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(m.examples)) continue;
+        cells.push_back(grid.rows[r] + " on " + grid.columns[c] + " " + std::to_string(m.*count) + " of " +
+                        std::to_string(m.examples));
+      }
+    }
+    if (!cells.empty()) out.push_back(title + joined_with(cells));
+  };
+  note("longer than the model's positions, not solved and counted as wrong: ", &Metrics::too_long, 0);
+  note("no answer was found in the text, which counts as wrong: ", &Metrics::not_extracted, kLeast);
+  note("answers as long as the cap on answer tokens: ", &Metrics::answers_cut_off, kLeast);
+  note("written chains that ran into the cap on words: ", &Metrics::cut_off, kLeast);
+  std::vector<std::string> first;
+  for (size_t c = 0; c < grid.columns.size(); ++c) {
+    for (const auto& row : grid.cells) {
+      if (row[c] == nullptr || !row[c]->conditions.is_object()) continue;
+      const Json of = row[c]->conditions.value("first_of", Json());
+      if (of.is_null()) continue;
+      first.push_back(grid.columns[c] + " (of " + of.dump() + ")");
+      break;
+    }
+  }
+  if (!first.empty())
+    out.push_back("the first problems in the file's order, which need not be like the others: " + joined_with(first));
+  return out;
+}
+
 struct ResultCondition {
   const char *field, *title;  // of TaskResult::conditions, and what is said where it differs
   bool hash = false;
@@ -75,7 +111,8 @@ constexpr auto kOfNumbers = std::to_array<ResultCondition>({{"dtype", "dtype dif
                                                             {"weights", "format of weights differs"},
                                                             {"device", "device differs"},
                                                             {"max_answer_tokens", "most tokens of an answer differ"}});
-constexpr auto kOfRows = std::to_array<ResultCondition>({{"weights_sha256", "checkpoints differ", true}});
+constexpr auto kOfRows = std::to_array<ResultCondition>(
+    {{"weights_sha256", "checkpoints differ", true}, {"writing", "markers or words at most differ"}});
 constexpr auto kOfColumns = std::to_array<ResultCondition>({{"scorers", "scorers differ"},
                                                             {"rescored", "scoring again differs"},
                                                             {"task_sha256", "task files differ", true},
@@ -171,6 +208,7 @@ std::vector<std::string> notes_on_tasks(const TaskGrid& grid, const TaskTable& t
   const std::string oracle = cells_text(
       grid, [&](size_t r, size_t c) { return grid.cells[r][c] != nullptr && grid.cells[r][c]->halts_by_answer; });
   if (!oracle.empty()) add("stops by the reference answer: " + oracle);
+  for (const std::string& note : notes_on_answers(grid)) add(note);
   for (const std::string& note : notes_within_rows(grid)) add(note);
   for (const std::string& note : notes_within_columns(grid)) add(note);
   return out;

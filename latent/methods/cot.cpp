@@ -4,7 +4,8 @@ namespace tacit {
 
 StopTokens chain_ends(const MethodContext& context) {
   std::vector<int64_t> ends = marker_ids(context.settings.markers.answer, context);
-  if (context.settings.markers.end.empty()) append_to(ends, context.settings.end_tokens);
+  // Without a marker nothing would stand between such an end and the answer, which would be the end again.
+  if (!ends.empty() && context.settings.markers.end.empty()) append_to(ends, context.settings.end_tokens);
   return ends;
 }
 

@@ -60,7 +60,8 @@ void at_least(const Json& options, const char* name, double least, const std::st
 
 // A procedure that writes its chain of thought greedily, until the answer marker is the likeliest token.
 Procedure words_procedure(const MethodContext& context);
-// What ends a written chain: the answer marker, and the end of the text where the checkpoint has no marker for that.
+// What ends a written chain: the answer marker, and beside it the end of the text where the checkpoint has no
+// marker for that. None without an answer marker.
 StopTokens chain_ends(const MethodContext& context);
 
 // An example's reference chain of thought.

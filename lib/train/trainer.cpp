@@ -102,14 +102,18 @@ class Training {
         directory_(directory) {}
 
   void start(bool resume) {
-    const bool there = std::filesystem::exists(directory_);
+    std::vector<std::filesystem::path> missing;  // the deepest first
+    for (auto folder = std::filesystem::absolute(directory_); !std::filesystem::exists(folder);
+         folder = folder.parent_path())
+      missing.push_back(folder);
     try {
       begin(resume);
     } catch (...) {
       alone_.reset();
       std::error_code ignored;
-      if (writes() && !there)
-        std::filesystem::remove(directory_, ignored);  // which it refuses where something is in it
+      for (const auto& folder : missing) {  // a folder with something in it stays
+        if (writes()) std::filesystem::remove(folder, ignored);
+      }
       throw;
     }
   }

@@ -62,7 +62,7 @@ TEST_CASE("table: a report and runs side by side, in every form") {
 
   const Finished csv = run_tacit(paths + Words{"--csv"});
   CHECK(csv.code == 0);
-  CHECK(csv.out.starts_with("row,task,problems,accuracy,low,high,p_holm\r\nthinks,reach (kind prosqa),6,"));
+  CHECK(csv.out.starts_with("row,task,problems,accuracy,low,high,p_holm,against\r\nthinks,reach (kind prosqa),6,"));
   CHECK(std::ranges::count(csv.out, '\n') == 1 + 4 + 2);
   CHECK(holds(run_tacit(paths + Words{"--markdown"}).out, "\n| thinks | "));
   CHECK(holds(run_tacit(paths + Words{"--latex"}).out, "\\bottomrule\n\\end{tabular}\n% problems: "));

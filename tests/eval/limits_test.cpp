@@ -45,13 +45,15 @@ TEST_CASE("problems longer than the model's positions count as wrong where that 
   CHECK(run.metrics.too_long == 1);
   CHECK(run.metrics.not_extracted >= 1);
   CHECK(run.metrics.ms_median > 0);
+  CHECK(run.metrics.mean_steps == fitting.metrics.mean_steps);  // costs are of what was solved
+  CHECK(run.metrics.mean_flops == doctest::Approx(fitting.metrics.mean_flops));
   CHECK(read_json(scratch / "out/run.json", "test").at("too_long") == "wrong");
   for (const Sample& s : read_samples(scratch / "out/samples.jsonl", "test")) CHECK(s.too_long == (s.id == "long"));
   const Sample& left = run.samples[1];
   CHECK((left.id == "long" && left.text == "" && left.steps == 0 && !left.extracted && !left.correct));
   for (const size_t i : {0, 2, 3}) CHECK(run.samples[i].text == fitting.samples[i > 0 ? i - 1 : 0].text);
   CHECK(rescore(scratch / "out", {.dry = true}).run.metrics.too_long == 1);
-  CHECK(holds(negative_findings(compare({{"a", run}}, "")).back(), "a 1 of 4"));
+  CHECK(holds(negative_findings(compare({{"a", run}}, "")).back(), "a 1 of 4. Steps"));
   options.out.clear();
   options.intervention = parse_intervention("swap", 0);
   CHECK(
@@ -131,7 +133,7 @@ TEST_CASE("a text of a plain checkpoint ends at its eos_token_id, the generation
   config["tacit"] = {{"markers", {{"end", "[E]"}}}};
   CHECK(ends().empty());
 
-  // What is decoded, and a chain in words, end where any of them would follow, as none of it.
+  // What is decoded ends where any of them would follow, as none of it.
   Session session(model, {.rows = 1, .capacity = 40});
   session.prefill({{1, 2, 3}});
   const std::vector<int64_t> endless = decode(session, {.max_tokens = 6})[0].tokens;
@@ -139,13 +141,30 @@ TEST_CASE("a text of a plain checkpoint ends at its eos_token_id, the generation
   LoadedModel plain = open_model(folder);
   plain.settings = {.end_tokens = {39, endless[3]}};
   const auto place = std::ranges::find(endless, endless[3]) - endless.begin();
-  const Procedure direct = bind_method(plain, "direct"), cot = bind_method(plain, "cot");
-  const Decoded ended = solve(model, direct, {{1, 2, 3}}, {.max_answer_tokens = 6}).answers[0];
+  const Decoded ended = solve(model, bind_method(plain, "direct"), {{1, 2, 3}}, {.max_answer_tokens = 6}).answers[0];
   CHECK(ended.stopped);
   CHECK(ended.tokens == std::vector<int64_t>(endless.begin(), endless.begin() + place));
-  const Solution chain = solve(model, cot, {{1, 2, 3}}, {.max_answer_tokens = 6});
-  CHECK(chain.thoughts.tokens[0] == ended.tokens);
-  CHECK(chain.thoughts.halted[0]);
+}
+
+TEST_CASE("a chain in words ends where the text would, and the answer marker still follows") {
+  LoadedModel model = tiny_checkpoint();
+  model.settings.markers.end.clear();
+  const std::vector<int64_t> prompt = model.tokenizer->encode("1 2 | 3 4");
+  const auto chain = [&](const std::vector<int64_t>& ends) {
+    model.settings.end_tokens = ends;
+    return solve(model.model, bind_method(model, "cot"), {prompt}, {.max_answer_tokens = 4});
+  };
+  const Solution whole = chain({});
+  const std::vector<int64_t> words = whole.thoughts.tokens[0];
+  REQUIRE(words.size() >= 3);
+  const auto place = std::ranges::find(words, words[2]) - words.begin();
+  const Solution ended = chain({words[2]});
+  CHECK(ended.thoughts.halted[0]);
+  CHECK(ended.thoughts.tokens[0] == std::vector<int64_t>(words.begin(), words.begin() + place));
+  CHECK(!ended.answers[0].tokens.empty());
+  // Without a marker it does not: the answer would be the end again.
+  model.settings.markers.answer.clear();
+  CHECK(chain({words[2]}).thoughts.tokens[0].size() == static_cast<size_t>(model.settings.max_words));
 }
 
 }  // namespace

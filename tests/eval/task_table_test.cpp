@@ -142,10 +142,11 @@ TEST_CASE("a table of tasks as Markdown, LaTeX and CSV") {
 
 a_note\_
 )");
-  CHECK(latex_table(table) == R"(% needs \usepackage{booktabs}
+  CHECK(latex_table(table) ==
+        R"(% needs \usepackage{booktabs}; wider than the page: \resizebox{\linewidth}{!}{..} (graphicx)
 \begin{tabular}{lrrr}
 \toprule
-{}accuracy \% (95 \% CI) & reach & snarks & mean \\
+{}\shortstack[l]{accuracy \%\\(95 \% CI)} & reach & snarks & mean \\
 \midrule
 {}frontier & 93.8† (81.2--100.0) & 100.0 (51.0--100.0) & 96.9 (71.6--100.0) \\
 {}cot & 43.8 (18.8--68.8) & 50.0 (0.0--100.0) & 46.9 (18.9--74.8) \\
@@ -160,13 +161,13 @@ a_note\_
   std::string lines = csv_table(table);
   std::erase(lines, '\r');
   CHECK(std::ranges::count(csv_table(table), '\r') == std::ranges::count(lines, '\n'));
-  CHECK(lines == R"(row,task,problems,accuracy,low,high,p_holm
-"a ""b"", c",reach,16,0.9375,0.8125,1.0,0.015625
-"a ""b"", c",snarks,4,1.0,0.5101091635454027,1.0,
-cot,reach,16,0.4375,0.1875,0.6875,
-cot,snarks,4,0.5,0.0,1.0,
-direct,reach,16,0.5,0.25,0.75,1.0
-best label-blind rule,reach,16,0.625,,,
+  CHECK(lines == R"(row,task,problems,accuracy,low,high,p_holm,against
+"a ""b"", c",reach,16,0.9375,0.8125,1.0,0.015625,cot
+"a ""b"", c",snarks,4,1.0,0.5101091635454027,1.0,,
+cot,reach,16,0.4375,0.1875,0.6875,,
+cot,snarks,4,0.5,0.0,1.0,,
+direct,reach,16,0.5,0.25,0.75,1.0,cot
+best label-blind rule,reach,16,0.625,,,,
 )");
 }
 
@@ -364,7 +365,10 @@ TEST_CASE("the mean's interval: of independent tasks, none where problems may be
   };
   const Run seven = task_run("m", "1100"), more = task_run("m", "11001100");
   const Run eight = task_run("m", "1100", "reach", record_of("w", {{"seed", 8}}));
-  const Run harder = task_run("m", "1100", "reach", record_of("w", {{"generator", {{"kind", "random"}}}}));
+  const auto generated = [](const Json& generator) {
+    return task_run("m", "1100", "reach", record_of("w", {{"generator", OrderedJson(generator)}}));
+  };
+  const Run harder = generated({{"kind", "prosqa"}, {"max_depth", 9}}), random = generated({{"kind", "random"}});
   const Run file = task_run("m", "1100", "bbh", file_record("a.json")),
             other = task_run("m", "11", "bbh", file_record("b.json"));
   const Run corrected = task_run("m", "1101", "bbh", file_record("a.json", {{"data_sha256", "bb"}}));
@@ -373,6 +377,9 @@ TEST_CASE("the mean's interval: of independent tasks, none where problems may be
   CHECK(mean(file, other).accuracy_ci);
   CHECK_FALSE(mean(seven, more).accuracy_ci);
   CHECK_FALSE(mean(seven, harder).accuracy_ci);
+  CHECK(mean(seven, random).accuracy_ci);
+  const Run renamed = task_run("m", "1100", "mine", file_record("a.json"));
+  CHECK_FALSE(mean(file, renamed).accuracy_ci);  // the same file
   CHECK_FALSE(mean(file, corrected).accuracy_ci);
   CHECK(mean(seven, more).accuracy == .5);
   CHECK(has_note(task_table({task_result(seven, "a"), task_result(more, "b")}),
