@@ -114,12 +114,12 @@ ComparedRows read_rows(const Options& options, const CompareFlags& flags) {
     }
     out.rows.push_back(std::move(read));
   }
+  const std::string left_out = keep_common_seeds(out.rows);
   std::map<std::string, std::vector<OrderedJson>> records_of_rows;
   for (const ComparedRow& row : out.rows) {
     for (const Run& run : row.runs) records_of_rows[row.name].push_back(run.record);
   }
   check_report_sources(flags.out, records_of_rows);
-  const std::string left_out = keep_common_seeds(out.rows);
   if (!left_out.empty()) out.notes.push_back(left_out);
   out.clean = clean_rows(out.rows);
   return out;

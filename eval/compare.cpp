@@ -153,9 +153,11 @@ std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
   std::vector<Condition> all(std::begin(kRules), std::end(kRules));
   all.insert(all.end(), std::begin(kNumbers), std::end(kNumbers));
   for (const ComparedRow& row : rows) {
-    const auto markers = [](const Run& run) { return field(field(run.record, "settings"), "markers"); };
-    if (std::ranges::any_of(row.runs, [&](const Run& run) { return markers(run) != markers(row.runs[0]); }))
-      notes.push_back("within the row " + row.name + " markers differ");
+    const auto ends = [](const Run& run) {
+      return std::pair(field(field(run.record, "settings"), "markers"), field(run.record, "end_tokens"));
+    };
+    if (std::ranges::any_of(row.runs, [&](const Run& run) { return ends(run) != ends(row.runs[0]); }))
+      notes.push_back("within the row " + row.name + " markers or end tokens differ");
     for (const auto& [what, title] : all) {
       const auto here = [what = what](const Run& run) { return field(run.record, what); };
       const OrderedJson first = here(row.runs[0]);
@@ -212,16 +214,20 @@ std::string note_on_writing(const std::vector<std::pair<std::string, OrderedJson
             {"words at most", field(settings, "max_words")},
             {"end tokens", field(record, "end_tokens")}};
   };
+  // Caps and ends are only of those who write alike.
+  const auto differ = [&](const OrderedJson& one, const OrderedJson& two) {
+    const OrderedJson a = asked(one), b = asked(two);
+    if (a.is_null() || b.is_null() || field(one, "weights_sha256").is_null()) return false;
+    if (field(one, "weights_sha256") != field(two, "weights_sha256")) return false;
+    return a["markers"] != b["markers"] || (field(one, "method") == field(two, "method") && a != b);
+  };
   std::string rows;
   for (const auto& [name, record] : records) {
-    const bool other = std::ranges::any_of(records, [&, &one = record](const auto& two) {
-      const OrderedJson a = asked(one), b = asked(two.second);
-      return field(one, "weights_sha256") == field(two.second, "weights_sha256") && !a.is_null() && !b.is_null() &&
-             a != b;
-    });
+    const bool other =
+        std::ranges::any_of(records, [&, &one = record](const auto& two) { return differ(one, two.second); });
     if (other) rows += (rows.empty() ? "" : "; ") + name + ": " + recorded_text(asked(record));
   }
-  return rows.empty() ? "" : "rows of one checkpoint differ in markers or words at most: " + rows;
+  return rows.empty() ? "" : "rows of one checkpoint differ in markers, words at most or end tokens: " + rows;
 }
 
 size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {

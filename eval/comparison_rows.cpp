@@ -239,7 +239,10 @@ void mark_front(std::vector<ComparisonRow>& rows) {
     return a.mean_flops > 0 && a.mean_flops <= b.mean_flops && a.accuracy >= b.accuracy &&
            (a.mean_flops < b.mean_flops || a.accuracy > b.accuracy);
   };
-  const auto counts = [](const ComparisonRow& row) { return !row.clean && !row.halts_by_answer; };
+  // Where some problems were not solved, the costs are of others than where all were.
+  const auto counts = [](const ComparisonRow& row) {
+    return !row.clean && !row.halts_by_answer && row.metrics.too_long == 0;
+  };
   for (ComparisonRow& row : rows) {
     row.on_front =
         row.metrics.mean_flops > 0 && counts(row) && std::ranges::none_of(rows, [&](const ComparisonRow& other) {

@@ -242,8 +242,9 @@ Run Evaluation::finish() {
   if (options_.ranks > 1) {
     folder_ = RunFolder::if_free(options_.out, record_);
     if (folder_ && whole_run_is_there()) {  // another was first, and it may have been scored again since
+      Run there = read_run(options_.out);
       folder_.reset();
-      return read_run(options_.out);
+      return there;
     }
   }
   if (folder_) folder_->store(run.samples);

@@ -30,7 +30,7 @@ static std::vector<ScorerMetrics> count_scores(const std::vector<Sample>& sample
       require(found != s.scores.end(), "score_samples", "expected every sample to be scored by '", m.scorer,
               "' but got none in '", s.id, "'");
       m.correct += found->score.correct;
-      m.not_extracted += !found->score.extracted;
+      m.not_extracted += !found->score.extracted && !s.too_long;
       right.push_back(found->score.correct);
     }
     m.accuracy = static_cast<double>(m.correct) / static_cast<double>(samples.size());
@@ -64,7 +64,7 @@ Metrics score_samples(const std::vector<Sample>& samples, Metrics known) {
   for (size_t i = 0; i < samples.size(); ++i) {
     const Sample& s = samples[i];
     m.correct += s.correct;
-    m.not_extracted += !s.extracted;
+    m.not_extracted += !s.extracted && !s.too_long;
     right.push_back(s.correct);
     steps += s.steps;
     tokens += s.tokens;

@@ -99,7 +99,8 @@ std::vector<ReportColumn> report_columns(const Comparison& comparison) {
   }
   if (any([](const ComparisonRow& r) { return r.metrics.not_extracted > 0; })) {
     out.push_back(column("no answer %", 5, [](const ComparisonRow& r) {
-      return percent_text(static_cast<double>(r.metrics.not_extracted) / static_cast<double>(r.metrics.examples));
+      return percent_text(static_cast<double>(r.metrics.not_extracted) /
+                          static_cast<double>(std::max<int64_t>(r.metrics.solved(), 1)));
     }));
   }
   out.push_back(column("tokens", 3, [](const ComparisonRow& r) { return fixed_text(r.metrics.mean_tokens, 1); }));

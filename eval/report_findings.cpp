@@ -92,8 +92,9 @@ std::string rows_with(const Comparison& comparison, int64_t Metrics::*count, dou
   std::string rows;
   for (const ComparisonRow* row : plain_rows(comparison)) {
     const Metrics& m = row->metrics;
-    if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(m.examples)) continue;
-    join(rows, row->name + " " + std::to_string(m.*count) + " of " + std::to_string(m.examples));
+    const int64_t all = count == &Metrics::too_long ? m.examples : m.solved();
+    if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(all)) continue;
+    join(rows, row->name + " " + std::to_string(m.*count) + " of " + std::to_string(all));
   }
   return rows;
 }
@@ -116,7 +117,8 @@ std::string too_long(const Comparison& comparison) {
   return rows.empty()
              ? ""
              : "Problems that need more positions than the model has, not solved and counted as wrong: " + rows +
-                   ". Steps, tokens, operations, memory and times are of the others.";
+                   ". Steps, tokens, operations, memory and times are of the others, so that these rows are not on the "
+                   "front.";
 }
 
 std::string thin_depths(const Comparison& comparison) {

@@ -165,8 +165,9 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
   for (const Example& example : examples) by_id[example.id] = &example;
   for (Sample& sample : out.run.samples) {
     for (const Scorer& scorer : task.scorers) {
-      require(!scorer.score_choices || !sample.choices.empty(), kRescore, "expected samples that were chosen by ",
-              "likelihood for '", scorer.name, "' but '", sample.id, "' has a text alone");
+      require(!scorer.score_choices || !sample.choices.empty() || sample.too_long, kRescore,
+              "expected samples that were chosen by ", "likelihood for '", scorer.name, "' but '", sample.id,
+              "' has a text alone");
     }
     const auto found = by_id.find(sample.id);
     require(found != by_id.end(), kRescore, "expected an example '", sample.id, "' of task '", task.name,

@@ -57,8 +57,7 @@ Json conditions_of(const RecordedFields& field) {
   out["rescored"] = member(field("rescored"), "scorers");
   const Json settings = field("settings");
   out["writing"] = settings.is_object() ? Json{{"markers", member(settings, "markers")},
-                                               {"words at most", member(settings, "max_words")},
-                                               {"end tokens", field("end_tokens")}}
+                                               {"words at most", member(settings, "max_words")}}
                                         : Json();
   const bool of_file = !field("data").is_null() && field("limit_seed").is_null();
   out["first_of"] = of_file ? field("limit_of") : Json();

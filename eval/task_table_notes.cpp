@@ -76,9 +76,10 @@ std::vector<std::string> notes_on_answers(const TaskGrid& grid) {
       for (size_t c = 0; c < grid.columns.size(); ++c) {
         if (grid.cells[r][c] == nullptr) continue;
         const Metrics& m = grid.cells[r][c]->metrics;
-        if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(m.examples)) continue;
+        const int64_t all = count == &Metrics::too_long ? m.examples : m.solved();
+        if (m.*count == 0 || static_cast<double>(m.*count) < least * static_cast<double>(all)) continue;
         cells.push_back(grid.rows[r] + " on " + grid.columns[c] + " " + std::to_string(m.*count) + " of " +
-                        std::to_string(m.examples));
+                        std::to_string(all));
       }
     }
     if (!cells.empty()) out.push_back(title + joined_with(cells));

@@ -103,16 +103,20 @@ class Training {
 
   void start(bool resume) {
     std::vector<std::filesystem::path> missing;  // the deepest first
-    for (auto folder = std::filesystem::absolute(directory_); !std::filesystem::exists(folder);
-         folder = folder.parent_path())
+    auto folder = std::filesystem::absolute(directory_).lexically_normal();
+    if (!folder.has_filename()) folder = folder.parent_path();
+    // A link that leads nowhere is there, too.
+    while (std::filesystem::symlink_status(folder).type() == std::filesystem::file_type::not_found) {
       missing.push_back(folder);
+      folder = folder.parent_path();
+    }
     try {
       begin(resume);
     } catch (...) {
       alone_.reset();
       std::error_code ignored;
-      for (const auto& folder : missing) {  // a folder with something in it stays
-        if (writes()) std::filesystem::remove(folder, ignored);
+      for (const auto& made : missing) {  // a folder with something in it stays
+        if (writes()) std::filesystem::remove(made, ignored);
       }
       throw;
     }

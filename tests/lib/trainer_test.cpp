@@ -471,6 +471,17 @@ TEST_CASE(
   CHECK(begun == 2);
 }
 
+TEST_CASE("a training that cannot begin leaves what was there, a link that leads nowhere too") {
+  const ScratchFolder scratch;
+  std::filesystem::create_symlink("/not/mounted", scratch / "link");
+  Regression r;
+  for (const char* folder : {"link/sub/out", "link/"}) {
+    const std::string error = error_of([&] { run(r, options_of(2), scratch / folder); });
+    CHECK(holds(error, "expected a folder that can be made at"));
+    CHECK(std::filesystem::is_symlink(scratch / "link"));
+  }
+}
+
 TEST_CASE("a training with weights of a method's own is not gone on with without them") {
   const ScratchFolder scratch;
   Regression with, without;
