@@ -170,7 +170,7 @@ std::vector<std::string> find_mixed_rows(const std::vector<ComparedRow>& rows) {
 }
 
 // Ways to think that need no training: writing, for a checkpoint that names no method, and what is made of writing.
-bool untrained(const std::string& method, const std::string& own) {
+bool needs_no_training(const std::string& method, const std::string& own) {
   return method == "soft-thinking" || method == "swi" || (own.empty() && (method == "direct" || method == "cot"));
 }
 
@@ -181,7 +181,7 @@ std::string note_on_training(const std::vector<std::pair<std::string, OrderedJso
     const OrderedJson asked = field(record, "method"), settings = field(record, "settings");
     const OrderedJson own = settings.is_object() ? settings.value("method", OrderedJson()) : OrderedJson();
     if (!asked.is_string() || !own.is_string() || asked == own ||
-        untrained(asked.get<std::string>(), own.get<std::string>()))
+        needs_no_training(asked.get<std::string>(), own.get<std::string>()))
       continue;
     rows += (rows.empty() ? "" : ", ") + name + " (" + asked.get<std::string>() + "; the checkpoint " +
             (own == "" ? "names no method" : "was trained for " + own.get<std::string>()) + ")";

@@ -57,7 +57,7 @@ void Evaluation::open() {
   if (exists(run / "run.json")) require_same_run(record_, run / "run.json");
   require_own_scores();
   folder_ = std::make_unique<RunFolder>(alone ? run : shard_folder(run, options_.rank, options_.ranks), record_);
-  if (take_finished()) {  // by another session meanwhile, or a torn line was all that was wrong
+  if (take_finished()) {  // by another process meanwhile, or a torn line was all that was wrong
     folder_.reset();
     return;
   }

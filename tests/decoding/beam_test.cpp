@@ -29,7 +29,8 @@ TEST_CASE("beams are those of transformers' generate, with their scores") {
     const Model model = load_model(test::fixture(one.at("model").get<std::string>()));
     Session session = behind(model, one.at("prompt").get<std::vector<int64_t>>());
     StopTokens stop;
-    if (!one.at("stop").is_null()) stop = one.at("stop").get<int64_t>();
+    if (one.at("stop").is_number()) stop = one.at("stop").get<int64_t>();
+    if (one.at("stop").is_array()) stop = one.at("stop").get<std::vector<int64_t>>();
     const auto most = one.at("max_tokens").get<int64_t>(), width = one.at("width").get<int64_t>();
     const Json& expected = one.at("beams");
     if (width == 1) {  // greedy there

@@ -181,6 +181,49 @@ TEST_CASE("a row that thinks as its checkpoint was not trained to is noted, but 
     CHECK(notes(run(method, own)).empty());
 }
 
+TEST_CASE("rows of one checkpoint with other markers, caps or ends are noted, where they write alike") {
+  const auto run = [](const char* method, const char* marker, int64_t words, const OrderedJson& ends) {
+    Run out = hand_made(method, "10");
+    const OrderedJson settings = {{"method", method}, {"markers", {{"answer", marker}}}, {"max_words", words}};
+    out.record = record_of("w", {{"method", method}, {"settings", settings}, {"end_tokens", ends}});
+    return out;
+  };
+  const Run own = run("cot", "A", 64, {2});
+  const auto noted = [&](const Run& other) {
+    const std::vector<std::string> notes = compare({{"own", own}, {"other", other}}, "").notes;
+    return std::ranges::any_of(notes, [](const std::string& note) {
+      return note.starts_with("rows of one checkpoint differ in markers, words at most or end tokens: own: markers ");
+    });
+  };
+  CHECK_FALSE(noted(own));
+  CHECK(noted(run("cot", "B", 64, {2})));
+  CHECK(noted(run("cot", "A", 20, {2})));
+  CHECK(noted(run("cot", "A", 64, nullptr)));
+  CHECK_FALSE(noted(run("direct", "A", 20, nullptr)));  // writes no chain
+  CHECK(noted(run("direct", "B", 64, {2})));
+  Run another = run("cot", "B", 20, {2});
+  another.record["weights_sha256"] = "another";
+  CHECK_FALSE(noted(another));
+  ComparedRow pooled{.name = "row", .runs = {own, run("cot", "A", 64, nullptr)}};
+  for (Sample& sample : pooled.runs[1].samples) sample.id += "/more";
+  CHECK(std::ranges::count(compare(std::vector{pooled}, "").notes, "within the row row markers or end tokens differ") ==
+        1);
+}
+
+TEST_CASE("a row that left problems unsolved is not on the front, and beats nobody there") {
+  Run whole = hand_made("a", "1100"), part = hand_made("b", "1100");
+  for (Sample& sample : whole.samples) sample.flops = 9;
+  for (Sample& sample : part.samples) sample.flops = 1;
+  const auto front = [&] {
+    for (Run* run : {&whole, &part}) run->metrics = score_samples(run->samples, run->metrics);
+    const Comparison c = compare({{"a", whole}, {"b", part}}, "");
+    return std::pair(c.rows[0].on_front, c.rows[1].on_front);
+  };
+  CHECK(front() == std::pair(false, true));
+  part.samples[3].too_long = true;
+  CHECK(front() == std::pair(true, false));
+}
+
 TEST_CASE("the first problems of a file are noted as such, drawn ones and generated ones are not") {
   const auto notes = [](const OrderedJson& more) {
     Run run = hand_made("a", "10");

@@ -1,196 +1,12 @@
-#include "eval/task_table.h"
-
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <functional>
 
-#include "tests/eval/compare_support.h"
+#include "tests/eval/task_table_support.h"
 
 namespace tacit {
 namespace {
-
-// As hand_made(), of another task without rules unless it is reach; `record` as eval/run_record.cpp would write it.
-Run task_run(const std::string& model, const std::string& right, const std::string& task = "reach",
-             const OrderedJson& record = record_of("w")) {
-  Run run = hand_made(model, right);
-  for (Sample& sample : run.samples) sample.task = task;
-  run.metrics.task = task;
-  if (task != "reach") run.metrics.heuristics.clear();
-  run.record = record;
-  if (!record.contains("weights")) run.record["weights"] = "dtype";  // as read_run() has it
-  return run;
-}
-
-OrderedJson file_record(const std::string& file, const OrderedJson& more = OrderedJson::object()) {
-  OrderedJson out = record_of("w", {{"generator", nullptr}, {"seed", nullptr}, {"data", file}, {"data_sha256", file}});
-  out.update(more);
-  return out;
-}
-
-std::filesystem::path write_run(const std::filesystem::path& folder, const Run& run) {
-  std::filesystem::create_directories(folder);
-  std::string samples;
-  for (const Sample& sample : run.samples) samples += to_json(sample).dump() + "\n";
-  put(folder / "samples.jsonl", samples);
-  put(folder / "metrics.json", to_json(run.metrics).dump());
-  put(folder / "run.json", run.record.dump());
-  return folder;
-}
-
-std::filesystem::path write_report(const std::filesystem::path& folder, const Comparison& comparison) {
-  std::filesystem::create_directories(folder);
-  put(folder / "compare.json", to_json(comparison).dump());
-  return folder;
-}
-
-std::vector<TaskResult> results_of(const std::vector<std::filesystem::path>& folders) {
-  std::vector<TaskResult> out;
-  for (const auto& folder : folders) {
-    for (TaskResult& result : read_task_results(folder)) out.push_back(std::move(result));
-  }
-  return out;
-}
-
-std::vector<std::string> column_names(const std::vector<Run>& runs) {
-  std::vector<TaskResult> results;
-  for (size_t i = 0; i < runs.size(); ++i) results.push_back(task_result(runs[i], "run-" + std::to_string(i)));
-  std::vector<std::string> out;
-  for (const TaskColumn& column : task_table(std::move(results)).columns) out.push_back(column.name);
-  return out;
-}
-
-bool has_note(const TaskTable& table, const std::string& note) {
-  return std::ranges::find(table.notes, note) != table.notes.end();
-}
-
-// A report on reach, with rules and tests, and two runs on another task.
-TaskTable small_table(const ScratchFolder& scratch) {
-  const Comparison reach = compare({{"frontier", task_run("frontier", "1111111111111101")},
-                                    {"cot", task_run("cot", "1100110000110001")},
-                                    {"direct", task_run("direct", "0000111100001111")}},
-                                   "cot");
-  return task_table(results_of(
-      {write_report(scratch / "report", reach),
-       write_run(scratch / "a", task_run("frontier", "1111", "snarks", file_record("snarks.json"))),
-       write_run(scratch / "b", task_run("cot", "1100", "snarks", file_record("snarks.json", {{"dtype", "bf16"}})))}));
-}
-
-}  // namespace
-
-TEST_CASE("a table of tasks at a terminal: columns that find no place stand below") {
-  const ScratchFolder scratch;
-  const TaskTable table = small_table(scratch);
-  CHECK(terminal_table(table, 100, false) ==
-        R"(accuracy % (95 % CI)                reach              snarks               mean
-frontier               93.8† (81.2–100.0)  100.0 (51.0–100.0)  96.9 (71.6–100.0)
-cot                      43.8 (18.8–68.8)    50.0 (0.0–100.0)   46.9 (18.9–74.8)
-direct                   50.0 (25.0–75.0)                   –                  –
-best label-blind rule                62.5                   –                  –
-
-problems: reach 16, snarks 4
-
-† differs from cot, p < .05 (exact paired test, Holm's correction over the rows that were tested
-  together, not over the tasks)
-
-not tested: frontier on snarks
-
-no result: direct on snarks
-
-mean: unweighted; its interval takes the tasks for independent and says nothing of other tasks
-
-best label-blind rule of each task, on the same problems: first candidate (reach)
-
-dtype differs within the row cot: fp32 (reach), bf16 (snarks)
-
-dtype differs on snarks: fp32 (frontier), bf16 (cot)
-)");
-  CHECK(terminal_table(table, 50, false).starts_with(R"(accuracy % (95 % CI)                reach
-frontier               93.8† (81.2–100.0)
-cot                      43.8 (18.8–68.8)
-direct                   50.0 (25.0–75.0)
-best label-blind rule                62.5
-
-accuracy % (95 % CI)               snarks
-frontier               100.0 (51.0–100.0)
-cot                      50.0 (0.0–100.0)
-direct                                  –
-best label-blind rule                   –
-
-accuracy % (95 % CI)                mean
-frontier               96.9 (71.6–100.0)
-cot                     46.9 (18.9–74.8)
-direct                                 –
-best label-blind rule                  –
-
-problems: reach 16, snarks 4
-)"));
-  CHECK(terminal_table(table, 100, true).starts_with("\x1b[2maccuracy % (95 % CI) "));
-}
-
-TEST_CASE("a table of tasks as Markdown, LaTeX and CSV") {
-  const ScratchFolder scratch;
-  TaskTable table = small_table(scratch);
-  table.notes = {"a_note_"};
-  CHECK(markdown_table(table) == R"(| accuracy % (95 % CI) | reach | snarks | mean |
-| --- | ---: | ---: | ---: |
-| frontier | 93.8† (81.2–100.0) | 100.0 (51.0–100.0) | 96.9 (71.6–100.0) |
-| cot | 43.8 (18.8–68.8) | 50.0 (0.0–100.0) | 46.9 (18.9–74.8) |
-| direct | 50.0 (25.0–75.0) | – | – |
-| best label-blind rule | 62.5 | – | – |
-
-a_note\_
-)");
-  CHECK(latex_table(table) ==
-        R"(% needs \usepackage{booktabs}; wider than the page: \resizebox{\linewidth}{!}{..} (graphicx)
-\begin{tabular}{lrrr}
-\toprule
-{}\shortstack[l]{accuracy \%\\(95 \% CI)} & reach & snarks & mean \\
-\midrule
-{}frontier & 93.8† (81.2--100.0) & 100.0 (51.0--100.0) & 96.9 (71.6--100.0) \\
-{}cot & 43.8 (18.8--68.8) & 50.0 (0.0--100.0) & 46.9 (18.9--74.8) \\
-{}direct & 50.0 (25.0--75.0) & -- & -- \\
-\midrule
-{}\textit{best label-blind rule} & 62.5 & -- & -- \\
-\bottomrule
-\end{tabular}
-% a_note_
-)");
-  table.rows[0].name = "a \"b\", c";
-  std::string lines = csv_table(table);
-  std::erase(lines, '\r');
-  CHECK(std::ranges::count(csv_table(table), '\r') == std::ranges::count(lines, '\n'));
-  CHECK(lines == R"(row,task,problems,accuracy,low,high,p_holm,against
-"a ""b"", c",reach,16,0.9375,0.8125,1.0,0.015625,cot
-"a ""b"", c",snarks,4,1.0,0.5101091635454027,1.0,,
-cot,reach,16,0.4375,0.1875,0.6875,,
-cot,snarks,4,0.5,0.0,1.0,,
-direct,reach,16,0.5,0.25,0.75,1.0,cot
-best label-blind rule,reach,16,0.625,,,,
-)");
-}
-
-TEST_CASE("a table of tasks as JSON: rows, tasks, cells") {
-  const ScratchFolder scratch;
-  const OrderedJson json = to_json(small_table(scratch));
-  REQUIRE(json.at("rows").size() == 3);
-  CHECK(json.at("rows")[0].at("name") == "frontier");
-  CHECK(json.at("rows")[0].at("mean") == (15. / 16 + 1) / 2);
-  CHECK(json.at("rows")[2].at("mean").is_null());
-  REQUIRE(json.at("tasks").size() == 2);
-  CHECK(json.at("tasks")[0].at("problems") == 16);
-  CHECK(json.at("tasks")[0].at("best_rule").at("name") == "first candidate");
-  CHECK(json.at("tasks")[1].at("best_rule").is_null());
-  CHECK(json.at("tasks")[1].at("problem_set").at("data_sha256") == "snarks.json");
-  REQUIRE(json.at("cells").size() == 5);
-  CHECK(json.at("cells")[0].at("against") == "cot");
-  CHECK(json.at("cells")[0].at("p_holm") == doctest::Approx(4. / 256));
-  CHECK(json.at("cells")[1].at("task") == "snarks");
-  CHECK(json.at("cells")[1].at("p_holm").is_null());
-  CHECK(json.at("cells")[1].at("from") == (scratch / "a").string());
-  CHECK(json.at("notes").size() > 3);
-}
 
 TEST_CASE("columns are named by what tells them apart") {
   using Names = std::vector<std::string>;
@@ -348,6 +164,20 @@ TEST_CASE("what the results of a row, or of a column, differ in is noted") {
   CHECK(has_note(task_table({task_result(oracle, "x")}), "stops by the reference answer: a on reach"));
 }
 
+TEST_CASE("a table of tasks says what its accuracies hide") {
+  Run run = task_run("m", "1000", "bbh", file_record("a.json", {{"limit", 4}, {"limit_of", 90}}));
+  run.samples[3].too_long = true;
+  for (const size_t i : {1, 3}) run.samples[i].extracted = false;
+  for (const size_t i : {0, 1, 2}) run.samples[i].answer_cut_off = true;
+  run.metrics = score_samples(run.samples, run.metrics);
+  const TaskTable table = task_table({task_result(run, "a")});
+  CHECK(has_note(table, "longer than the model's positions, not solved and counted as wrong: m on bbh 1 of 4"));
+  CHECK(has_note(table, "no answer was found in the text, which counts as wrong: m on bbh 1 of 3"));
+  CHECK(has_note(table, "answers as long as the cap on answer tokens: m on bbh 3 of 3"));
+  CHECK(has_note(table, "the first problems in the file's order, which need not be like the others: bbh (of 90)"));
+  CHECK(task_table({task_result(task_run("m", "1000", "bbh", file_record("a.json")), "a")}).notes.size() == 1);
+}
+
 TEST_CASE("the mean's interval: of independent tasks, none where problems may be shared") {
   // Equal and symmetric intervals of K tasks: narrower by the root of K.
   const Interval even = mean_interval({.5, .5, .5, .5}, {{.4, .6}, {.4, .6}, {.4, .6}, {.4, .6}});
@@ -448,4 +278,5 @@ TEST_CASE("folders that are no results are refused") {
   CHECK(holds(error(run), "expected a finished run but got a folder without metrics.json: " + run.string()));
 }
 
+}  // namespace
 }  // namespace tacit

@@ -6,7 +6,7 @@
 
 Reads the tiny checkpoints in that folder and writes decoding.json there. Warpers: logits, settings, and the probabilities
 after them, 0 where cut; in the order in which generate() applies them. Beams: for a prompt, a number of beams, a length
-penalty and a stop token, all returned sequences without prompt and padding, with their scores.
+penalty and a stop token or several, all returned sequences without prompt and padding, with their scores.
 """
 import json
 import pathlib
@@ -43,7 +43,8 @@ def beams(folder):
         for prompt, width, penalty, place, most in [([3, 17, 4], 1, 1.0, 3, 6), ([3, 17, 4], 4, 1.0, 1, 6), ([9, 2, 2, 11], 3, 0.0, 2, 8),
                                                     ([9, 2, 2, 11], 5, 2.0, 2, 8), ([1], 4, -1.0, 0, 7), ([20, 6], 6, 1.0, None, 5),
                                                     ([7, 7, 7, 7], 2, 0.5, 3, 10), ([15, 0], 8, 1.0, 1, 4), ([12], 3, 1.0, 4, 12),
-                                                    ([12, 5], 2, 0.0, 1, 12)]:
+                                                    ([12, 5], 2, 0.0, 1, 12), ([3, 17, 4], 3, 2.0, "first", 6),
+                                                    ([9, 2, 2, 11], 2, 3.0, "first", 8), ([20, 6], 4, 2.0, "first", 6)]:
             ids = torch.tensor([prompt])
 
             def generate(stop):
@@ -52,7 +53,10 @@ def beams(folder):
                                       eos_token_id=stop, pad_token_id=22, return_dict_in_generate=True, output_scores=True)
 
             # A token that beams do come to: one of the best beam where none ends.
-            stop = None if place is None else generate(None).sequences[0][len(prompt) + place].item()
+            if place == "first":  # so many that twice the width would not hold enough that go on
+                stop = model(ids).logits[0, -1].topk(2 * width).indices[1:].tolist()
+            else:
+                stop = None if place is None else generate(None).sequences[0][len(prompt) + place].item()
             out = generate(stop)
             if width == 1:  # greedy: transformers gives no score
                 found = [{"tokens": cut(out.sequences[0][len(prompt):].tolist(), stop)}]
@@ -65,7 +69,8 @@ def beams(folder):
 
 def cut(tokens, stop):
     """Without the stop token and what pads behind it."""
-    return tokens[:tokens.index(stop)] if stop in tokens else tokens
+    stops = stop if isinstance(stop, list) else [stop]
+    return tokens[:min([tokens.index(s) for s in stops if s in tokens], default=len(tokens))]
 
 
 if __name__ == "__main__":
