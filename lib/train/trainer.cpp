@@ -103,10 +103,11 @@ class Training {
 
   void start(bool resume) {
     std::vector<std::filesystem::path> missing;  // the deepest first
-    auto folder = std::filesystem::absolute(directory_).lexically_normal();
+    std::error_code unknown;                     // then there is nothing to make, or to take away
+    auto folder = std::filesystem::weakly_canonical(std::filesystem::absolute(directory_), unknown);
     if (!folder.has_filename()) folder = folder.parent_path();
     // A link that leads nowhere is there, too.
-    while (std::filesystem::symlink_status(folder).type() == std::filesystem::file_type::not_found) {
+    while (!unknown && std::filesystem::symlink_status(folder).type() == std::filesystem::file_type::not_found) {
       missing.push_back(folder);
       folder = folder.parent_path();
     }

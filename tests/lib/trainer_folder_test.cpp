@@ -146,6 +146,24 @@ TEST_CASE("a training that cannot begin leaves what was there, a link that leads
   }
 }
 
+TEST_CASE("a training that cannot begin leaves no folder that it made, wherever its path leads") {
+  const ScratchFolder scratch;
+  std::filesystem::create_directories(scratch / "far/away");
+  std::filesystem::create_directory_symlink(scratch / "far/away", scratch / "link");
+  Regression r;
+  TrainingProblem problem = r.problem();
+  problem.begin = [] { fail("test", "no"); };
+  for (const std::string folder : {"new/out", "new/out/", "link/out", "link/../out", "link/../new/out"}) {
+    CAPTURE(folder);
+    CHECK(error_of([&] {
+            train(r.model, problem, options_of(2), trained_config(), "{}", scratch / folder, false, {});
+          }) == "[test] no");
+    for (const char* made : {"new", "out", "far/out", "far/new", "far/away/out"})
+      CHECK_FALSE(std::filesystem::exists(scratch / made));
+    CHECK(std::filesystem::exists(scratch / "far/away"));
+  }
+}
+
 TEST_CASE("a training with weights of a method's own is not gone on with without them") {
   const ScratchFolder scratch;
   Regression with, without;
