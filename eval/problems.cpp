@@ -205,7 +205,7 @@ void Problems::describe_them() {
   described_.model = valid_utf8(model_name(model_.directory));
   described_.method = method_name();
   described_.task = task_.name;
-  if (task_.heuristics) described_.heuristics = task_.heuristics(examples_);
+  if (task_.heuristics) described_.heuristics = task_.heuristics(examples_, task_.scorers.at(0));
 }
 
 std::string Problems::method_name() const {

@@ -1,6 +1,10 @@
 #include "eval/rescore.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -120,6 +124,17 @@ class Record {
   OrderedJson ordered_ = read_record(folder_ / "run.json", kRescore);
 };
 
+// What the task's rules score on the problems that were asked, of which the file may hold more.
+std::vector<Heuristic> heuristics_on(const std::vector<Example>& examples, const std::vector<Sample>& samples,
+                                     const Task& task) {
+  if (!task.heuristics) return {};
+  std::set<std::string_view> ids;
+  for (const Sample& sample : samples) ids.insert(sample.id);
+  std::vector<Example> asked;
+  std::ranges::copy_if(examples, std::back_inserter(asked), [&](const Example& e) { return ids.contains(e.id); });
+  return task.heuristics(asked, task.scorers.at(0));
+}
+
 OrderedJson note(const Task& task, const RescoreOptions& options) {
   OrderedJson out = {{"task", task.name}};
   if (!task.file_sha256.empty()) out["task_sha256"] = task.file_sha256;
@@ -184,6 +199,7 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
     if (differs(before, after)) out.changes.push_back({sample.id, sample.repeat, before, after});
   }
   out.run.metrics.task = task.name;
+  out.run.metrics.heuristics = heuristics_on(examples, out.run.samples, task);
   out.run.metrics = score_samples(out.run.samples, out.run.metrics);
   OrderedJson json = record.ordered();
   json["rescored"] = note(task, options);

@@ -52,7 +52,7 @@ std::vector<Example> load_gsm8k_aug(const TaskOptions& options) {
   return read_coconut(options.data);
 }
 
-std::vector<Heuristic> reach_heuristics(const std::vector<Example>& examples) {
+std::vector<Heuristic> reach_heuristics(const std::vector<Example>& examples, const Scorer&) {
   const bool graphs =
       std::ranges::all_of(examples, [](const Example& e) { return e.meta.is_object() && e.meta.contains("graph"); });
   return graphs ? audit_reach(examples).heuristics : std::vector<Heuristic>();
@@ -100,7 +100,7 @@ Task made_task(const GeneratedTask& made) {
     return generate(options.count, [&](int64_t i) { return generator.example(options.seed, i); });
   };
   out.scorers = published == nullptr ? std::vector{scorer("as_it_stands")} : scorers_of(*published);
-  out.heuristics = [rules = made.rules, scorer = out.scorers.at(0)](const std::vector<Example>& examples) {
+  out.heuristics = [rules = made.rules](const std::vector<Example>& examples, const Scorer& scorer) {
     return audit_text(examples, rules, verdict_of(scorer)).heuristics;
   };
   out.generated = true;
@@ -194,9 +194,7 @@ Task make_task(const TaskSpec& spec) {
     return read_problems(spec, file);
   };
   out.scorers = scorers_of(spec);
-  out.heuristics = [scorer = out.scorers.at(0)](const std::vector<Example>& examples) {
-    return majority_answer(examples, scorer);
-  };
+  out.heuristics = majority_answer;
   out.max_answer_tokens = out.max_sentence_tokens = spec.max_answer_tokens;
   out.prompt = spec.prompt;
   out.stop = spec.stop;

@@ -40,8 +40,8 @@ struct Task {
   std::function<std::vector<Example>(const TaskOptions&)> load;
   // Not empty. The first decides what is correct; the others stand beside it in Sample::scores.
   std::vector<Scorer> scorers;
-  // What rules score on the examples that never do the reasoning; empty = none are known.
-  std::function<std::vector<Heuristic>(const std::vector<Example>&)> heuristics = {};
+  // What rules score on the examples that never do the reasoning, by the scorer that decides; empty = none are known.
+  std::function<std::vector<Heuristic>(const std::vector<Example>&, const Scorer&)> heuristics = {};
   bool generated = false;                    // problems can be made without a file
   bool renders_data = false;                 // a data file is told in the style asked for; else it is text as it stands
   int64_t max_answer_tokens = 8;             // for an answer of one word

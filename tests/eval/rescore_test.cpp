@@ -182,6 +182,37 @@ TEST_CASE("a corrected reference is taken from the file that is named") {
   CHECK(note_of(result.run) == "a scored again by as_it_stands, on corrected.jsonl" + kAfter);
 }
 
+TEST_CASE("label-blind rules are of the references and the scorer that a run is scored by") {
+  const ScratchFolder scratch;
+  put(scratch / "digits.json",
+      R"({"name": "digits", "format": "jsonl", "fields": {"question": "question", "answer": "answer"},
+          "scorers": ["exact_match"]})");
+  const auto write = [&](const char* file, int64_t ones, int64_t more) {
+    std::vector<Example> examples;
+    for (int64_t i = 0; i < 15 + more; ++i)
+      examples.push_back({.id = std::to_string(i), .question = "1 2", .answer = i < ones ? "1" : "1.0"});
+    write_examples(scratch / file, examples);
+  };
+  write("data.jsonl", 9, 0);
+  write("corrected.jsonl", 12, 20);  // it may hold problems that were not asked
+  RunOptions options = small_run();
+  options.task = (scratch / "digits.json").string();
+  options.task_options.data = scratch / "data.jsonl";
+  const auto rule = [](const Run& run) {
+    REQUIRE(run.metrics.heuristics.size() == 1);
+    return run.metrics.heuristics[0].accuracy;
+  };
+  options.scorers = {"numeric"};
+  CHECK(rule(evaluate(tiny_checkpoint(), options)) == 1);
+  options.scorers.clear();
+  options.out = scratch / "run";
+  CHECK(rule(evaluate(tiny_checkpoint(), options)) == .6);
+  CHECK(rule(rescore(scratch / "run", {.data = scratch / "corrected.jsonl", .dry = true}).run) == .8);
+  CHECK(rule(rescore(scratch / "run").run) == .6);
+  rescore(scratch / "run", {.scorers = {"numeric"}});
+  CHECK(rule(read_run(scratch / "run")) == 1);
+}
+
 TEST_CASE("a run that is scored as another task's has that task's name everywhere") {
   const ScratchFolder scratch;
   std::vector<Example> examples;

@@ -228,7 +228,7 @@ TEST_CASE("a task file is a task: its own data, its scorers, its name in errors"
   CHECK(colours.scorers[0].score(examples[0], " B\nand C").correct);
   CHECK(!colours.scorers[0].score(examples[0], " C\nand B").correct);
   CHECK(holds(colours.scorers[0].rule, R"(the text ends before the first "\n")"));
-  const std::vector<Heuristic> rules = colours.heuristics(examples);
+  const std::vector<Heuristic> rules = colours.heuristics(examples, colours.scorers[0]);
   REQUIRE(rules.size() == 1);
   CHECK(rules[0].name == "most frequent answer");
   CHECK(rules[0].accuracy == doctest::Approx(2. / 3));
@@ -249,7 +249,7 @@ TEST_CASE("the most frequent answer is a rule where answers are few and come aga
       text += R"({"q": ")" + std::to_string(i) + R"(", "a": )" + std::to_string(i % different) + "}\n";
     }
     put(scratch / "data", text);
-    return numbers.heuristics(load_examples(numbers, {.data = scratch / "data"}));
+    return numbers.heuristics(load_examples(numbers, {.data = scratch / "data"}), numbers.scorers[0]);
   };
   REQUIRE(rules(41, 2).size() == 1);
   CHECK(rules(41, 2)[0].accuracy == doctest::Approx(21. / 41));
@@ -265,7 +265,8 @@ double majority(const std::string& scorer, const std::string& answers, const std
   TaskSpec spec = answering("\"a\"", fields);
   spec.scorers = {{scorer, {}}};
   const Task made = make_task(spec);
-  const std::vector<Heuristic> rules = made.heuristics(load_examples(made, {.data = scratch / "data"}));
+  const std::vector<Heuristic> rules =
+      made.heuristics(load_examples(made, {.data = scratch / "data"}), made.scorers[0]);
   REQUIRE(rules.size() == 1);
   return rules[0].accuracy;
 }
@@ -298,7 +299,8 @@ TEST_CASE("the target of a puzzle is no solution of it, however often it is the 
   const ScratchFolder scratch;
   put(scratch / "24.csv", "Rank,Puzzles\n1,1 1 4 6\n2,1 1 11 11\n3,1 1 3 8\n4,1 1 1 8\n5,6 6 6 6\n");
   const Task& puzzles = task("countdown");
-  const std::vector<Heuristic> rules = puzzles.heuristics(load_examples(puzzles, {.data = scratch / "24.csv"}));
+  const std::vector<Heuristic> rules =
+      puzzles.heuristics(load_examples(puzzles, {.data = scratch / "24.csv"}), puzzles.scorers[0]);
   REQUIRE(rules.size() == 1);
   CHECK(rules[0].accuracy == 0);
 }

@@ -102,7 +102,7 @@ TEST_CASE("generated tasks: those of the generator, with its options; a file is 
       CHECK(correct(task(name), generated[i], " " + generated[i].answer + " and more"));
       CHECK(!correct(task(name), generated[i], "x" + generated[i].answer));
     }
-    CHECK(task(name).heuristics(generated).size() == generated_task(name).rules.size() + 1);
+    CHECK(task(name).heuristics(generated, task(name).scorers[0]).size() == generated_task(name).rules.size() + 1);
     options.generator = {{"depthh", 3}};
     CHECK(holds(error_of([&] { load_examples(task(name), options); }), "'depthh'"));
     write_examples(scratch / name, generated);
