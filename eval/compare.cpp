@@ -308,6 +308,7 @@ Comparison compare(const std::vector<ComparedRow>& rows, const std::string& base
     out.rows.push_back(std::move(row));
   }
   correct_for_many(out);
+  mark_unsolved(out.rows, samples);
   mark_front(out.rows);
   out.disagreements = find_disagreements(out.rows, samples);
   std::vector<std::pair<std::string, OrderedJson>> records;

@@ -34,6 +34,7 @@ struct LatentsScore {
   double accuracy = 0;
   Interval accuracy_ci;
   double mean_flops = 0, ms_median = 0;  // 0 = unknown
+  int64_t examples = 0, too_long = 0;    // samples, and Metrics::too_long of them, which FLOPs and ms leave out
 };
 
 // A problem that some rows get right and others wrong, for a reader to look at.
@@ -54,12 +55,17 @@ struct ComparisonRow {
   std::optional<PairedTest> clean;       // where the row is another one with something changed
   std::vector<SeedScore> seeds;          // where the row pools several
   std::vector<LatentsScore> by_latents;  // where they were run, in rising order
-  // No other row is at least as accurate for fewer mean_flops, or more so for as many. Rows with something changed do
-  // not count, nor do those that halt by the reference answer.
+  // No other row is at least as accurate for fewer mean_flops, or more so for as many; rows that are off_front() do not
+  // count.
   bool on_front = false;
   bool halts_by_answer = false;  // the halting rule reads the reference answer (HaltRule::Kind::oracle)
+  // Left problems unsolved (Metrics::too_long) that another row with nothing changed solved: its costs are of fewer.
+  bool solved_fewer = false;
   // Texts that write the checkpoint's answer marker again and behind it another answer than the one that is scored.
   int64_t answered_again = 0;
+
+  // Whether fronts of accuracy against costs leave it out.
+  bool off_front() const { return clean || halts_by_answer || solved_fewer; }
 };
 
 struct Comparison {

@@ -28,6 +28,7 @@ OrderedJson latents_json(const std::vector<LatentsScore>& by_latents) {
                    {"accuracy_ci", interval_json(l.accuracy_ci)},
                    {"mean_flops", l.mean_flops},
                    {"ms_median", l.ms_median > 0 ? OrderedJson(l.ms_median) : OrderedJson()}});
+    if (l.too_long > 0) out.back()["too_long"] = l.too_long;
   }
   return out;
 }
@@ -71,6 +72,7 @@ OrderedJson row_json(const ComparisonRow& row) {
   if (!row.by_latents.empty()) json["by_latents"] = latents_json(row.by_latents);
   json["on_front"] = row.on_front;
   if (row.halts_by_answer) json["halts_by_answer"] = true;
+  if (row.solved_fewer) json["solved_fewer"] = true;
   if (row.answered_again > 0) json["answered_again"] = row.answered_again;
   return json;
 }

@@ -197,7 +197,8 @@ std::vector<LatentsScore> pool_latents(const ComparedRow& row, const Metrics& ow
       for (const Run& run : runs) all.insert(all.end(), run.samples.begin(), run.samples.end());
       metrics = score_samples(all, known_of(runs));
     }
-    out.push_back({latents, metrics.accuracy, metrics.accuracy_ci, metrics.mean_flops, metrics.ms_median});
+    out.push_back({latents, metrics.accuracy, metrics.accuracy_ci, metrics.mean_flops, metrics.ms_median,
+                   metrics.examples, metrics.too_long});
   }
   return out;
 }
@@ -234,19 +235,24 @@ void correct_for_many(Comparison& comparison) {
   }
 }
 
+void mark_unsolved(std::vector<ComparisonRow>& rows, const PairedSamples& samples) {
+  for (size_t i = 0; i < samples.problem.size(); ++i) {
+    const auto solved = [&](size_t r) { return !samples.rows[r][i]->too_long; };
+    bool any = false;
+    for (size_t r = 0; r < rows.size(); ++r) any = any || (!rows[r].clean && solved(r));
+    for (size_t r = 0; r < rows.size(); ++r) rows[r].solved_fewer = rows[r].solved_fewer || (any && !solved(r));
+  }
+}
+
 void mark_front(std::vector<ComparisonRow>& rows) {
   const auto beats = [](const Metrics& a, const Metrics& b) {
     return a.mean_flops > 0 && a.mean_flops <= b.mean_flops && a.accuracy >= b.accuracy &&
            (a.mean_flops < b.mean_flops || a.accuracy > b.accuracy);
   };
-  // Where some problems were not solved, the costs are of others than where all were.
-  const auto counts = [](const ComparisonRow& row) {
-    return !row.clean && !row.halts_by_answer && row.metrics.too_long == 0;
-  };
   for (ComparisonRow& row : rows) {
     row.on_front =
-        row.metrics.mean_flops > 0 && counts(row) && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
-          return counts(other) && beats(other.metrics, row.metrics);
+        row.metrics.mean_flops > 0 && !row.off_front() && std::ranges::none_of(rows, [&](const ComparisonRow& other) {
+          return !other.off_front() && beats(other.metrics, row.metrics);
         });
   }
 }

@@ -23,7 +23,8 @@ int64_t count_answered_again(const ComparedRow& row, const PairedSamples& sample
 
 // Holm's correction of the tests against the baseline, and apart from them of those against clean rows.
 void correct_for_many(Comparison& comparison);
-void mark_front(std::vector<ComparisonRow>& rows);
+void mark_unsolved(std::vector<ComparisonRow>& rows, const PairedSamples& samples);  // ComparisonRow::solved_fewer
+void mark_front(std::vector<ComparisonRow>& rows);  // ComparisonRow::on_front, of rows marked by the above
 // The first eight samples, one a problem, that some rows get right and others wrong; those first in which rows with
 // nothing changed differ.
 std::vector<Disagreement> find_disagreements(const std::vector<ComparisonRow>& rows, const PairedSamples& samples);

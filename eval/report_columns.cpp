@@ -202,11 +202,15 @@ std::vector<ReportColumn> latents_columns(const Comparison& comparison) {
         std::map<int64_t, std::string> cells;
         for (const LatentsScore& l : row.by_latents) {
           cells[l.latents] = percent_text(l.accuracy) + " (" + percent_text(l.accuracy_ci.low) + "–" +
-                             percent_text(l.accuracy_ci.high) + ")";
+                             percent_text(l.accuracy_ci.high) + ")" + unsolved_text(l);
         }
         return cells;
       },
       [](const int64_t& latents) { return std::to_string(latents); });
+}
+
+std::string unsolved_text(const LatentsScore& score) {
+  return score.too_long == 0 ? "" : ", " + std::to_string(score.too_long) + " not solved";
 }
 
 std::vector<std::vector<ReportColumn>> further_tables(const Comparison& comparison) {

@@ -27,6 +27,8 @@ std::vector<ReportColumn> depth_columns(const Comparison& comparison);
 // Accuracy by seed and by number of thoughts: names, then a column each; empty when no row has several.
 std::vector<ReportColumn> seed_columns(const Comparison& comparison);
 std::vector<ReportColumn> latents_columns(const Comparison& comparison);
+// ", 5 not solved": problems that were too long; "" where none was.
+std::string unsolved_text(const LatentsScore& score);
 // The tables that stand below the first: depths, seeds, numbers of thoughts, as far as there are any.
 std::vector<std::vector<ReportColumn>> further_tables(const Comparison& comparison);
 // "label-blind rules on the same problems: lower in-degree 50.0 %, .." or "".

@@ -43,7 +43,7 @@ std::string answered_again(const Comparison& comparison) {
   std::string rows;
   for (const ComparisonRow& row : comparison.rows) {
     if (row.answered_again == 0) continue;
-    join(rows, row.name + " " + std::to_string(row.answered_again) + " of " + std::to_string(row.metrics.examples));
+    join(rows, row.name + " " + std::to_string(row.answered_again) + " of " + std::to_string(row.metrics.solved()));
   }
   return rows.empty() ? ""
                       : "Texts that write the answer marker themselves and behind it another answer than the one that "
@@ -113,12 +113,20 @@ std::string answers_cut_off(const Comparison& comparison) {
 }
 
 std::string too_long(const Comparison& comparison) {
-  const std::string rows = rows_with(comparison, &Metrics::too_long, 0);
-  return rows.empty()
-             ? ""
-             : "Problems that need more positions than the model has, not solved and counted as wrong: " + rows +
-                   ". Steps, tokens, operations, memory and times are of the others, so that these rows are not on the "
-                   "front.";
+  std::string rows = rows_with(comparison, &Metrics::too_long, 0), off;
+  for (const ComparisonRow* row : plain_rows(comparison)) {
+    for (const LatentsScore& l : row->by_latents) {
+      if (l.too_long > 0)
+        join(rows, row->name + " with " + std::to_string(l.latents) + (l.latents == 1 ? " thought " : " thoughts ") +
+                       std::to_string(l.too_long) + " of " + std::to_string(l.examples));
+    }
+    const Metrics& m = row->metrics;
+    if (row->solved_fewer && (m.mean_flops > 0 || m.ms_median > 0)) join(off, row->name);
+  }
+  if (rows.empty()) return "";
+  return "Problems that need more positions than the model has, not solved and counted as wrong: " + rows +
+         ". Steps, tokens, operations, memory and times are of the others" +
+         (off.empty() ? "." : "; not on the front, since other rows solved some of these: " + off + ".");
 }
 
 std::string thin_depths(const Comparison& comparison) {

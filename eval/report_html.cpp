@@ -67,10 +67,14 @@ std::string subtitle(const Comparison& comparison) {
   return "<p class=\"sub\">" + escape_markup(out) + ".</p>\n";
 }
 
-std::string caption_of(const XyPlot& plot) {
-  if (!plot.lines && !plot.front.empty())
-    return "Bars: 95 % intervals. Dashed: the Pareto front, beyond which no row here is more accurate for less.";
-  return "Bars: 95 % intervals.";
+std::string caption_of(const XyPlot& plot, const Comparison& comparison) {
+  if (plot.lines || plot.front.empty()) return "Bars: 95 % intervals.";
+  std::string aside;
+  for (const ComparisonRow* row : plain_rows(comparison)) {
+    if (row->off_front()) aside += (aside.empty() ? "" : ", ") + row->name;
+  }
+  return "Bars: 95 % intervals. Dashed: the Pareto front, beyond which no row here is more accurate for less" +
+         (aside.empty() ? "." : "; left out are " + aside + " (see the notes above).");
 }
 
 std::string figure(const std::string& id, const std::string& title, const std::string& drawing,
@@ -100,7 +104,8 @@ std::string depth_table(const Comparison& comparison) {
 
 std::string plots(const Comparison& comparison) {
   std::string figures;
-  for (const XyPlot& plot : xy_plots(comparison)) figures += figure(plot.id, plot.title, svg(plot), caption_of(plot));
+  for (const XyPlot& plot : xy_plots(comparison))
+    figures += figure(plot.id, plot.title, svg(plot), caption_of(plot, comparison));
   for (const DotPlot& plot : seed_plots(comparison))
     figures += figure(plot.id, plot.title, svg(plot), "A mark a seed; the line and its band are all seeds together.");
   if (figures.empty()) return "";

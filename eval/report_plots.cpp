@@ -4,6 +4,7 @@
 #include <map>
 
 #include "eval/plot/markup.h"
+#include "eval/report_columns.h"
 
 namespace tacit {
 namespace {
@@ -57,12 +58,12 @@ std::vector<XyPlot> cost_plot(const Comparison& comparison, const Cost& cost) {
     if (value > 0) least = std::min(least, value), most = std::max(most, value);
   }
   if (most <= 0) return {};
-  const bool is_flops = cost.value == &Metrics::mean_flops;
-  const auto [size, unit] = is_flops ? flops_unit(most) : std::pair<double, std::string>{1, "ms"};
+  const auto [size, unit] =
+      cost.value == &Metrics::mean_flops ? flops_unit(most) : std::pair<double, std::string>{1, "ms"};
   XyPlot plot{.id = cost.id, .title = cost.title, .x_title = unit + cost.per, .y_title = "accuracy (%)"};
   plot.log_x = most / least > 8;
   plot.references = reference_lines(comparison);
-  std::vector<PlotPoint> all, marked;
+  std::vector<PlotPoint> comparable;
   for (const ComparisonRow* row : plain_rows(comparison)) {
     const double value = row->metrics.*cost.value;
     if (value <= 0) continue;
@@ -70,12 +71,10 @@ std::vector<XyPlot> cost_plot(const Comparison& comparison, const Cost& cost) {
     PlotPoint p{value / size, 100 * m.accuracy, in_percent(m.accuracy_ci),
                 row->name + ": " + accuracy_text(m.accuracy, m.accuracy_ci) + ", " + significant_text(value / size) +
                     " " + unit + " a problem"};
-    if (!row->halts_by_answer) all.push_back(p);
-    if (row->on_front) marked.push_back(p);
+    if (!row->off_front()) comparable.push_back(p);
     plot.series.push_back({row->name, style_of(comparison, row->name), {std::move(p)}});
   }
-  // The comparison's own front where it has one; it is of FLOPs.
-  if (all.size() > 1) plot.front = cheapest(is_flops && !marked.empty() ? marked : all);
+  if (comparable.size() > 1) plot.front = cheapest(std::move(comparable));
   return {std::move(plot)};
 }
 
@@ -113,7 +112,7 @@ std::vector<XyPlot> latents_plot(const Comparison& comparison) {
       series.points.push_back({static_cast<double>(l.latents), 100 * l.accuracy, in_percent(l.accuracy_ci),
                                row->name + ", " + std::to_string(l.latents) +
                                    (l.latents == 1 ? " thought: " : " thoughts: ") +
-                                   accuracy_text(l.accuracy, l.accuracy_ci)});
+                                   accuracy_text(l.accuracy, l.accuracy_ci) + unsolved_text(l)});
     }
     if (!series.points.empty()) plot.series.push_back(std::move(series));
   }

@@ -5,6 +5,7 @@
 
 #include "eval/report_columns.h"
 #include "eval/report_findings.h"
+#include "eval/report_plots.h"
 #include "tests/eval/compare_support.h"
 
 namespace tacit {
@@ -210,18 +211,52 @@ TEST_CASE("rows of one checkpoint with other markers, caps or ends are noted, wh
         1);
 }
 
-TEST_CASE("a row that left problems unsolved is not on the front, and beats nobody there") {
-  Run whole = hand_made("a", "1100"), part = hand_made("b", "1100");
-  for (Sample& sample : whole.samples) sample.flops = 9;
-  for (Sample& sample : part.samples) sample.flops = 1;
-  const auto front = [&] {
-    for (Run* run : {&whole, &part}) run->metrics = score_samples(run->samples, run->metrics);
-    const Comparison c = compare({{"a", whole}, {"b", part}}, "");
-    return std::pair(c.rows[0].on_front, c.rows[1].on_front);
+TEST_CASE("a row that left unsolved what another solved is not on the front, and beats nobody there") {
+  struct Case {
+    const char* right;  // of a; of b, which is cheaper, it is 1100
+    std::vector<size_t> a, b;
+    std::pair<bool, bool> front;
   };
-  CHECK(front() == std::pair(false, true));
-  part.samples[3].too_long = true;
-  CHECK(front() == std::pair(true, false));
+  for (const Case& c : {Case{"1100", {}, {}, {false, true}},
+                        {"1100", {}, {3}, {true, false}},
+                        {"1000", {}, {3}, {true, false}},  // b is more accurate, too
+                        {"1100", {3}, {3}, {false, true}},
+                        {"1100", {3}, {2, 3}, {true, false}},
+                        {"1100", {2}, {3}, {false, false}}}) {
+    Run a = hand_made("a", c.right), b = hand_made("b", "1100");
+    for (const size_t i : c.a) a.samples[i].too_long = true;
+    for (const size_t i : c.b) b.samples[i].too_long = true;
+    for (auto [run, flops] : {std::pair(&a, 9), {&b, 1}}) {
+      for (Sample& sample : run->samples) sample.flops = sample.too_long ? 0 : flops;
+      run->metrics = score_samples(run->samples, run->metrics);
+    }
+    const Comparison compared = compare({{"a", a}, {"b", b}}, "");
+    CHECK((std::pair(compared.rows[0].on_front, compared.rows[1].on_front) == c.front));
+    std::string off;
+    for (const ComparisonRow& row : compared.rows) {
+      if (row.solved_fewer) off += (off.empty() ? "" : ", ") + row.name;
+    }
+    const std::string text = markdown_table(compared);
+    CHECK(holds(text, "; not on the front, since other rows solved some of these: " + off + ".") == !off.empty());
+    CHECK(holds(text, "counted as wrong: ") == !c.b.empty());
+  }
+}
+
+TEST_CASE("a number of thoughts for which problems did not fit says so wherever it stands") {
+  Run swept = hand_made("a", "1000");
+  for (const size_t i : {2, 3}) swept.samples[i].too_long = true;
+  ComparedRow row{.name = "a", .runs = {hand_made("a", "1110")}};
+  row.by_latents = {{3, {hand_made("a", "1100")}}, {600, {swept}}};
+  const Comparison c = compare(std::vector{row}, "");
+  const std::string text = markdown_table(c);
+  CHECK(holds(text, "| a | 50.0 (0.0–100.0) | 25.0 (0.0–75.0), 2 not solved |"));
+  CHECK(holds(text, "not solved and counted as wrong: a with 600 thoughts 2 of 4. Steps"));
+  CHECK_FALSE(holds(text, "front"));
+  CHECK(to_json(c).at("rows").at(0).at("by_latents").at(1).at("too_long") == 2);
+  const auto plots = xy_plots(c);
+  const auto plot = std::ranges::find(plots, "accuracy-thoughts", &XyPlot::id);
+  REQUIRE(plot != plots.end());
+  CHECK(plot->series[0].points[1].title.ends_with(", 2 not solved"));
 }
 
 TEST_CASE("the first problems of a file are noted as such, drawn ones and generated ones are not") {

@@ -138,6 +138,8 @@ TEST_CASE("texts with the answer marker again and another answer behind it are c
   CHECK(c.rows[0].answered_again == 3);
   CHECK(holds(markdown_table(c), "than the one that is scored: cot 3 of 6."));
   CHECK(to_json(c).at("rows").at(0).at("answered_again") == 3);
+  run.samples[3].too_long = true;  // no text at all
+  CHECK(holds(markdown_table(compare({{"cot", run}}, "")), "than the one that is scored: cot 3 of 5."));
   run.record = nullptr;
   CHECK(compare({{"cot", run}}, "").rows[0].answered_again == 0);
 }

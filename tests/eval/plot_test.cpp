@@ -10,6 +10,7 @@
 #include "eval/plot/labels.h"
 #include "eval/plot/marks.h"
 #include "eval/plot/markup.h"
+#include "eval/report_html.h"
 #include "eval/report_plots.h"
 #include "eval/thought_readout.h"
 #include "lib/core/rng.h"
@@ -29,21 +30,25 @@ TEST_CASE("the ids of all plots are those of a report that has everything") {
   CHECK(ids == plot_ids());
 }
 
-TEST_CASE("a row that halts by the reference answer is a point of the cost plots and never on their front") {
-  Comparison c = test::page_comparison();
-  const auto front_has = [&](const char* row) {
-    bool found = false;
-    for (const XyPlot& plot : xy_plots(c)) {
-      found = found || std::ranges::any_of(plot.front, [&](const PlotPoint& p) { return p.title.starts_with(row); });
-    }
-    return found;
-  };
-  CHECK(front_has("frontier: "));
-  c.rows[0].halts_by_answer = true;
-  c.rows[0].on_front = false;  // as mark_front() leaves it; the plot against time has a front of its own
-  CHECK_FALSE(front_has("frontier: "));
-  CHECK(front_has("direct: "));
-  CHECK(xy_plots(c)[1].series.size() == 3);
+TEST_CASE(
+    "a row that halts by the reference answer, or solved fewer, is a point of the cost plots, not on their fronts") {
+  for (const auto off : {&ComparisonRow::halts_by_answer, &ComparisonRow::solved_fewer}) {
+    Comparison c = test::page_comparison();
+    const auto fronts_with = [&](const char* row) {
+      return std::ranges::count_if(xy_plots(c), [&](const XyPlot& plot) {
+        return std::ranges::any_of(plot.front, [&](const PlotPoint& p) { return p.title.starts_with(row); });
+      });
+    };
+    CHECK(fronts_with("frontier: ") == 2);  // against FLOPs and against time
+    CHECK(holds(html_report(c, {}), "more accurate for less.<"));
+    c.rows[0].*off = true;
+    CHECK(fronts_with("frontier: ") == 0);
+    CHECK(fronts_with("direct: ") == 2);
+    CHECK(xy_plots(c)[1].series.size() == 3);
+    CHECK(holds(html_report(c, {}), "more accurate for less; left out are frontier (see the notes above)."));
+    for (ComparisonRow& row : c.rows) row.*off = true;
+    CHECK(fronts_with("direct: ") == 0);
+  }
 }
 
 TEST_CASE("readouts are read, tokens that look like bars or shares included") {
@@ -154,16 +159,12 @@ TEST_CASE("a changed row is called by what changed, as rows and as folders name 
 }
 
 TEST_CASE("the front holds the rows that none beats for less") {
-  Comparison c = test::page_comparison();
+  const Comparison c = test::page_comparison();
   XyPlot plot = xy_plots(c).at(0);
   REQUIRE(plot.id == "accuracy-flops");
   REQUIRE(plot.front.size() == 2);  // direct, then frontier; cot costs most
   CHECK(plot.front[0].x == doctest::Approx(100));
   CHECK(plot.front[1].y == doctest::Approx(93.75));
-  for (ComparisonRow& row : c.rows) row.on_front = row.name == "frontier";
-  CHECK(xy_plots(c).at(0).front.size() == 1);  // the comparison's own word comes first
-  for (ComparisonRow& row : c.rows) row.on_front = false;
-  CHECK(xy_plots(c).at(0).front.size() == 2);
   CHECK(xy_plots(c).at(1).id == "accuracy-ms");
   CHECK(xy_plots(c).at(1).front.size() == 2);
 }
