@@ -71,20 +71,24 @@ bool is_repetition(const std::string& name) {
 
 // Of a row: a field that its runs differ in is the list of what they say.
 OrderedJson record_of(const ComparedRow& row) {
-  OrderedJson merged = row.runs[0].record;
-  if (!merged.is_object()) return nullptr;
+  std::vector<OrderedJson> records;
   for (const Run& run : row.runs) {
     if (!run.record.is_object()) return nullptr;
-    for (const auto& [key, value] : run.record.items()) {
+    records.push_back(run.record);
+    if (OrderedJson writing = writing_of(run.record); !writing.is_null())
+      records.back()["writing"] = std::move(writing);
+  }
+  OrderedJson merged = records[0];
+  for (const OrderedJson& record : records) {
+    for (const auto& [key, value] : record.items()) {
       if (!merged.contains(key)) merged[key] = nullptr;
     }
   }
   for (auto& [key, value] : merged.items()) {
-    const bool same = std::ranges::all_of(
-        row.runs, [&, name = key, first = value](const Run& r) { return field(r.record, name.c_str()) == first; });
-    if (same) continue;
+    const auto same = [name = key, first = value](const OrderedJson& r) { return field(r, name.c_str()) == first; };
+    if (std::ranges::all_of(records, same)) continue;
     value = OrderedJson::array();
-    for (const Run& run : row.runs) value.push_back(field(run.record, key.c_str()));
+    for (const OrderedJson& record : records) value.push_back(field(record, key.c_str()));
   }
   return merged;
 }
@@ -208,18 +212,20 @@ std::vector<std::string> notes_on_limits(const std::vector<std::pair<std::string
 // Rows of one checkpoint whose texts are told apart by nothing else.
 std::string note_on_writing(const std::vector<std::pair<std::string, OrderedJson>>& records) {
   const auto asked = [](const OrderedJson& record) -> OrderedJson {
-    const OrderedJson settings = field(record, "settings");
-    if (!settings.is_object()) return nullptr;
-    return {{"markers", field(settings, "markers")},
-            {"words at most", field(settings, "max_words")},
+    const OrderedJson writing = field(record, "writing");
+    if (!writing.is_object()) return nullptr;
+    return {{"markers", writing["markers"]},
+            {"words at most", writing["max_words"]},
             {"end tokens", field(record, "end_tokens")}};
   };
-  // Caps and ends are only of those who write alike.
+  const auto writes = [](const OrderedJson& record) { return field(record, "writes") != false; };
+  // Caps are only of those who think alike, ends of all who write.
   const auto differ = [&](const OrderedJson& one, const OrderedJson& two) {
     const OrderedJson a = asked(one), b = asked(two);
     if (a.is_null() || b.is_null() || field(one, "weights_sha256").is_null()) return false;
     if (field(one, "weights_sha256") != field(two, "weights_sha256")) return false;
-    return a["markers"] != b["markers"] || (field(one, "method") == field(two, "method") && a != b);
+    return a["markers"] != b["markers"] || (writes(one) && writes(two) && a["end tokens"] != b["end tokens"]) ||
+           (field(one, "method") == field(two, "method") && a["words at most"] != b["words at most"]);
   };
   std::string rows;
   for (const auto& [name, record] : records) {
@@ -235,6 +241,12 @@ size_t index_of(const std::vector<ComparedRow>& rows, const std::string& name) {
 }
 
 }  // namespace
+
+OrderedJson writing_of(const OrderedJson& record) {
+  const OrderedJson settings = field(record, "settings");
+  if (!settings.is_object()) return nullptr;
+  return {{"markers", field(settings, "markers")}, {"max_words", field(settings, "max_words")}};
+}
 
 void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b) {
   for (const char* what :

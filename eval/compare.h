@@ -77,8 +77,9 @@ struct Comparison {
   std::vector<Heuristic> heuristics;        // on the same examples; empty when no run has them
   std::vector<Disagreement> disagreements;  // the first few, where rows differ
   std::vector<std::string> notes;           // what a reader must know to compare rows: "dtype differs: a fp32, b bf16"
-  // What the runs record (eval/run_record.cpp): data, seeds, weights, machine, versions; in `by_row` by name what they
-  // differ in. The caller adds `command`, its own, and `run_commands`, those of the runs where they are others.
+  // What the runs record (eval/run_record.cpp): data, seeds, weights, machine, versions, of their settings `writing`
+  // (writing_of()); in `by_row` by name what they differ in. The caller adds `command`, its own, and `run_commands`,
+  // those of the runs where they are others.
   OrderedJson provenance;
 };
 
@@ -88,6 +89,9 @@ void require_same_problems(const std::vector<std::pair<std::string, OrderedJson>
 // Fails where two records of one row's runs say that the thinking was another: method, its options but for what it
 // draws by, thoughts, halt, intervention, decoding.
 void require_same_method(const std::string& row, const OrderedJson& a, const OrderedJson& b);
+
+// How a run's text is marked and capped, {"markers", "max_words"} of its settings; null where it records none.
+OrderedJson writing_of(const OrderedJson& record);
 
 // One row of a table from its runs: one each on problems of several seeds, or of models of several training seeds.
 struct ComparedRow {

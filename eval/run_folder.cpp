@@ -13,7 +13,7 @@ namespace {
 // Fields of run.json that two sessions of one run may differ in.
 bool may_differ(const std::string& pointer) {
   static const std::vector<std::string> free = {"/command",   "/batch",     "/shuffle", "/model_path", "/limit_of",
-                                                "/data_path", "/task_path", "/cpu",     "/rescored"};
+                                                "/data_path", "/task_path", "/cpu",     "/rescored",   "/writes"};
   return std::any_of(free.begin(), free.end(),
                      [&](const std::string& f) { return pointer == f || pointer.starts_with(f + "/"); });
 }

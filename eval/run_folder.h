@@ -24,6 +24,7 @@ struct RunRecord {
   bool renders_data;  // Task::renders_data
   int64_t latents, max_steps, max_answer_tokens;
   int64_t all_problems;             // of the task, before the limit
+  bool writes;                      // false: it only chooses among texts, or gives an answer of a fixed length
   std::vector<int64_t> end_tokens;  // of the checkpoint, that end what is written
   bool too_long;                    // whether a problem is, and counts as wrong
   OrderedJson prompt;               // prompt_record()

@@ -70,6 +70,7 @@ OrderedJson to_json(const RunRecord& record) {
       {"max_steps", record.max_steps},
       {"max_answer_tokens", record.max_answer_tokens},
       {"task", record.task}};
+  if (!record.writes) json["writes"] = false;
   if (!record.end_tokens.empty()) json["end_tokens"] = record.end_tokens;
   const std::string& revision = method(record.method).revision;
   if (!revision.empty()) json["method_revision"] = revision;

@@ -5,6 +5,8 @@
 #include <functional>
 #include <set>
 
+#include "eval/compare.h"
+#include "eval/report_columns.h"
 #include "lib/core/error.h"
 
 namespace tacit {
@@ -55,10 +57,12 @@ Json conditions_of(const RecordedFields& field) {
        {"weights_sha256", "dtype", "weights", "device", "max_answer_tokens", "scorers", "task_sha256", "prompt"})
     out[name] = field(name);
   out["rescored"] = member(field("rescored"), "scorers");
-  const Json settings = field("settings");
-  out["writing"] = settings.is_object() ? Json{{"markers", member(settings, "markers")},
-                                               {"words at most", member(settings, "max_words")}}
-                                        : Json();
+  const Json writing = field("writing"), ends = field("end_tokens");
+  out["writing"] = writing.is_object()
+                       ? Json{{"markers", member(writing, "markers")}, {"words at most", member(writing, "max_words")}}
+                       : writing;
+  const bool writes = !writing.is_null() && field("writes") != false;
+  out["end_tokens"] = writes && ends.is_null() ? Json(kNotMeasured) : ends;
   const bool of_file = !field("data").is_null() && field("limit_seed").is_null();
   out["first_of"] = of_file ? field("limit_of") : Json();
   return out;
@@ -107,6 +111,7 @@ TaskResult report_row(const Json& report, const Json& row, const std::filesystem
   };
   describe_problems(out, field);
   out.conditions = conditions_of(field);
+  out.imported = field("imported_sha256");
   check_result(out);
   return out;
 }
@@ -134,12 +139,14 @@ TaskResult task_result(Run run, const std::filesystem::path& from) {
   std::set<std::string_view> ids;
   for (const Sample& sample : run.samples) ids.insert(sample.id);
   out.problems = std::ssize(ids);
-  const Json record = run.record;
+  Json record = run.record;
+  record["writing"] = writing_of(run.record);
   out.changed = record.contains("intervention") || has_intervention(out.metrics.method);
   out.halts_by_answer = member(record, "halt") == "oracle";
   const auto field = [&](const char* name) { return member(record, name); };
   describe_problems(out, field);
   out.conditions = conditions_of(field);
+  out.imported = field("imported_sha256");
   check_result(out);
   out.run = std::move(run);
   return out;
@@ -166,8 +173,9 @@ bool same_evaluation(const TaskResult& a, const TaskResult& b) {
                       m.cut_off == n.cut_off && close(m.mean_steps, n.mean_steps) &&
                       close(m.mean_tokens, n.mean_tokens);
   const bool speed = m.problems_per_s > 0 && close(m.problems_per_s, n.problems_per_s);
+  const bool imported = !a.imported.is_null() && a.imported == b.imported;
   std::error_code ignored;
-  return counts && (speed || std::filesystem::equivalent(a.from, b.from, ignored));
+  return counts && (speed || imported || std::filesystem::equivalent(a.from, b.from, ignored));
 }
 
 }  // namespace tacit

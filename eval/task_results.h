@@ -22,6 +22,7 @@ struct TaskResult {
                         // known
   std::string data;     // the name of their file; "" where they are generated, of several files, or not known
   Json conditions;      // how they were asked, scored and computed; null where that is not known
+  Json imported;        // hash of the other harness's file that it is of; null = of none
   std::string against;  // the row that it was tested against; "" = none
   double p_holm = 1;    // of that test, after Holm's correction within the report
   std::optional<Run> run;  // where the folder is a run's
@@ -35,7 +36,7 @@ std::vector<TaskResult> read_task_results(const std::filesystem::path& folder);
 TaskResult task_result(Run run, const std::filesystem::path& from);
 
 // Whether both are of one run, or report, although they were found in two places: by its counts, and its speed, which
-// no other has.
+// no other has, or where it was imported the file.
 bool same_evaluation(const TaskResult& a, const TaskResult& b);
 
 }  // namespace tacit

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
-#include "eval/compare.h"
+#include "eval/paired_samples.h"
 #include "eval/task_column_names.h"
 #include "eval/task_grid.h"
 #include "lib/core/error.h"
@@ -81,36 +82,54 @@ TaskGrid arrange(std::vector<TaskResult>& results, std::vector<const TaskResult*
   return grid;
 }
 
-// Of a column's runs against that of the baseline, by compare(); their samples are not needed any more.
-void test_column(TaskGrid& grid, size_t base, size_t c) {
+// Takes the run, whose samples are not needed any more.
+ComparedRow taken_row(TaskResult& result) {
+  ComparedRow out{.name = result.row, .runs = {}};
+  out.runs.push_back(std::move(*result.run));
+  return out;
+}
+
+// Of a column's runs against that of the baseline, each on all samples that these two have. -> for tests on fewer than
+// a cell counts: "cot on reach (20 of 160 samples)"
+std::vector<std::string> test_column(TaskGrid& grid, size_t base, size_t c) {
+  std::vector<std::string> fewer;
   TaskResult* against = grid.cells[base][c];
-  if (against == nullptr || !against->run) return;
+  if (against == nullptr || !against->run) return fewer;
+  std::vector<ComparedRow> pair = {taken_row(*against), {}};
   std::vector<TaskResult*> tested;
-  std::vector<ComparedRow> rows;
-  const auto add = [&](TaskResult& result) {
-    rows.push_back({.name = result.row, .runs = {}});
-    rows.back().runs.push_back(std::move(*result.run));
-  };
-  add(*against);
+  std::vector<double> p_values;
   for (size_t r = 0; r < grid.rows.size(); ++r) {
     TaskResult* result = grid.cells[r][c];
     if (r == base || result == nullptr || !result->run || result->changed || !result->against.empty()) continue;
+    pair[1] = taken_row(*result);
+    const PairedSamples samples = pair_samples(pair);
     tested.push_back(result);
-    add(*result);
+    p_values.push_back(paired_test(samples, 1, 0, grid.rows[base]).p_value);
+    const int64_t both = std::ssize(samples.problem),
+                  most = std::max(result->metrics.examples, against->metrics.examples);
+    if (both < most)
+      fewer.push_back(result->row + " on " + grid.columns[c] + " (" + std::to_string(both) + " of " +
+                      std::to_string(most) + " samples)");
   }
-  if (tested.empty()) return;
-  const Comparison comparison = compare(rows, grid.rows[base]);
+  p_values = holm(p_values);
   for (size_t i = 0; i < tested.size(); ++i) {
     tested[i]->against = grid.rows[base];
-    tested[i]->p_holm = comparison.rows[i + 1].p_holm;
+    tested[i]->p_holm = p_values[i];
   }
+  return fewer;
 }
 
-void test_runs(TaskGrid& grid, const std::string& baseline) {
+// -> a note on tests that leave samples out, "" where none does
+std::string test_runs(TaskGrid& grid, const std::string& baseline) {
   const auto base = std::ranges::find(grid.rows, baseline);
   require(base != grid.rows.end(), kMakeTable, "expected the baseline to be one of the rows, ", joined_with(grid.rows),
           ", but got '", baseline, "'", did_you_mean(baseline, grid.rows));
-  for (size_t c = 0; c < grid.columns.size(); ++c) test_column(grid, static_cast<size_t>(base - grid.rows.begin()), c);
+  std::vector<std::string> fewer;
+  for (size_t c = 0; c < grid.columns.size(); ++c)
+    std::ranges::move(test_column(grid, static_cast<size_t>(base - grid.rows.begin()), c), std::back_inserter(fewer));
+  return fewer.empty() ? ""
+                       : "tested on the samples that both rows have, where a row has more of them (repeats): " +
+                             joined_with(fewer);
 }
 
 // Of those that any row of the column brings along, which are on the same problems; guessing is one of them.
@@ -198,9 +217,10 @@ TaskTable task_table(std::vector<TaskResult> results, const TaskTableOptions& op
   if (!options.baseline.empty()) left_out.push_back(leave_tests_out(results, options.baseline));
   std::vector<const TaskResult*> sets;
   TaskGrid grid = arrange(results, sets);
-  if (!options.baseline.empty()) test_runs(grid, options.baseline);
+  if (!options.baseline.empty()) left_out.push_back(test_runs(grid, options.baseline));
 
   TaskTable out;
+  if (!options.baseline.empty()) out.baselines.push_back(options.baseline);
   for (size_t c = 0; c < sets.size(); ++c)
     out.columns.push_back({grid.columns[c], sets[c]->problems, sets[c]->problem_set, highest_rule(grid, c)});
   const std::vector<std::string> sharing = sharing_columns(grid, sets);

@@ -41,7 +41,7 @@ struct TaskTable {
   std::vector<TaskColumn> columns;
   std::vector<TaskRow> rows;
   std::optional<double> rule_mean;     // of the best rules, where all of several columns have one
-  std::vector<std::string> baselines;  // that cells were tested against, each with a mark of its own
+  std::vector<std::string> baselines;  // asked for, or tested against by reports, each with a mark of its own
   std::vector<std::string> notes;
 };
 

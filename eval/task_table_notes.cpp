@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "eval/task_grid.h"
@@ -39,17 +41,21 @@ std::string rules_text(const TaskTable& table) {
 // What the marks say; which cells no test stands behind.
 std::vector<std::string> notes_on_marks(const TaskGrid& grid, const TaskTable& table) {
   if (table.baselines.empty()) return {};
-  std::vector<std::string> marked, unmarked;
+  std::vector<std::string> marked, unmarked, idle;
   for (size_t b = 0; b < table.baselines.size(); ++b) {
-    const bool any = std::ranges::any_of(table.rows, [&](const TaskRow& row) {
-      return std::ranges::any_of(row.cells, [&](const auto& cell) {
-        return cell && cell->against == table.baselines[b] && cell->p_holm < .05;
-      });
-    });
-    if (any) {
-      marked.push_back(baseline_mark(b) + " differs from " + table.baselines[b]);
+    const std::string& baseline = table.baselines[b];
+    bool tested = false, differs = false;
+    for (const TaskRow& row : table.rows) {
+      for (const auto& cell : row.cells) {
+        if (!cell || cell->against != baseline) continue;
+        tested = true;
+        differs = differs || cell->p_holm < .05;
+      }
+    }
+    if (differs) {
+      marked.push_back(baseline_mark(b) + " differs from " + baseline);
     } else {
-      unmarked.push_back(table.baselines[b]);
+      (tested ? unmarked : idle).push_back(baseline);
     }
   }
   const std::string test =
@@ -57,6 +63,7 @@ std::vector<std::string> notes_on_marks(const TaskGrid& grid, const TaskTable& t
   std::vector<std::string> out;
   if (!marked.empty()) out.push_back(joined_with(marked) + ", p < .05" + test);
   if (!unmarked.empty()) out.push_back("no row differs from " + joined_with(unmarked) + ", p < .05" + test);
+  if (!idle.empty()) out.push_back("nothing was tested against " + joined_with(idle));
   const auto untested = [&](size_t r, size_t c) {
     const TaskResult* result = grid.cells[r][c];
     return result != nullptr && result->against.empty() &&
@@ -106,32 +113,40 @@ std::vector<std::string> notes_on_answers(const TaskGrid& grid) {
 struct ResultCondition {
   const char *field, *title;  // of TaskResult::conditions, and what is said where it differs
   bool hash = false;
+  bool open = false;  // null says nothing of it: not recorded, or does not apply
 };
 
 constexpr auto kOfNumbers = std::to_array<ResultCondition>({{"dtype", "dtype differs"},
                                                             {"weights", "format of weights differs"},
                                                             {"device", "device differs"},
                                                             {"max_answer_tokens", "most tokens of an answer differ"}});
-constexpr auto kOfRows = std::to_array<ResultCondition>(
-    {{"weights_sha256", "checkpoints differ", true}, {"writing", "markers or words at most differ"}});
+constexpr ResultCondition kEnds = {.field = "end_tokens", .title = "end tokens differ", .open = true};
+constexpr auto kOfRows =
+    std::to_array<ResultCondition>({{"weights_sha256", "checkpoints differ", true},
+                                    {.field = "writing", .title = "markers or words at most differ", .open = true},
+                                    kEnds});
 constexpr auto kOfColumns = std::to_array<ResultCondition>({{"scorers", "scorers differ"},
                                                             {"rescored", "scoring again differs"},
                                                             {"task_sha256", "task files differ", true},
                                                             {"prompt", "prompts differ"}});
 
-std::string condition_text(const TaskResult& result, const ResultCondition& condition) {
+std::optional<std::string> condition_text(const TaskResult& result, const ResultCondition& condition) {
   const OrderedJson value = result.conditions.at(condition.field);
+  if (condition.open && value.is_null()) return {};
   const std::string text = recorded_text(value, condition.hash);
   return value.is_object() ? "[" + text + "]" : text;
 }
 
-// "fp32 (reach, gsm8k), bf16 (snarks)"; "" where all say the same.
-std::string differing_text(const std::vector<std::pair<std::string, std::string>>& value_of) {
+using NamedTexts = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+// "fp32 (reach, gsm8k), bf16 (snarks)"; "" where all that say anything say the same.
+std::string differing_text(const NamedTexts& value_of) {
   std::vector<std::string> values;
   std::map<std::string, std::vector<std::string>> who;
   for (const auto& [name, value] : value_of) {
-    if (std::ranges::find(values, value) == values.end()) values.push_back(value);
-    who[value].push_back(name);
+    if (!value) continue;
+    if (std::ranges::find(values, *value) == values.end()) values.push_back(*value);
+    who[*value].push_back(name);
   }
   if (values.size() < 2) return "";
   for (std::string& value : values) value += " (" + joined_with(who[value]) + ")";
@@ -142,7 +157,7 @@ std::vector<std::string> notes_within_rows(const TaskGrid& grid) {
   std::vector<std::string> out;
   for (size_t r = 0; r < grid.rows.size(); ++r) {
     const auto note = [&](const std::string& title, auto&& text) {
-      std::vector<std::pair<std::string, std::string>> value_of;
+      NamedTexts value_of;
       for (size_t c = 0; c < grid.columns.size(); ++c) {
         if (grid.cells[r][c] != nullptr) value_of.emplace_back(grid.columns[c], text(*grid.cells[r][c]));
       }
@@ -162,12 +177,13 @@ std::vector<std::string> notes_within_rows(const TaskGrid& grid) {
 // Columns whose rows differ in the same way stand together.
 std::vector<std::string> notes_within_columns(const TaskGrid& grid) {
   std::vector<std::string> out;
-  const auto note = [&](const ResultCondition& condition) {
+  const auto note = [&](const ResultCondition& condition, const Json& checkpoint = nullptr) {
     std::map<std::string, std::vector<std::string>> columns;
     for (size_t c = 0; c < grid.columns.size(); ++c) {
-      std::vector<std::pair<std::string, std::string>> value_of;
+      NamedTexts value_of;
       for (const auto& row : grid.cells) {
-        if (row[c] != nullptr) value_of.emplace_back(row[c]->row, condition_text(*row[c], condition));
+        if (row[c] != nullptr && (checkpoint.is_null() || checkpoint == row[c]->conditions.at("weights_sha256")))
+          value_of.emplace_back(row[c]->row, condition_text(*row[c], condition));
       }
       const std::string differing = differing_text(value_of);
       if (!differing.empty()) columns[differing].push_back(grid.columns[c]);
@@ -175,8 +191,16 @@ std::vector<std::string> notes_within_columns(const TaskGrid& grid) {
     for (const auto& [differing, names] : columns)
       out.push_back(std::string(condition.title) + " on " + joined_with(names) + ": " + differing);
   };
-  std::ranges::for_each(kOfColumns, note);
-  std::ranges::for_each(kOfNumbers, note);
+  for (const ResultCondition& condition : kOfColumns) note(condition);
+  for (const ResultCondition& condition : kOfNumbers) note(condition);
+  std::set<Json> checkpoints;  // each has tokens of its own
+  for (const auto& row : grid.cells) {
+    for (const TaskResult* result : row) {
+      if (result != nullptr) checkpoints.insert(result->conditions.at("weights_sha256"));
+    }
+  }
+  checkpoints.erase(Json());
+  for (const Json& checkpoint : checkpoints) note(kEnds, checkpoint);
   return out;
 }
 

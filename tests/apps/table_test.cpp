@@ -41,6 +41,7 @@ TEST_CASE("table: a report and runs side by side, in every form") {
   CHECK(holds(shown.out, "reach (kind random)"));
   CHECK(holds(shown.out, "\nbest label-blind rule "));
   CHECK(holds(shown.out, "thinks +swap, writes +swap ('--all' takes them)"));
+  CHECK_FALSE(holds(shown.out, "words at most"));  // those of a report are known, too
 
   const Finished as_json = run_tacit(paths + Words{"--json", "--baseline", "writes"});
   CAPTURE(as_json.err);

@@ -74,6 +74,33 @@ TEST_CASE("a task scored by choice_likelihood: every sample holds its choices' l
     CHECK(read.samples[3].choices[2].log_probability == run.samples[3].choices[2].log_probability);
     CHECK(rescore(scratch / method).changes.empty());
     CHECK(evaluate(model, options).samples.size() == 11);  // the same run
+    CHECK(run.record.value("writes", true) == (method == std::string("cot")));
+    OrderedJson record = read.record;
+    record.erase("writes");  // as it was not always recorded
+    put(scratch / method / "run.json", record.dump());
+    CHECK(evaluate(model, options).finished_before);
+  }
+}
+
+TEST_CASE("a problem that is too long has no likelihoods and is wrong, also where the run is scored again") {
+  const ScratchFolder scratch;
+  std::vector<Example> examples = with_choices(3);
+  for (int i = 0; i < 250; ++i) examples[1].question += " 1";
+  examples[1].meta = OrderedJson::object();  // else the reader holds the question to the graph
+  write_examples(scratch / "data.jsonl", examples);
+  RunOptions options = by_choice(scratch / "data.jsonl");
+  options.too_long = TooLong::wrong;
+  options.out = scratch / "run";
+  evaluate(tiny_checkpoint(), options);
+  const Rescored again = rescore(scratch / "run");
+  CHECK(again.changes.empty());
+  CHECK(again.run.metrics.too_long == 1);
+  for (size_t i = 0; i < 3; ++i) {
+    const Sample& sample = again.run.samples[i];
+    CHECK(sample.choices.empty() == (i == 1));
+    CHECK(sample.extracted == (i != 1));
+    REQUIRE(sample.scores.size() == 2);
+    CHECK(sample.scores[1].score.extracted == (i != 1));
   }
 }
 

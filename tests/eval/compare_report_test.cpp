@@ -186,7 +186,8 @@ TEST_CASE("rows of one checkpoint with other markers, caps or ends are noted, wh
   const auto run = [](const char* method, const char* marker, int64_t words, const OrderedJson& ends) {
     Run out = hand_made(method, "10");
     const OrderedJson settings = {{"method", method}, {"markers", {{"answer", marker}}}, {"max_words", words}};
-    out.record = record_of("w", {{"method", method}, {"settings", settings}, {"end_tokens", ends}});
+    out.record = record_of("w", {{"method", method}, {"settings", settings}});
+    if (!ends.is_null()) out.record["end_tokens"] = ends;
     return out;
   };
   const Run own = run("cot", "A", 64, {2});
@@ -200,7 +201,11 @@ TEST_CASE("rows of one checkpoint with other markers, caps or ends are noted, wh
   CHECK(noted(run("cot", "B", 64, {2})));
   CHECK(noted(run("cot", "A", 20, {2})));
   CHECK(noted(run("cot", "A", 64, nullptr)));
-  CHECK_FALSE(noted(run("direct", "A", 20, nullptr)));  // writes no chain
+  CHECK_FALSE(noted(run("direct", "A", 20, {2})));  // writes no chain
+  CHECK(noted(run("direct", "A", 64, nullptr)));    // but an answer
+  Run chosen = run("direct", "A", 64, nullptr);
+  chosen.record["writes"] = false;
+  CHECK_FALSE(noted(chosen));
   CHECK(noted(run("direct", "B", 64, {2})));
   Run another = run("cot", "B", 20, {2});
   another.record["weights_sha256"] = "another";

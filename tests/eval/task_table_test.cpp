@@ -89,6 +89,20 @@ TEST_CASE("two results for one cell are refused with both paths, unless they are
   }
 }
 
+TEST_CASE("an imported run has no speed: it is its report's by the file that it is from") {
+  const ScratchFolder scratch;
+  const auto imported = [](const char* hash) {
+    Run out = task_run("m", "1100", "gsm8k", file_record("test.jsonl", {{"imported_sha256", hash}}));
+    for (Sample& sample : out.samples) sample.ms_prefill = sample.ms_think = sample.ms_answer = 0;
+    out.metrics = score_samples(out.samples, out.metrics);
+    return out;
+  };
+  const auto report = write_report(scratch / "report", compare({{"m", imported("aa")}}, ""));
+  const auto own = write_run(scratch / "own", imported("aa")), other = write_run(scratch / "other", imported("bb"));
+  CHECK(task_table(results_of({report, own})).rows.size() == 1);
+  CHECK(holds(error_of([&] { task_table(results_of({report, other})); }), "expected one result of 'm'"));
+}
+
 TEST_CASE("the baseline of a table: runs are tested, reports' tests against others are left out") {
   const ScratchFolder scratch;
   const OrderedJson file = file_record("snarks.json");
@@ -111,6 +125,42 @@ TEST_CASE("the baseline of a table: runs are tested, reports' tests against othe
   CHECK(error_of([&] { task_table(results, {.baseline = "dirct"}); }) ==
         "[table] expected the baseline to be one of the rows, frontier, cot, direct, but got 'dirct', did you mean "
         "'direct'?");
+}
+
+TEST_CASE("a baseline that nothing could be tested against is said to be one") {
+  const ScratchFolder scratch;
+  const auto report = write_report(scratch / "report", small_comparison());
+  const auto run = write_run(scratch / "run", task_run("other", "1100", "bbh", file_record("a.json")));
+  for (const char* baseline : {"direct", "other"}) {
+    const TaskTable table = task_table(results_of({report, run}), {.baseline = baseline});
+    CHECK(has_note(table, std::string("nothing was tested against ") + baseline));
+    CHECK(has_note(table, baseline == std::string("other")
+                              ? "not tested: frontier on reach; cot on reach; direct on reach"
+                              : "not tested: frontier on reach; cot on reach; other on bbh"));
+    for (const std::string& note : table.notes) CHECK_FALSE(holds(note, "p < .05"));
+  }
+}
+
+TEST_CASE("a row's test is of all repeats that it shares with the baseline, whatever others have") {
+  const auto repeated = [](const char* name, const std::vector<std::string>& right) {
+    Run out = task_run(name, right[0]);
+    for (size_t repeat = 1; repeat < right.size(); ++repeat) {
+      for (Sample& sample : task_run(name, right[repeat]).samples) {
+        sample.repeat = static_cast<int64_t>(repeat);
+        out.samples.push_back(std::move(sample));
+      }
+    }
+    out.metrics = score_samples(out.samples, out.metrics);
+    return task_result(out, name);
+  };
+  const std::string none = "00000000", all = "11111111";
+  const TaskTable table = task_table(
+      {repeated("a", {none, all, all}), repeated("b", {none, none, none}), repeated("c", {none})}, {.baseline = "b"});
+  CHECK(table.rows[0].cells[0]->p_holm == doctest::Approx(4. / 256));  // twice the p of 8 to 0
+  CHECK(table.rows[2].cells[0]->p_holm == 1);
+  CHECK(has_note(table,
+                 "tested on the samples that both rows have, where a row has more of them (repeats): c on reach (8 of "
+                 "24 samples)"));
 }
 
 TEST_CASE("reports with several baselines: a mark each") {
@@ -162,6 +212,53 @@ TEST_CASE("what the results of a row, or of a column, differ in is noted") {
   Run oracle = task_run("a", "1100");
   oracle.record["halt"] = "oracle";
   CHECK(has_note(task_table({task_result(oracle, "x")}), "stops by the reference answer: a on reach"));
+}
+
+TEST_CASE(
+    "how the text of a row, or of a checkpoint in a column, is marked, capped and ended is compared where known") {
+  const ScratchFolder scratch;
+  const auto run = [](const std::string& file, const std::string& method, const char* marker,
+                      const OrderedJson& more = OrderedJson::object()) {
+    OrderedJson record =
+        file_record(file, {{"settings", {{"method", "own"}, {"markers", {{"answer", marker}}}, {"max_words", 64}}}});
+    record.update(more);
+    Run out = task_run("m", "10", file, record);
+    out.metrics.method = method;
+    return out;
+  };
+  const auto report = [&](const Run& of) { return write_report(scratch / of.metrics.task, compare({{"m", of}}, "")); };
+  const auto about = [](const std::vector<TaskResult>& results) {
+    std::vector<std::string> out;
+    for (const std::string& note : task_table(results).notes) {
+      if (holds(note, "differ")) out.push_back(note);
+    }
+    return out;
+  };
+  using Notes = std::vector<std::string>;
+  const auto one = report(run("one", "own", "A")), two = report(run("two", "own", "B")),
+             three = write_run(scratch / "three", run("three", "own", "A"));
+  CHECK(about(results_of({one, three})).empty());
+  CHECK(about(results_of({one, two})) ==
+        Notes{"markers or words at most differ within the row m: [markers answer A, words at most 64] (one), [markers "
+              "answer B, words at most 64] (two)"});
+  Json before = read_json(one / "compare.json", "test");
+  before.at("provenance").erase("writing");  // as reports were without it
+  put(one / "compare.json", before.dump());
+  CHECK(about(results_of({one, three})).empty());
+
+  const auto result = [&](const std::string& file, const std::string& method, const OrderedJson& more) {
+    return task_result(run(file, method, "A", more), file + method);
+  };
+  const OrderedJson ends = {{"end_tokens", {2, 3}}}, none = OrderedJson::object(), chosen = {{"writes", false}};
+  CHECK(about({result("one", "own", ends), result("two", "own", none)}) ==
+        Notes{"end tokens differ within the row m: 2 3 (one), – (two)"});
+  CHECK(about({result("one", "own", ends), result("two", "own", chosen)}).empty());
+  CHECK(about({result("one", "own", ends), result("one", "direct", none)}) ==
+        Notes{"end tokens differ on one: 2 3 (m), – (m-direct)"});
+  CHECK(about({result("one", "own", ends), result("one", "direct", chosen)}).empty());
+  OrderedJson another = ends;
+  another["weights_sha256"] = "another";
+  CHECK(about({result("one", "direct", another), result("one", "own", none)}).empty());  // its tokens are others
 }
 
 TEST_CASE("a table of tasks says what its accuracies hide") {
