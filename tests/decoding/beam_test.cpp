@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "lib/model/checkpoint.h"
@@ -24,6 +25,7 @@ Session behind(const Model& model, const std::vector<int64_t>& prompt) {
 TEST_CASE("beams are those of transformers' generate, with their scores") {
   const Json cases = read_json(test::fixture("decoding.json"), "test").at("beams");
   REQUIRE(cases.size() >= 16);
+  CHECK(std::ranges::any_of(cases, [](const Json& one) { return one.at("stop").is_array(); }));
   for (const Json& one : cases) {
     CAPTURE(one.dump());
     const Model model = load_model(test::fixture(one.at("model").get<std::string>()));
