@@ -32,6 +32,8 @@ type_line() {
 }
 shows() { look; grep -qF -- "$1" "$scratch/screen" || fail "expected '$1' at $width columns"; }
 
+# The server ends with its last session: one that stays, so that none begins while it ends.
+mux new-session -d -s stays "sleep infinity"
 for width in 50 80 120; do
   mux new-session -d -s repl -x $width -y 30 \
     "env XDG_STATE_HOME='$scratch/state' TERM=screen-256color '$tacit' repl --models '$models'"
