@@ -6,9 +6,6 @@
 namespace tacit {
 namespace {
 
-// Inputs of a panel for several rows. They stay in the first cache, with AVX-512 also beside those that come next.
-template <int kWidth>
-constexpr int64_t kInputsTogether = kWidth == 16 ? 64 : 128;
 // A panel is made of lines, a word of 32 bits for each of its outputs: one input of fp32, two of bf16, four of int8.
 template <PanelKind kKind>
 constexpr int64_t kLineInputs = kKind == PanelKind::fp32   ? 1
@@ -20,14 +17,21 @@ constexpr int64_t weight_bytes(int64_t inputs) {
   return (inputs + kLineInputs<kKind> - 1) / kLineInputs<kKind> * kLine;
 }
 
+// Inputs of a panel for several rows. They stay in the first cache, beside those that come next.
+template <int kWidth, PanelKind kKind>
+constexpr int64_t kInputsTogether = kWidth == 16               ? 64
+                                    : kKind == PanelKind::fp32 ? 32
+                                    : kKind == PanelKind::bf16 ? 64
+                                                               : 128;
+
 // How far a single row prefetches. With AVX2, bf16 takes three instructions where fp32 takes one, so that its loads
 // alone do not run far enough ahead of their use; those of fp32 do, and a prefetch beside them costs a fifth of the
-// bandwidth (docs/log.md). With AVX-512, which reads several panels at once, both gain. Several rows prefetch the
-// inputs that come next, in the first pass over these.
+// bandwidth (docs/log.md). With AVX-512, which reads several panels at once, both gain, and several rows prefetch the
+// inputs that come next in the first pass over these.
 template <int kWidth, PanelKind kKind>
 constexpr int kAheadOfOne = kKind != PanelKind::fp32 || kWidth == 16 ? 1024 : 0;
-template <int kWidth, PanelKind kKind>
-constexpr int kAheadOfMany = static_cast<int>(kInputsTogether<kWidth> / kLineInputs<kKind> * kLine);
+template <PanelKind kKind>
+constexpr int kAheadOfMany = static_cast<int>(kInputsTogether<16, kKind> / kLineInputs<kKind> * kLine);
 
 template <PanelKind kKind>
 constexpr int64_t bytes_of(int64_t inputs) {
@@ -47,12 +51,19 @@ template <int kWidth, PanelKind kKind>
   }
 }
 
+// With AVX2 several rows fetch the inputs that come next evenly, while they multiply these. Fetched in the first pass
+// alone, whose tiles go down the panel in columns, they come half as fast (docs/log.md).
+struct NextInputs {
+  const char* at;
+  int64_t step;  // bytes for every vector that a tile multiplies, rows aside
+};
+
 // kVectors vectors of outputs of kPanels panels for kRows rows, summed over `inputs` of them into y. The sums stay in
-// registers: on AVX2 eight of the sixteen, which is also what hides the latency of an addition; on AVX-512 up to 24
-// of 32.
+// registers: on AVX2 eight to twelve of the sixteen, of which eight hide the latency of an addition; on AVX-512 up to
+// 24 of 32.
 template <int kWidth, PanelKind kKind, int kPanels, int kRows, int kVectors, int kAhead>
 [[gnu::always_inline]] inline void tile(const char* weight, int64_t panel_stride, int64_t inputs, const float* x,
-                                        int64_t x_stride, float* y, bool first) {
+                                        int64_t x_stride, float* y, bool first, NextInputs* next) {
   using F = typename Vectors<kWidth>::F;
   using U = typename Vectors<kWidth>::U;
   constexpr int kInputs = static_cast<int>(kLineInputs<kKind>);
@@ -66,8 +77,16 @@ template <int kWidth, PanelKind kKind, int kPanels, int kRows, int kVectors, int
     }
   }
   const int64_t whole = inputs / kInputs;
+  constexpr int kBytes = kVectors * kWidth * 4;  // of a line, for this tile
+  const char* fetched = next ? next->at : nullptr;
+  const int64_t step = next ? next->step * kVectors : 0;
   for (int64_t k = 0; k < whole; ++k, weight += kLine) {
     const float* factor = x + kInputs * k;
+    if (next) {
+#pragma GCC unroll 4
+      for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(fetched + line);
+      fetched += step;
+    }
 #pragma GCC unroll 6
     for (int p = 0; p < kPanels; ++p) {
       const char* panel = weight + p * panel_stride;
@@ -97,6 +116,7 @@ template <int kWidth, PanelKind kKind, int kPanels, int kRows, int kVectors, int
       }
     }
   }
+  if (next) next->at = fetched;
   const int64_t rest = inputs - whole * kInputs;  // the last weights share a word with nobody, or with fewer
   if (kInputs > 1 && rest > 0) {
     const float* factor = x + kInputs * whole;
@@ -126,43 +146,43 @@ template <int kWidth, PanelKind kKind, int kPanels, int kRows, int kVectors, int
 // All 64 outputs of kRows rows.
 template <int kWidth, PanelKind kKind, int kRows, int kAhead>
 [[gnu::always_inline]] inline void rows(const char* weight, int64_t inputs, const float* x, int64_t x_stride, float* y,
-                                        bool first) {
-  constexpr int kVectors = kWidth == 16 ? 4 : 8 / kRows;
+                                        bool first, NextInputs* next = nullptr) {
+  constexpr int kVectors = kWidth == 16 ? 4 : kRows == 1 ? 8 : kRows <= 3 ? 4 : 2;
   for (int64_t o = 0; o < kPanel; o += kVectors * kWidth) {
-    tile<kWidth, kKind, 1, kRows, kVectors, kAhead>(weight + o * 4, 0, inputs, x, x_stride, y + o, first);
+    tile<kWidth, kKind, 1, kRows, kVectors, kAhead>(weight + o * 4, 0, inputs, x, x_stride, y + o, first, next);
   }
 }
 
-// The next 6, 4, 2 or 1 of the rows.  -> how many
+// How many of the `left` rows of `all` a pass takes: 6, 4, 3, 2 or 1. 8 are 4 and 4, not 6 and 2.
+template <int kWidth, PanelKind kKind>
+int64_t rows_of_pass(int64_t left, int64_t all) {
+  if (kWidth == 16) return left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : std::min<int64_t>(left, 2);
+  // One pass of six does not fetch fast enough; in bf16 they leave no registers to widen in.
+  if (kKind == PanelKind::fp32 && all > 6 && left >= 6 && left != 8) return 6;
+  return std::min<int64_t>(left, 4);
+}
+
+// Of the rows from r on those that the next pass takes.  -> how many
 template <int kWidth, PanelKind kKind, int kAhead>
 [[gnu::always_inline]] inline int64_t some_rows(const char* weight, int64_t inputs, const PanelCall& call, int64_t r,
-                                                int64_t k) {
+                                                int64_t k, NextInputs* next = nullptr) {
   const float* x = call.x + r * call.x_stride + k;
   float* y = call.y + r * kPanel;
-  const int64_t left = call.rows - r;
-  if constexpr (kWidth == 16) {
-    // 24 registers of sums, as for a single row's panels. 8 rows are 4 and 4, not 6 and 2.
-    if (left >= 6 && left != 8) {
-      rows<kWidth, kKind, 6, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
-      return 6;
-    }
+  const int64_t count = rows_of_pass<kWidth, kKind>(call.rows - r, call.rows);
+  switch (count) {
+    case 6: rows<kWidth, kKind, 6, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
+    case 4: rows<kWidth, kKind, 4, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
+    case 3: rows<kWidth, kKind, 3, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
+    case 2: rows<kWidth, kKind, 2, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
+    default: rows<kWidth, kKind, 1, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next);
   }
-  if (left >= 4) {
-    rows<kWidth, kKind, 4, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
-    return 4;
-  }
-  if (left >= 2) {
-    rows<kWidth, kKind, 2, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
-    return 2;
-  }
-  rows<kWidth, kKind, 1, kAhead>(weight, inputs, x, call.x_stride, y, k == 0);
-  return 1;
+  return count;
 }
 
 template <PanelKind kKind, int kPanels>
 [[gnu::always_inline]] inline void streams(const PanelCall& call, int64_t stride) {
   tile<16, kKind, kPanels, 1, 4, kAheadOfOne<16, kKind>>(static_cast<const char*>(call.weight), stride, call.inputs,
-                                                         call.x, call.x_stride, call.y, true);
+                                                         call.x, call.x_stride, call.y, true, nullptr);
 }
 
 // All panels for a single row: side by side where the registers hold so many sums.
@@ -189,14 +209,24 @@ template <int kWidth, PanelKind kKind>
 template <int kWidth, PanelKind kKind>
 [[gnu::always_inline]] inline void multiply(const PanelCall& call, int64_t stride) {
   if (call.rows == 1) return single_row<kWidth, kKind>(call, stride);
+  int64_t passes = 0;
+  for (int64_t r = 0; r < call.rows; ++passes) r += rows_of_pass<kWidth, kKind>(call.rows - r, call.rows);
+  const int64_t step = kWidth * 4 / std::max<int64_t>(passes, 1);
   PanelCall one = call;
   for (int64_t p = 0; p < call.panels; ++p, one.y += call.rows * kPanel) {
     const char* weight = static_cast<const char*>(call.weight) + p * stride;
-    for (int64_t k = 0; k < call.inputs; k += kInputsTogether<kWidth>) {
-      const int64_t count = std::min(kInputsTogether<kWidth>, call.inputs - k);
+    constexpr int64_t kTogether = kInputsTogether<kWidth, kKind>;
+    for (int64_t k = 0; k < call.inputs; k += kTogether) {
+      const int64_t count = std::min(kTogether, call.inputs - k);
       const char* at = weight + weight_bytes<kKind>(k);
-      int64_t r = some_rows<kWidth, kKind, kAheadOfMany<kWidth, kKind>>(at, count, one, 0, k);
-      while (r < call.rows) r += some_rows<kWidth, kKind, 0>(at, count, one, r, k);
+      int64_t r = 0;
+      if constexpr (kWidth == 16) {
+        r = some_rows<kWidth, kKind, kAheadOfMany<kKind>>(at, count, one, 0, k);
+        while (r < call.rows) r += some_rows<kWidth, kKind, 0>(at, count, one, r, k);
+      } else {
+        NextInputs next{at + weight_bytes<kKind>(count), step};
+        while (r < call.rows) r += some_rows<kWidth, kKind, 0>(at, count, one, r, k, &next);
+      }
     }
   }
 }
