@@ -4,8 +4,8 @@
 
 namespace tacit {
 
-// The products of linear layers, by what is fast at their sizes: for many rows of bf16 on a CPU that has the
-// instructions lib/kernels/bf16_gemm, else LibTorch. Nothing is recorded for gradients.
+// The products of linear layers, by what is fast at their sizes: lib/kernels/gemm for many rows, where this CPU has a
+// fast path, else LibTorch. Nothing is recorded for gradients.
 
 // x [.., I] W^T + b; b may be undefined.
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O);

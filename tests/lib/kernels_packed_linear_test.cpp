@@ -27,13 +27,12 @@ TEST_CASE("packed_linear gives a row the same bits whatever stands beside it") {
 
 TEST_CASE("every instruction set that this CPU has multiplies panels as the twin does, a row and a panel like many") {
   for (const PanelKind kind : {PanelKind::fp32, PanelKind::bf16, PanelKind::int8}) {
-    const int64_t M = 11, I = 301;
+    const int64_t most = 17, I = 301;
     const WeightFormat format = kind == PanelKind::int8 ? WeightFormat::int8 : WeightFormat::scalar;
     const at::ScalarType type = kind == PanelKind::fp32 ? at::kFloat : at::kBFloat16;
-    const at::Tensor weight = held(at::randn({kPanelsTogether * kPanel, I}).to(type), format), x = at::randn({M, I});
+    const at::Tensor weight = held(at::randn({kPanelsTogether * kPanel, I}).to(type), format),
+                     all_x = at::randn({most, I});
     const DeviceWeights packed(weight, format);
-    const at::Tensor want_MO = packed_linear_reference(x.to(at::kDouble), weight.to(at::kDouble));
-    const at::Tensor want_PMO = want_MO.view({M, kPanelsTogether, kPanel}).transpose(0, 1);
     for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
@@ -50,13 +49,18 @@ TEST_CASE("every instruction set that this CPU has multiplies panels as the twin
         CHECK(y.intact());
         return y.tensor().clone();
       };
-      const at::Tensor all = multiply(x, 0, kPanelsTogether);
-      CHECK(((all - want_PMO).abs().max() / want_PMO.abs().max()).item<double>() < 1e-6);
-      for (int64_t m = 0; m < M; ++m) {
-        const at::Tensor row = x.narrow(0, m, 1);
-        for (int64_t panels = 1; panels <= kPanelsTogether; ++panels) {
-          const int64_t first = kPanelsTogether - panels;
-          CHECK(at::equal(multiply(row, first, panels), all.narrow(0, first, panels).narrow(1, m, 1)));
+      for (int64_t M = 1; M <= most; ++M) {  // passes of all sizes
+        const at::Tensor x = all_x.narrow(0, 0, M);
+        const at::Tensor want_MO = packed_linear_reference(x.to(at::kDouble), weight.to(at::kDouble));
+        const at::Tensor want_PMO = want_MO.view({M, kPanelsTogether, kPanel}).transpose(0, 1);
+        const at::Tensor all = multiply(x, 0, kPanelsTogether);
+        CHECK(((all - want_PMO).abs().max() / want_PMO.abs().max()).item<double>() < 1e-6);
+        for (int64_t m = 0; m < M; ++m) {
+          const at::Tensor row = x.narrow(0, m, 1);
+          for (int64_t panels = 1; panels <= kPanelsTogether; ++panels) {
+            const int64_t first = kPanelsTogether - panels;
+            CHECK(at::equal(multiply(row, first, panels), all.narrow(0, first, panels).narrow(1, m, 1)));
+          }
         }
       }
     }

@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -60,9 +61,9 @@ TEST_CASE("skinny products are their twins', at any size, and write nothing else
   }
 }
 
-TEST_CASE("a row's products do not depend on the rows beside it") {
-  const int64_t outputs = 70, inputs = 530;
-  const at::Tensor w = at::randn({outputs, inputs}), x = at::randn({7, inputs}), dy = at::randn({7, outputs});
+TEST_CASE("a row's products do not depend on the rows beside it, nor on the number of threads") {
+  const int64_t outputs = 300, inputs = 530, most = 15;
+  const at::Tensor w = at::randn({outputs, inputs}), x = at::randn({most, inputs}), dy = at::randn({most, outputs});
   const auto products = [&](int64_t first, int64_t rows) {
     const at::Tensor y = at::empty({rows, outputs}), dx = at::empty({rows, inputs});
     SkinnyLinearArgs args{.rows = rows, .outputs = outputs, .inputs = inputs, .weight_OI = w.const_data_ptr<float>()};
@@ -74,8 +75,14 @@ TEST_CASE("a row's products do not depend on the rows beside it") {
     skinny_linear_transposed(args);
     return at::cat({y, dx}, 1);
   };
-  const at::Tensor all = products(0, 7);
-  for (int64_t r = 0; r < 7; ++r) CHECK(at::equal(products(r, 1)[0], all[r]));
+  const at::Tensor all = products(0, most);
+  for (int64_t r = 0; r < most; ++r) CHECK(at::equal(products(r, 1)[0], all[r]));
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    CHECK(at::equal(products(0, most), all));
+  }
+  at::set_num_threads(before);
 }
 
 TEST_CASE("skinny products refuse what they cannot do") {

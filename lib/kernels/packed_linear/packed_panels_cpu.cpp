@@ -157,7 +157,7 @@ template <int kWidth, PanelKind kKind, int kRows, int kAhead>
 template <int kWidth, PanelKind kKind>
 int64_t rows_of_pass(int64_t left, int64_t all) {
   if (kWidth == 16) return left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : std::min<int64_t>(left, 2);
-  // One pass of six does not fetch fast enough; in bf16 they leave no registers to widen in.
+  // One pass of six does not fetch fast enough; in bf16, which takes registers to widen, four are faster (docs/log.md).
   if (kKind == PanelKind::fp32 && all > 6 && left >= 6 && left != 8) return 6;
   return std::min<int64_t>(left, 4);
 }
@@ -169,8 +169,11 @@ template <int kWidth, PanelKind kKind, int kAhead>
   const float* x = call.x + r * call.x_stride + k;
   float* y = call.y + r * kPanel;
   const int64_t count = rows_of_pass<kWidth, kKind>(call.rows - r, call.rows);
+  constexpr bool kSixes = kWidth == 16 || kKind == PanelKind::fp32;  // as rows_of_pass() has them
   switch (count) {
-    case 6: rows<kWidth, kKind, 6, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
+    case 6:
+      if constexpr (kSixes) rows<kWidth, kKind, 6, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next);
+      break;
     case 4: rows<kWidth, kKind, 4, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
     case 3: rows<kWidth, kKind, 3, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
     case 2: rows<kWidth, kKind, 2, kAhead>(weight, inputs, x, call.x_stride, y, k == 0, next); break;
@@ -210,7 +213,9 @@ template <int kWidth, PanelKind kKind>
 [[gnu::always_inline]] inline void multiply(const PanelCall& call, int64_t stride) {
   if (call.rows == 1) return single_row<kWidth, kKind>(call, stride);
   int64_t passes = 0;
-  for (int64_t r = 0; r < call.rows; ++passes) r += rows_of_pass<kWidth, kKind>(call.rows - r, call.rows);
+  if (kWidth != 16) {
+    for (int64_t r = 0; r < call.rows; ++passes) r += rows_of_pass<kWidth, kKind>(call.rows - r, call.rows);
+  }
   const int64_t step = kWidth * 4 / std::max<int64_t>(passes, 1);
   PanelCall one = call;
   for (int64_t p = 0; p < call.panels; ++p, one.y += call.rows * kPanel) {

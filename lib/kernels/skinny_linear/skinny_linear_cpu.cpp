@@ -10,7 +10,7 @@ namespace {
 constexpr int kPartialSums = 16;            // an output, whatever the machine's registers hold
 constexpr int kRows = 4;                    // worked on together, so that a weight is loaded once for all of them
 constexpr int kAhead = 1024;                // bytes that are fetched ahead of an output's weights
-constexpr int64_t kWeightsTogether = 8192;  // that stay in the first cache for all rows
+constexpr int64_t kWeightsTogether = 8192;  // that stay in a near cache for all rows
 
 // One output of `Rows` rows.
 template <int kWidth, int Rows>

@@ -2,8 +2,8 @@
 #include <atomic>
 #include <memory>
 
-#include "lib/kernels/bf16_gemm/bf16_gemm.h"
-#include "lib/kernels/bf16_gemm/tiles.h"
+#include "lib/kernels/gemm/gemm.h"
+#include "lib/kernels/gemm/tiles.h"
 #include "lib/kernels/huge_pages.h"
 #include "lib/kernels/team.h"
 
@@ -32,9 +32,11 @@ char* room(std::unique_ptr<HugePages>& pages, int64_t bytes) {
 // blocks to pack of the slab to come, then blocks of sums of the slab that is there.
 class Product {
  public:
-  explicit Product(const Bf16GemmArgs& args) : args_(args) {
-    const Bf16Vectors of_a{args.a_MK.data, args.rows, args.depth, args.a_MK.row_stride, args.a_MK.column_stride};
-    const Bf16Vectors of_b{args.b_KN.data, args.columns, args.depth, args.b_KN.column_stride, args.b_KN.row_stride};
+  explicit Product(const GemmArgs& args) : args_(args) {
+    const Bf16Vectors of_a{static_cast<const Bf16*>(args.a_MK.data), args.rows, args.depth, args.a_MK.row_stride,
+                           args.a_MK.column_stride};
+    const Bf16Vectors of_b{static_cast<const Bf16*>(args.b_KN.data), args.columns, args.depth, args.b_KN.column_stride,
+                           args.b_KN.row_stride};
     rows_ = args.rows >= args.columns ? Side::left : Side::right;
     left_ = rows_ == Side::left ? of_a : of_b;
     right_ = rows_ == Side::left ? of_b : of_a;
@@ -138,13 +140,13 @@ class Product {
                   .left = std::min(kBlock, left_.count - l * kBlock),
                   .right = std::min(kBlock, right_.count - r * kBlock),
                   .rows = rows_,
-                  .bias = args_.bias_N ? args_.bias_N + column : nullptr,
+                  .bias = args_.bias_N ? static_cast<const Bf16*>(args_.bias_N) + column : nullptr,
                   .add = args_.add,
-                  .y = args_.y_MN + row * args_.columns + column,
+                  .y = static_cast<Bf16*>(args_.y_MN) + row * args_.columns + column,
                   .y_stride = args_.columns});
   }
 
-  const Bf16GemmArgs& args_;
+  const GemmArgs& args_;
   Side rows_;  // which side a's rows are on
   Bf16Vectors left_, right_;
   int64_t right_block_bytes_, slab_bytes_, slab_blocks_, slabs_, pieces_;
@@ -155,7 +157,7 @@ class Product {
 
 }  // namespace
 
-void bf16_gemm_cpu(const Bf16GemmArgs& args) {
+void tiles_gemm_cpu(const GemmArgs& args) {
   Product product(args);
   run_team(args.rows * args.columns * args.depth < kWorthTheTeam, [&](Team& team) { product.run(team); });
 }

@@ -6,10 +6,10 @@
 
 namespace tacit {
 
-// The inner part of bf16_gemm(), on the tiles of Intel's AMX [Intel 64 and IA-32 Architectures Optimization Reference
-// Manual, chapter 20]: registers of 16 rows of 64 bytes. One instruction adds to a tile of 16 x 16 sums the products of
-// 16 vectors with 16 others over a depth of 32; the left ones lie one below the other, of the right ones pairs of
-// depths lie one below the other.
+// The inner part of gemm() by tiles, on the tiles of Intel's AMX [Intel 64 and IA-32 Architectures Optimization
+// Reference Manual, chapter 20]: registers of 16 rows of 64 bytes. One instruction adds to a tile of 16 x 16 sums the
+// products of 16 vectors with 16 others over a depth of 32; the left ones lie one below the other, of the right ones
+// pairs of depths lie one below the other.
 
 inline constexpr int64_t kTileVectors = 16, kTileDepth = 32, kTileBytes = 1024;
 inline constexpr int64_t kBlock = 2 * kTileVectors;  // vectors on either side of a block of four tiles of sums

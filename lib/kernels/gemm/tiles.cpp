@@ -1,4 +1,4 @@
-#include "lib/kernels/bf16_gemm/tiles.h"
+#include "lib/kernels/gemm/tiles.h"
 
 #include <algorithm>
 #include <cstring>
@@ -201,9 +201,9 @@ namespace tacit {
 bool has_tiles() { return false; }
 TileSetup::TileSetup() {}
 TileSetup::~TileSetup() {}
-void pack_block(Side, const Bf16Vectors&, int64_t, int64_t, int64_t, char*) { fail("bf16_gemm", "no tiles"); }
-void multiply_blocks(const LeftBlock&, const char*, int64_t, bool, float*) { fail("bf16_gemm", "no tiles"); }
-void finish_block(const BlockEnd&) { fail("bf16_gemm", "no tiles"); }
+void pack_block(Side, const Bf16Vectors&, int64_t, int64_t, int64_t, char*) { fail("gemm", "no tiles"); }
+void multiply_blocks(const LeftBlock&, const char*, int64_t, bool, float*) { fail("gemm", "no tiles"); }
+void finish_block(const BlockEnd&) { fail("gemm", "no tiles"); }
 
 }  // namespace tacit
 
