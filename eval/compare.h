@@ -59,7 +59,8 @@ struct ComparisonRow {
   // count.
   bool on_front = false;
   bool halts_by_answer = false;  // the halting rule reads the reference answer (HaltRule::Kind::oracle)
-  // Left problems unsolved (Metrics::too_long) that another row with nothing changed solved: its costs are of fewer.
+  // Left problems unsolved (Metrics::too_long) that another row, with nothing changed and no reference answer to halt
+  // by, solved: its costs are of fewer.
   bool solved_fewer = false;
   // Texts that write the checkpoint's answer marker again and behind it another answer than the one that is scored.
   int64_t answered_again = 0;

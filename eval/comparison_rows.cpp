@@ -239,7 +239,7 @@ void mark_unsolved(std::vector<ComparisonRow>& rows, const PairedSamples& sample
   for (size_t i = 0; i < samples.problem.size(); ++i) {
     const auto solved = [&](size_t r) { return !samples.rows[r][i]->too_long; };
     bool any = false;
-    for (size_t r = 0; r < rows.size(); ++r) any = any || (!rows[r].clean && solved(r));
+    for (size_t r = 0; r < rows.size(); ++r) any = any || (!rows[r].clean && !rows[r].halts_by_answer && solved(r));
     for (size_t r = 0; r < rows.size(); ++r) rows[r].solved_fewer = rows[r].solved_fewer || (any && !solved(r));
   }
 }

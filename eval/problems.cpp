@@ -186,7 +186,6 @@ bool Problems::choices_alone() const {
 RunRecord Problems::record() const {
   const int64_t latents = options_.latents < 0 ? model_.settings.latents : options_.latents;
   const bool writes = procedure_.in_words || (!by_choice() && !procedure_.max_answer_tokens);
-  const bool ends = writes && (procedure_.in_words || !procedure_.stop_tokens.empty());
   return {model_,
           options_,
           procedure_.method,
@@ -198,7 +197,7 @@ RunRecord Problems::record() const {
           solve_options_.max_answer_tokens,
           all_problems_,
           writes,
-          ends ? model_.settings.end_tokens : std::vector<int64_t>(),
+          writes ? model_.settings.end_tokens : std::vector<int64_t>(),
           std::ranges::count(too_long_, 1) > 0,
           prompt_record(task_, options_.task_options, chat_)};
 }

@@ -71,7 +71,8 @@ std::string caption_of(const XyPlot& plot, const Comparison& comparison) {
   if (plot.lines || plot.front.empty()) return "Bars: 95 % intervals.";
   std::string aside;
   for (const ComparisonRow* row : plain_rows(comparison)) {
-    if (row->off_front()) aside += (aside.empty() ? "" : ", ") + row->name;
+    const bool shown = std::ranges::find(plot.series, row->name, &PlotSeries::name) != plot.series.end();
+    if (shown && row->off_front()) aside += (aside.empty() ? "" : ", ") + row->name;
   }
   return "Bars: 95 % intervals. Dashed: the Pareto front, beyond which no row here is more accurate for less" +
          (aside.empty() ? "." : "; left out are " + aside + " (see the notes above).");

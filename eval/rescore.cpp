@@ -199,7 +199,9 @@ Rescored rescore(const std::filesystem::path& folder, const RescoreOptions& opti
     if (differs(before, after)) out.changes.push_back({sample.id, sample.repeat, before, after});
   }
   out.run.metrics.task = task.name;
-  out.run.metrics.heuristics = heuristics_on(examples, out.run.samples, task);
+  // Rules of a task read what its own files hold, not what another harness has asked.
+  const bool foreign = record.has_own_examples() && options.data.empty();
+  out.run.metrics.heuristics = foreign ? std::vector<Heuristic>() : heuristics_on(examples, out.run.samples, task);
   out.run.metrics = score_samples(out.run.samples, out.run.metrics);
   OrderedJson json = record.ordered();
   json["rescored"] = note(task, options);

@@ -247,6 +247,23 @@ TEST_CASE("a row that left unsolved what another solved is not on the front, and
   }
 }
 
+TEST_CASE("what only a row that halts by the reference answer solved keeps nobody off the front") {
+  std::vector<ComparedRow> rows;
+  for (const auto& [name, right] : {std::pair{"a", "1100"}, {"b", "1000"}, {"told", "1111"}}) {
+    Run run = hand_made(name, right);
+    const bool told = run.samples[3].correct;
+    if (told) run.record = {{"halt", "oracle"}};
+    for (Sample& sample : run.samples) sample.flops = 5;
+    if (!told) run.samples[3].too_long = true, run.samples[3].flops = 0;
+    run.metrics = score_samples(run.samples, run.metrics);
+    rows.push_back({.name = name, .runs = {run}});
+  }
+  const Comparison compared = compare(rows, "");
+  CHECK(compared.rows[0].on_front);
+  CHECK_FALSE(compared.rows[0].solved_fewer);
+  CHECK_FALSE(compared.rows[1].on_front);
+}
+
 TEST_CASE("a number of thoughts for which problems did not fit says so wherever it stands") {
   Run swept = hand_made("a", "1000");
   for (const size_t i : {2, 3}) swept.samples[i].too_long = true;

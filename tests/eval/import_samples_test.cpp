@@ -61,6 +61,10 @@ TEST_CASE("generated samples of lm-evaluation-harness: scored here, its own verd
   CHECK(numeric.run.metrics.correct >= run.metrics.correct);
   CHECK(score_of(numeric.run.samples[0], "harness:strict-match").score.answer ==
         score_of(run.samples[0], "harness:strict-match").score.answer);
+  // The rules of a generated task read its own questions alone.
+  const Rescored as_chain = rescore(scratch / "run", {.task = "chain", .dry = true});
+  CHECK(as_chain.run.metrics.task == "chain");
+  CHECK(as_chain.run.metrics.heuristics.empty());
 }
 
 TEST_CASE("multiple choice of lm-evaluation-harness: acc, acc_norm and acc_bytes are ours") {
