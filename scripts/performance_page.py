@@ -289,7 +289,9 @@ def roofline(result):
 
 def write(result, out, page=None):
     picture = roofline(result)
-    name = "roofline-gpu.svg" if "device" in result else "roofline-cpu.svg"
+    kind = "gpu" if "device" in result else "cpu"
+    which = out.name.removeprefix("bench").removeprefix("-gpu").lstrip("-")  # bench-avx2: of another machine
+    name = f"roofline-{kind}-{which}.svg" if which else f"roofline-{kind}.svg"
     if picture:
         (out.parent / name).write_text(picture)
     out.with_suffix(".md").write_text(result_page(result, name))
