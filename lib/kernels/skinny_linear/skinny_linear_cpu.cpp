@@ -144,20 +144,15 @@ TACIT_AVX512 void avx512_inputs(const SkinnyLinearArgs& args, int64_t begin, int
 }
 #endif
 
-// By what this CPU has.
-Run outputs_here() {
+struct Runs {
+  Run outputs, inputs;
+};
+Runs for_this_cpu() {
 #if defined(__x86_64__)
-  if (cpu_vectors() == CpuVectors::avx512) return avx512_outputs;
-  if (cpu_vectors() == CpuVectors::avx2) return avx2_outputs;
+  if (cpu_vectors() == CpuVectors::avx512) return {avx512_outputs, avx512_inputs};
+  if (cpu_vectors() == CpuVectors::avx2) return {avx2_outputs, avx2_inputs};
 #endif
-  return plain_outputs;
-}
-Run inputs_here() {
-#if defined(__x86_64__)
-  if (cpu_vectors() == CpuVectors::avx512) return avx512_inputs;
-  if (cpu_vectors() == CpuVectors::avx2) return avx2_inputs;
-#endif
-  return plain_inputs;
+  return {plain_outputs, plain_inputs};
 }
 
 constexpr int64_t kWeightsWorthAThread = 65536;
@@ -166,14 +161,14 @@ constexpr int64_t kWeightsWorthAThread = 65536;
 
 void skinny_linear_cpu(const SkinnyLinearArgs& args) {
   parallel_parts(0, args.outputs, std::max<int64_t>(1, kWeightsWorthAThread / args.inputs),
-                 [&, run = outputs_here()](int64_t begin, int64_t end) { run(args, begin, end); });
+                 [&, run = for_this_cpu().outputs](int64_t begin, int64_t end) { run(args, begin, end); });
 }
 
 void skinny_linear_transposed_cpu(const SkinnyLinearArgs& args) {
   // Whole groups of partial sums, so that an input's products are summed in the same order whoever takes it.
   const int64_t groups = (args.inputs + kPartialSums - 1) / kPartialSums;
   parallel_parts(0, groups, std::max<int64_t>(1, kWeightsWorthAThread / args.outputs / kPartialSums),
-                 [&, run = inputs_here()](int64_t begin, int64_t end) {
+                 [&, run = for_this_cpu().inputs](int64_t begin, int64_t end) {
                    run(args, begin * kPartialSums, std::min(end * kPartialSums, args.inputs));
                  });
 }
