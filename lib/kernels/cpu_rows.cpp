@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_clones.h"
-#include "lib/kernels/cpu_math.h"
 
 namespace tacit {
 namespace {

@@ -49,6 +49,34 @@ TEST_CASE("every instruction set that this CPU has attends as the twin does") {
   }
 }
 
+TEST_CASE("a column's score has the same bits whatever stands beside it") {
+  // Equal keys have equal scores, and e^0 is 1; of 53 columns some are scored together and some alone.
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const int64_t E = 93, S = 53;
+    const at::Tensor q = at::randn({E}), v = at::randn({S, E}).to(type),
+                     k = at::randn({1, E}).to(type).expand({S, E}).contiguous();
+    for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
+      if (vectors > cpu_vectors()) continue;
+      CAPTURE(static_cast<int>(vectors));
+      const at::Tensor y = at::empty({E}), scores = at::empty({S}), split = at::empty({E});
+      attend_group(kernel_scalar(k, "test"), vectors)({.heads = 1,
+                                                       .key_size = E,
+                                                       .value_size = E,
+                                                       .k_SE = k.const_data_ptr(),
+                                                       .v_SE = v.const_data_ptr(),
+                                                       .key_stride = E,
+                                                       .value_stride = E,
+                                                       .stored = S,
+                                                       .scale = 0.3f,
+                                                       .q_HE = q.const_data_ptr<float>(),
+                                                       .scores_S = scores.data_ptr<float>(),
+                                                       .q_split_E = split.data_ptr<float>(),
+                                                       .y_HE = y.data_ptr<float>()});
+      CHECK(scores.eq(1).all().item<bool>());
+    }
+  }
+}
+
 TEST_CASE("decode_attention of what nothing is seen of is zero") {
   const at::Tensor q = at::randn({2, 1, 8}), k = at::randn({2, 1, 3, 8}), y = at::ones({2, 1, 8});
   const int64_t stored[] = {0, 3};

@@ -1,8 +1,12 @@
 #include <ATen/Parallel.h>
 
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "lib/core/error.h"
+#include "lib/kernels/gated_mlp/gated_mlp_reference.h"
+#include "lib/kernels/latent_loop/loop_rows.h"
 #include "tests/lib/kernels_latent_loop_checks.h"
 
 namespace tacit::test {
@@ -60,6 +64,36 @@ TEST_CASE("latent_loop gives the same bits on any number of threads, also inside
   });
   for (const LatentLoopTensors& t : all) CHECK(at::equal(t.hidden_BD, first));
   at::set_num_threads(before);
+}
+
+TEST_CASE("activations of a row of any length are their formula in fp64, and keep NaN visible") {
+  const std::pair<LoopActivation, MlpActivation> kinds[] = {
+      {LoopActivation::gelu, MlpActivation::gelu},
+      {LoopActivation::gelu_tanh, MlpActivation::gelu_tanh},
+      {LoopActivation::silu, MlpActivation::silu},
+      {LoopActivation::relu, MlpActivation::relu},
+      {LoopActivation::relu_squared, MlpActivation::relu_squared}};
+  for (const auto& [kind, twin] : kinds) {
+    for (const int64_t count : {1, 3, 4, 9, 31, 64, 67}) {
+      CAPTURE(static_cast<int>(twin));
+      CAPTURE(count);
+      const at::Tensor x = at::randn({count}) * 5, up = at::randn({count});
+      x[0] = count % 2 == 0 ? -60.f : 60.f;
+      const Guarded plain({count}, at::kFloat), gated({count}, at::kFloat);
+      activate_row(kind, count, x.const_data_ptr<float>(), static_cast<float*>(plain.data()));
+      activate_row(kind, count, x.const_data_ptr<float>(), up.const_data_ptr<float>(),
+                   static_cast<float*>(gated.data()));
+      const auto near = [&](const Guarded& got, const at::Tensor& want) {
+        CHECK(((got.tensor() - want).abs() <= 1e-6 * want.abs().clamp_min(1)).all().item<bool>());
+        CHECK(got.intact());
+      };
+      near(plain, gated_mlp_reference({}, x.to(at::kDouble), twin));
+      near(gated, gated_mlp_reference(x.to(at::kDouble), up.to(at::kDouble), twin));
+      x[count - 1] = std::numeric_limits<float>::quiet_NaN();
+      activate_row(kind, count, x.const_data_ptr<float>(), static_cast<float*>(plain.data()));
+      CHECK(plain.tensor()[count - 1].isnan().item<bool>());
+    }
+  }
 }
 
 TEST_CASE("latent_loop of no rows or no steps touches nothing") {

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_math.h"
 #include "lib/kernels/cpu_vectors.h"
 
@@ -37,30 +38,36 @@ template <int kWidth>
   odd = reinterpret_cast<F>(bits & 0xffff0000u);
 }
 
-// What the loops below read soon. Keys are read in two halves at a time and values fetched beside them: one stream a
-// core does not fill the way to memory (docs/log.md).
-template <class T>
+// What the loops below read soon. With AVX-512 keys are read in two halves at a time and values fetched beside them:
+// one stream a core does not fill the way to memory. With AVX2 the loads alone run further ahead (docs/log.md).
+template <int kColumns, class T>
 [[gnu::always_inline]] inline void fetch(const T* columns, int64_t stride, int64_t size) {
-  for (int64_t c = 0; c < 4; ++c, columns += stride) {
+  for (int64_t c = 0; c < kColumns; ++c, columns += stride) {
     const char* bytes = reinterpret_cast<const char*>(columns);
     for (int64_t line = 0; line < size * static_cast<int64_t>(sizeof(T)); line += 64) __builtin_prefetch(bytes + line);
   }
 }
 
-// x + x with its lanes changed over, kHalf apart. The order is a constant: one that a loop builds is built at run time.
-// The vector's type is named, not deduced: a deduced one loses its alignment.
+// sum[c] + sum[c + kHalf] for each c below kHalf, in which the lanes without and with kHalf in their number hold the
+// one and the other, halved: every lane plus that which is kHalf apart; and so on, until lane c of sum[0] is the total
+// of column c. The orders are constants: one that a loop builds is built at run time. The vector's type is named, not
+// deduced: a deduced one loses its alignment.
 template <int kHalf, int kWidth, int... kLane>
-[[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F& x, std::integer_sequence<int, kLane...>) {
-  x += __builtin_shufflevector(x, x, (kLane ^ kHalf)...);
+[[gnu::always_inline]] inline void add_halves(typename Vectors<kWidth>::F& low, const typename Vectors<kWidth>::F& high,
+                                              std::integer_sequence<int, kLane...>) {
+  low = __builtin_shufflevector(low, high, (kLane & kHalf ? kWidth + (kLane ^ kHalf) : kLane)...) +
+        __builtin_shufflevector(low, high, (kLane & kHalf ? kWidth + kLane : kLane ^ kHalf)...);
 }
-template <int kHalf, int kWidth, int kColumns>
-[[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F (&sum)[kColumns]) {
+template <int kHalf, int kWidth>
+[[gnu::always_inline]] inline void totals(typename Vectors<kWidth>::F (&sum)[kWidth]) {
 #pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) add_across<kHalf, kWidth>(sum[c], std::make_integer_sequence<int, kWidth>());
-  if constexpr (kHalf > 1) add_across<kHalf / 2, kWidth>(sum);
+  for (int c = 0; c < kHalf; ++c) {
+    add_halves<kHalf, kWidth>(sum[c], sum[c + kHalf], std::make_integer_sequence<int, kWidth>());
+  }
+  if constexpr (kHalf > 1) totals<kHalf / 2, kWidth>(sum);
 }
 
-// q as dots() reads it beside keys of bf16: of every 2 kWidth numbers the even ones, then the odd ones.
+// q as products() reads it beside keys of bf16: of every 2 kWidth numbers the even ones, then the odd ones.
 template <int kWidth>
 [[gnu::always_inline]] inline void split_pairs(const float* q, int64_t size, float* split) {
   int64_t e = 0;
@@ -73,19 +80,21 @@ template <int kWidth>
   for (; e < size; ++e) split[e] = q[e];
 }
 
-// scores[c] = factor * q . k_c of kColumns columns; each column's sum has one order, however many go together.
+// sum = q . k_c of kColumns columns, lane by lane, as far as whole vectors go: to where they end.
 template <int kWidth, int kColumns, class T>
-[[gnu::always_inline]] inline void dots(const float* q, const T* k, int64_t stride, int64_t size, float factor,
-                                        float* scores) {
+[[gnu::always_inline]] inline int64_t products(const float* q, const T* k, int64_t stride, int64_t size,
+                                               typename Vectors<kWidth>::F (&sum)[kColumns]) {
   using F = typename Vectors<kWidth>::F;
-  F sum[kColumns] = {}, x, y;
+  F x, y;
+#pragma GCC unroll 16
+  for (int c = 0; c < kColumns; ++c) sum[c] = F{};
   int64_t e = 0;
   if constexpr (std::is_same_v<T, Bf16>) {
     F odd_x, odd_y;
     for (; e + 2 * kWidth <= size; e += 2 * kWidth) {
       load<kWidth>(q + e, y);
       load<kWidth>(q + e + kWidth, odd_y);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c) {
         load_pairs<kWidth>(k + c * stride + e, x, odd_x);
         sum[c] += x * y;
@@ -95,20 +104,52 @@ template <int kWidth, int kColumns, class T>
   } else {
     for (; e + kWidth <= size; e += kWidth) {
       load<kWidth>(q + e, y);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c) {
         load<kWidth>(k + c * stride + e, x);
         sum[c] += x * y;
       }
     }
   }
-  add_across<kWidth / 2, kWidth>(sum);
-#pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) {
-    float total = sum[c][0];
-    for (int64_t rest = e; rest < size; ++rest) total += q[rest] * widen(k[c * stride + rest]);
-    scores[c] = total * factor;
+  return e;
+}
+
+// What of q . k_c is behind the whole vectors, column c in lane c: in vectors, so that numbers of a column are
+// multiplied and added alike whatever stands beside it.
+template <int kWidth, int kColumns, class T>
+[[gnu::always_inline]] inline void add_rest(const float* q, const T* k, int64_t stride, int64_t from, int64_t size,
+                                            typename Vectors<kWidth>::F& sum) {
+  for (int64_t e = from; e < size; ++e) {
+    typename Vectors<kWidth>::F some = {};
+    for (int c = 0; c < kColumns; ++c) some[c] = widen(k[c * stride + e]);
+    sum += some * q[e];
   }
+}
+
+// scores[c] = factor * q . k_c of kWidth columns, and of one: each column's sum has one order.
+template <int kWidth, class T>
+[[gnu::always_inline]] inline void score_columns(const float* q, const T* k, int64_t stride, int64_t size, float factor,
+                                                 float* scores) {
+  using F = typename Vectors<kWidth>::F;
+  F sum[kWidth];
+  const int64_t whole = products<kWidth>(q, k, stride, size, sum);
+  totals<kWidth / 2, kWidth>(sum);
+  add_rest<kWidth, kWidth>(q, k, stride, whole, size, sum[0]);
+  *reinterpret_cast<F*>(scores) = sum[0] * factor;
+}
+template <int kHalf, int kWidth>
+[[gnu::always_inline]] inline void add_across(typename Vectors<kWidth>::F& sum) {
+  const typename Vectors<kWidth>::F same = sum;
+  add_halves<kHalf, kWidth>(sum, same, std::make_integer_sequence<int, kWidth>());
+  if constexpr (kHalf > 1) add_across<kHalf / 2, kWidth>(sum);
+}
+template <int kWidth, class T>
+[[gnu::always_inline]] inline float score_column(const float* q, const T* k, int64_t size, float factor) {
+  typename Vectors<kWidth>::F sum[1];
+  const int64_t whole = products<kWidth>(q, k, 0, size, sum);
+  add_across<kWidth / 2, kWidth>(sum[0]);
+  add_rest<kWidth, 1>(q, k, 0, whole, size, sum[0]);
+  return sum[0][0] * factor;
 }
 
 // y[e ..] = sum_s weight_s v_s[e ..], kVectors vectors of it.
@@ -143,35 +184,53 @@ template <int kWidth, int kVectors, class T>
 }
 
 // NaN counts as nothing: the exponential keeps it.
+template <int kWidth>
 [[gnu::always_inline]] inline float largest_of(const float* scores, int64_t count) {
-  float lanes[16];
-  for (float& lane : lanes) lane = -kInfinity;
+  using F = typename Vectors<kWidth>::F;
+  F lanes = F{} - kInfinity, some;
   int64_t s = 0;
-  for (; s + 16 <= count; s += 16) {
-    for (int j = 0; j < 16; ++j) lanes[j] = lanes[j] < scores[s + j] ? scores[s + j] : lanes[j];
+  for (; s + kWidth <= count; s += kWidth) {
+    load<kWidth>(scores + s, some);
+    lanes = some > lanes ? some : lanes;
   }
-  for (; s < count; ++s) lanes[0] = lanes[0] < scores[s] ? scores[s] : lanes[0];
-  for (const float lane : lanes) lanes[0] = std::max(lanes[0], lane);
-  return lanes[0];
+  float largest = -kInfinity;
+  for (int j = 0; j < kWidth; ++j) largest = std::max(largest, lanes[j]);
+  for (; s < count; ++s) largest = scores[s] > largest ? scores[s] : largest;
+  return largest;
 }
 
-// Scores become exp(score - largest); their sum, lane by lane, in an order of its own.
+// Scores become exp(score - largest); their sum by sixteen partial sums, whatever the width.
 template <int kWidth>
 [[gnu::always_inline]] inline float exponentials(float* scores, int64_t count, float largest) {
-  float lanes[16] = {};
+  using F = typename Vectors<kWidth>::F;
+  constexpr int kSums = 16, kVectors = kSums / kWidth;
+  F some;
+  float partial[kSums] = {}, total = 0;
   int64_t s = 0;
-  for (; s + 16 <= count; s += 16) {
-    for (int j = 0; j < 16; ++j) {
-      scores[s + j] = exp_of(scores[s + j] - largest);
-      lanes[j] += scores[s + j];
+  const auto exponentiate_sixteen = [&](float* at) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      load<kWidth>(at + v * kWidth, some);
+      some -= largest;
+      exponentiate<kWidth>(some);
+      *reinterpret_cast<F*>(at + v * kWidth) = some;
+    }
+  };
+  for (; s + kSums <= count; s += kSums) {
+    exponentiate_sixteen(scores + s);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      load<kWidth>(scores + s + v * kWidth, some);
+      *reinterpret_cast<F*>(partial + v * kWidth) += some;
     }
   }
-  for (; s < count; ++s) {
-    scores[s] = exp_of(scores[s] - largest);
-    lanes[s % 16] += scores[s];
+  if (s < count) {
+    float rest[kSums] = {};
+    std::copy(scores + s, scores + count, rest);
+    exponentiate_sixteen(rest);
+    for (int j = 0; s < count; ++s, ++j) partial[j] += scores[s] = rest[j];
   }
-  float total = 0;
-  for (float lane : lanes) total += lane;
+  for (const float one : partial) total += one;
   return total;
 }
 
@@ -188,28 +247,28 @@ template <int kWidth, class T>
     }
     float* y = group.y_HE + h * group.value_size;
     float* scores = group.scores_S;
-    const auto score_four = [&](int64_t s) __attribute__((always_inline)) {
+    const auto score_some = [&](int64_t s) __attribute__((always_inline)) {
       const T* k = keys + s * group.key_stride;
-      if (h == 0) {
-        fetch(k + 8 * group.key_stride, group.key_stride, group.key_size);
-        if (values_apart) fetch(values + s * group.value_stride, group.value_stride, group.value_size);
+      if (kWidth == 16 && h == 0) {
+        fetch<kWidth>(k + 2 * kWidth * group.key_stride, group.key_stride, group.key_size);
+        if (values_apart) fetch<kWidth>(values + s * group.value_stride, group.value_stride, group.value_size);
       }
-      dots<kWidth, 4>(q, k, group.key_stride, group.key_size, group.scale, scores + s);
+      score_columns<kWidth>(q, k, group.key_stride, group.key_size, group.scale, scores + s);
     };
-    const int64_t half = group.stored / 8 * 4;
-    for (int64_t s = 0; s < half; s += 4) {
-      score_four(s);
-      score_four(half + s);
+    const int64_t half = group.stored / (2 * kWidth) * kWidth;
+    for (int64_t s = 0; s < half; s += kWidth) {
+      score_some(s);
+      score_some(half + s);
     }
     int64_t rest = 2 * half;
-    for (; rest + 4 <= group.stored; rest += 4) score_four(rest);
+    for (; rest + kWidth <= group.stored; rest += kWidth) score_some(rest);
     for (int64_t s = rest; s < group.stored; ++s) {
-      dots<kWidth, 1>(q, keys + s * group.key_stride, group.key_stride, group.key_size, group.scale, scores + s);
+      scores[s] = score_column<kWidth>(q, keys + s * group.key_stride, group.key_size, group.scale);
     }
     if (group.seen_S) {  // what is not seen weighs nothing, and must not set the scale either
       for (int64_t s = 0; s < group.stored; ++s) scores[s] = group.seen_S[s] ? scores[s] : -kInfinity;
     }
-    const float largest = largest_of(scores, group.stored);
+    const float largest = largest_of<kWidth>(scores, group.stored);
     float total = exponentials<kWidth>(scores, group.stored, largest);
     if (group.seen_S) {
       total = 0;

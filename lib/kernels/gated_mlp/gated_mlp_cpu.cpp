@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "lib/kernels/cpu_vectors.h"
 #include "lib/kernels/gated_mlp/activation_lanes.h"
 #include "lib/kernels/gated_mlp/gated_mlp.h"
 #include "lib/kernels/team.h"
@@ -39,7 +40,18 @@ template <MlpActivation kKind, bool kSlope, class V>
   return out;
 }
 
-template <class T, MlpActivation kKind>
+// Sixteen lanes at a time where the machine has vectors of sixteen: on others the compiler takes their comparisons
+// apart and goes on number by number.
+template <bool kWide, class Step>
+[[gnu::always_inline]] inline void by_parts(int64_t size, const Step& step) {
+  if constexpr (kWide) {
+    by_wide_lanes(size, step);
+  } else {
+    by_lanes(size, step);
+  }
+}
+
+template <bool kWide, class T, MlpActivation kKind>
 [[gnu::always_inline]] inline void forward(const GatedMlpArgs& a, int64_t begin, int64_t end) {
   const auto *gate = static_cast<const T*>(a.gate_N), *up = static_cast<const T*>(a.up_N);
   auto* y = static_cast<T*>(a.y_N);
@@ -47,22 +59,22 @@ template <class T, MlpActivation kKind>
   y += begin;
   if (gate) {
     gate += begin;
-    by_wide_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+    by_parts<kWide>(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
       store_part(y + i, activate<kKind, false>(load_part(gate + i, left)).value * load_part(up + i, left), left);
     });
   } else {
-    by_wide_lanes(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
+    by_parts<kWide>(end - begin, [&](int64_t i, auto left) TACIT_INLINE {
       store_part(y + i, activate<kKind, false>(load_part(up + i, left)).value, left);
     });
   }
 }
 
-template <class T, MlpActivation kKind>
+template <bool kWide, class T, MlpActivation kKind>
 [[gnu::always_inline]] inline void backward(const GatedMlpBackwardArgs& args, int64_t begin, int64_t end) {
   const auto *gate = static_cast<const T*>(args.forward.gate_N), *up = static_cast<const T*>(args.forward.up_N);
   const auto* d_y = static_cast<const T*>(args.d_y_N);
   auto *d_gate = static_cast<T*>(args.d_gate_N), *d_up = static_cast<T*>(args.d_up_N);
-  by_wide_lanes(end - begin, [&](int64_t k, auto left) TACIT_INLINE {
+  by_parts<kWide>(end - begin, [&](int64_t k, auto left) TACIT_INLINE {
     const int64_t i = begin + k;
     const auto u = load_part(up + i, left), d = load_part(d_y + i, left);
     const auto act = activate<kKind, true>(gate ? load_part(gate + i, left) : u);
@@ -71,39 +83,63 @@ template <class T, MlpActivation kKind>
   });
 }
 
-template <class T>
+template <bool kWide, class T>
 [[gnu::always_inline]] inline void forward_any(const GatedMlpArgs& a, int64_t begin, int64_t end) {
   switch (a.activation) {
-    case MlpActivation::gelu: return forward<T, MlpActivation::gelu>(a, begin, end);
-    case MlpActivation::gelu_tanh: return forward<T, MlpActivation::gelu_tanh>(a, begin, end);
-    case MlpActivation::silu: return forward<T, MlpActivation::silu>(a, begin, end);
-    case MlpActivation::relu: return forward<T, MlpActivation::relu>(a, begin, end);
-    case MlpActivation::relu_squared: return forward<T, MlpActivation::relu_squared>(a, begin, end);
+    case MlpActivation::gelu: return forward<kWide, T, MlpActivation::gelu>(a, begin, end);
+    case MlpActivation::gelu_tanh: return forward<kWide, T, MlpActivation::gelu_tanh>(a, begin, end);
+    case MlpActivation::silu: return forward<kWide, T, MlpActivation::silu>(a, begin, end);
+    case MlpActivation::relu: return forward<kWide, T, MlpActivation::relu>(a, begin, end);
+    case MlpActivation::relu_squared: return forward<kWide, T, MlpActivation::relu_squared>(a, begin, end);
   }
 }
 
-template <class T>
+template <bool kWide, class T>
 [[gnu::always_inline]] inline void backward_any(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
   switch (a.forward.activation) {
-    case MlpActivation::gelu: return backward<T, MlpActivation::gelu>(a, begin, end);
-    case MlpActivation::gelu_tanh: return backward<T, MlpActivation::gelu_tanh>(a, begin, end);
-    case MlpActivation::silu: return backward<T, MlpActivation::silu>(a, begin, end);
-    case MlpActivation::relu: return backward<T, MlpActivation::relu>(a, begin, end);
-    case MlpActivation::relu_squared: return backward<T, MlpActivation::relu_squared>(a, begin, end);
+    case MlpActivation::gelu: return backward<kWide, T, MlpActivation::gelu>(a, begin, end);
+    case MlpActivation::gelu_tanh: return backward<kWide, T, MlpActivation::gelu_tanh>(a, begin, end);
+    case MlpActivation::silu: return backward<kWide, T, MlpActivation::silu>(a, begin, end);
+    case MlpActivation::relu: return backward<kWide, T, MlpActivation::relu>(a, begin, end);
+    case MlpActivation::relu_squared: return backward<kWide, T, MlpActivation::relu_squared>(a, begin, end);
   }
 }
 
-TACIT_CPU_CLONES void forward_fp32(const GatedMlpArgs& a, int64_t begin, int64_t end) {
-  forward_any<float>(a, begin, end);
+template <bool kWide>
+[[gnu::always_inline]] inline void forward_of(const GatedMlpArgs& a, int64_t begin, int64_t end) {
+  a.scalar == Scalar::fp32 ? forward_any<kWide, float>(a, begin, end) : forward_any<kWide, Bf16>(a, begin, end);
 }
-TACIT_CPU_CLONES void forward_bf16(const GatedMlpArgs& a, int64_t begin, int64_t end) {
-  forward_any<Bf16>(a, begin, end);
+template <bool kWide>
+[[gnu::always_inline]] inline void backward_of(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  a.forward.scalar == Scalar::fp32 ? backward_any<kWide, float>(a, begin, end)
+                                   : backward_any<kWide, Bf16>(a, begin, end);
 }
-TACIT_CPU_CLONES void backward_fp32(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
-  backward_any<float>(a, begin, end);
+
+using Forward = void (*)(const GatedMlpArgs& a, int64_t begin, int64_t end);
+using Backward = void (*)(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end);
+void plain_forward(const GatedMlpArgs& a, int64_t begin, int64_t end) { forward_of<false>(a, begin, end); }
+void plain_backward(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) { backward_of<false>(a, begin, end); }
+#if defined(__x86_64__)
+TACIT_AVX2 void avx2_forward(const GatedMlpArgs& a, int64_t begin, int64_t end) { forward_of<false>(a, begin, end); }
+TACIT_AVX2 void avx2_backward(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  backward_of<false>(a, begin, end);
 }
-TACIT_CPU_CLONES void backward_bf16(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
-  backward_any<Bf16>(a, begin, end);
+TACIT_AVX512 void avx512_forward(const GatedMlpArgs& a, int64_t begin, int64_t end) { forward_of<true>(a, begin, end); }
+TACIT_AVX512 void avx512_backward(const GatedMlpBackwardArgs& a, int64_t begin, int64_t end) {
+  backward_of<true>(a, begin, end);
+}
+#endif
+
+struct Runs {
+  Forward forward;
+  Backward backward;
+};
+Runs for_this_cpu() {
+#if defined(__x86_64__)
+  if (cpu_vectors() == CpuVectors::avx512) return {avx512_forward, avx512_backward};
+  if (cpu_vectors() == CpuVectors::avx2) return {avx2_forward, avx2_backward};
+#endif
+  return {plain_forward, plain_backward};
 }
 
 constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thread costs more than the work
@@ -111,15 +147,13 @@ constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thre
 }  // namespace
 
 void gated_mlp_cpu(const GatedMlpArgs& a) {
-  parallel_parts(0, a.count, kWorthAThread, [&](int64_t begin, int64_t end) {
-    (a.scalar == Scalar::fp32 ? forward_fp32 : forward_bf16)(a, begin, end);
-  });
+  parallel_parts(0, a.count, kWorthAThread,
+                 [&, run = for_this_cpu().forward](int64_t begin, int64_t end) { run(a, begin, end); });
 }
 
 void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a) {
-  parallel_parts(0, a.forward.count, kWorthAThread, [&](int64_t begin, int64_t end) {
-    (a.forward.scalar == Scalar::fp32 ? backward_fp32 : backward_bf16)(a, begin, end);
-  });
+  parallel_parts(0, a.forward.count, kWorthAThread,
+                 [&, run = for_this_cpu().backward](int64_t begin, int64_t end) { run(a, begin, end); });
 }
 
 }  // namespace tacit

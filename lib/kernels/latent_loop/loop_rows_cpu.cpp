@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_clones.h"
 #include "lib/kernels/cpu_math.h"
 #include "lib/kernels/latent_loop/loop_rows.h"
@@ -48,38 +49,78 @@ template <class T>
 TACIT_CPU_CLONES void norm_fp32(const RowNorm& n, const float* x, float* y) { norm<float>(n, x, y); }
 TACIT_CPU_CLONES void norm_bf16(const RowNorm& n, const float* x, float* y) { norm<Bf16>(n, x, y); }
 
-template <LoopActivation kKind>
-[[gnu::always_inline]] inline float act(float x) {
-  if constexpr (kKind == LoopActivation::relu) return x < 0 ? 0 : x;
-  if constexpr (kKind == LoopActivation::relu_squared) return x < 0 ? 0 : x * x;
-  if constexpr (kKind == LoopActivation::silu) return x / (1 + exp_of(-x));
+template <int kWidth, LoopActivation kKind>
+[[gnu::always_inline]] inline void act(typename Vectors<kWidth>::F& x) {
+  using F = typename Vectors<kWidth>::F;
+  using U = typename Vectors<kWidth>::U;
+  if constexpr (kKind == LoopActivation::relu) x = x < 0.0f ? F{} : x;  // NaN stays
+  if constexpr (kKind == LoopActivation::relu_squared) x = x < 0.0f ? F{} : x * x;
+  if constexpr (kKind == LoopActivation::silu) {
+    F e = -x;
+    exponentiate<kWidth>(e);
+    x /= 1 + e;
+  }
   // 0.5 x (1 + tanh(u)) = x / (1 + e^-2u)
   if constexpr (kKind == LoopActivation::gelu_tanh) {
-    return x / (1 + exp_of(-1.5957691216057308f * (x + 0.044715f * x * x * x)));
+    F e = -1.5957691216057308f * (x + 0.044715f * x * x * x);
+    exponentiate<kWidth>(e);
+    x /= 1 + e;
   }
   if constexpr (kKind == LoopActivation::gelu) {  // x times half of erfc(-x / sqrt(2))
-    const float tail = erfc_of(std::abs(x) * 0.70710678118654752f);
-    return 0.5f * x * (x < 0 ? tail : 2 - tail);
+    F tail = reinterpret_cast<F>(reinterpret_cast<U>(x) & 0x7fffffffu) * 0.70710678118654752f;
+    complement_of_erf<kWidth>(tail);
+    x = 0.5f * x * (x < 0.0f ? tail : 2 - tail);
   }
 }
 
-template <LoopActivation kKind>
-[[gnu::always_inline]] inline void activate(int64_t count, const float* x, const float* up, float* y) {
-  if (up) {
-    for (int64_t i = 0; i < count; ++i) y[i] = act<kKind>(x[i]) * up[i];
-  } else {
-    for (int64_t i = 0; i < count; ++i) y[i] = act<kKind>(x[i]);
+template <int kWidth, LoopActivation kKind>
+[[gnu::always_inline]] inline void activate_by(int64_t count, const float* x, const float* up, float* y) {
+  using F = typename Vectors<kWidth>::F;
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) {
+    F some = *reinterpret_cast<const F*>(x + i);
+    act<kWidth, kKind>(some);
+    if (up) some *= *reinterpret_cast<const F*>(up + i);
+    *reinterpret_cast<F*>(y + i) = some;
   }
+  if (i == count) return;
+  F some = {};
+  for (int64_t j = i; j < count; ++j) some[j - i] = x[j];
+  act<kWidth, kKind>(some);
+  for (int64_t j = i; j < count; ++j) y[j] = up ? some[j - i] * up[j] : some[j - i];
 }
 
-TACIT_CPU_CLONES void activate_any(LoopActivation kind, int64_t count, const float* x, const float* up, float* y) {
+template <int kWidth>
+[[gnu::always_inline]] inline void activate(LoopActivation kind, int64_t count, const float* x, const float* up,
+                                            float* y) {
   switch (kind) {
-    case LoopActivation::gelu: return activate<LoopActivation::gelu>(count, x, up, y);
-    case LoopActivation::gelu_tanh: return activate<LoopActivation::gelu_tanh>(count, x, up, y);
-    case LoopActivation::silu: return activate<LoopActivation::silu>(count, x, up, y);
-    case LoopActivation::relu: return activate<LoopActivation::relu>(count, x, up, y);
-    case LoopActivation::relu_squared: return activate<LoopActivation::relu_squared>(count, x, up, y);
+    case LoopActivation::gelu: return activate_by<kWidth, LoopActivation::gelu>(count, x, up, y);
+    case LoopActivation::gelu_tanh: return activate_by<kWidth, LoopActivation::gelu_tanh>(count, x, up, y);
+    case LoopActivation::silu: return activate_by<kWidth, LoopActivation::silu>(count, x, up, y);
+    case LoopActivation::relu: return activate_by<kWidth, LoopActivation::relu>(count, x, up, y);
+    case LoopActivation::relu_squared: return activate_by<kWidth, LoopActivation::relu_squared>(count, x, up, y);
   }
+}
+
+using Activate = void (*)(LoopActivation kind, int64_t count, const float* x, const float* up, float* y);
+void plain_activate(LoopActivation kind, int64_t count, const float* x, const float* up, float* y) {
+  activate<4>(kind, count, x, up, y);
+}
+#if defined(__x86_64__)
+TACIT_AVX2 void avx2_activate(LoopActivation kind, int64_t count, const float* x, const float* up, float* y) {
+  activate<8>(kind, count, x, up, y);
+}
+TACIT_AVX512 void avx512_activate(LoopActivation kind, int64_t count, const float* x, const float* up, float* y) {
+  activate<16>(kind, count, x, up, y);
+}
+#endif
+
+Activate activate_for_this_cpu() {
+#if defined(__x86_64__)
+  if (cpu_vectors() == CpuVectors::avx512) return avx512_activate;
+  if (cpu_vectors() == CpuVectors::avx2) return avx2_activate;
+#endif
+  return plain_activate;
 }
 
 }  // namespace
@@ -89,11 +130,11 @@ void norm_row(const RowNorm& n, const float* x, float* y) {
 }
 
 void activate_row(LoopActivation activation, int64_t count, const float* x, float* y) {
-  activate_any(activation, count, x, nullptr, y);
+  activate_for_this_cpu()(activation, count, x, nullptr, y);
 }
 
 void activate_row(LoopActivation activation, int64_t count, const float* gate, const float* up, float* y) {
-  activate_any(activation, count, gate, up, y);
+  activate_for_this_cpu()(activation, count, gate, up, y);
 }
 
 }  // namespace tacit

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "lib/core/error.h"
-#include "lib/kernels/cpu_math.h"
+#include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_rows.h"
 #include "lib/kernels/packed_linear/packed_linear.h"
 #include "lib/kernels/packed_linear/packed_panels.h"
