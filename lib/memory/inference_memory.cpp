@@ -6,12 +6,19 @@
 
 namespace tacit {
 
+static MemoryArena make_arena(const InferenceMemoryShape& shape) {
+  int64_t bytes = 0;
+  for (const MemoryLayer& layer : shape.layout) bytes += kept_bytes(layer, shape.rows, shape.capacity, shape.dtype);
+  return {bytes, at::TensorOptions().dtype(shape.dtype).device(shape.device)};
+}
+
 InferenceMemory::InferenceMemory(const InferenceMemoryShape& shape) : shape_(shape), lengths_(shape.rows, 0) {
   require(shape.rows > 0 && shape.capacity > 0, "make_memory", "expected at least one row and one column but got ",
           shape.rows, " rows and capacity ", shape.capacity);
   const auto options = at::TensorOptions().dtype(shape.dtype).device(shape.device);
+  MemoryArena arena = make_arena(shape);
   for (const MemoryLayer& layer : shape.layout)
-    layers_.push_back(make_stored_layer(layer, shape.rows, shape.capacity, options));
+    layers_.push_back(make_stored_layer(layer, shape.rows, shape.capacity, options, arena));
 }
 
 void InferenceMemory::require_room(std::span<const int64_t> counts, std::string_view operation) const {
@@ -88,7 +95,8 @@ InferenceMemory InferenceMemory::fork(std::span<const int64_t> rows) const {
   const at::Tensor row_N = at::tensor(at::ArrayRef<int64_t>(rows.data(), rows.size()), at::kLong).to(shape_.device);
   for (int64_t b = 0; b < shape.rows; ++b) copy.lengths_[b] = lengths_[rows[b]];
   const int64_t longest = *std::ranges::max_element(copy.lengths_);
-  for (const auto& layer : layers_) copy.layers_.push_back(layer->select(row_N, longest));
+  MemoryArena arena = make_arena(copy.shape_);
+  for (const auto& layer : layers_) copy.layers_.push_back(layer->select(row_N, longest, arena));
   return copy;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "lib/core/error.h"
+#include "lib/kernels/prompt_attention/prompt_attention.h"
+#include "lib/kernels/tensors.h"
 
 namespace tacit {
 
@@ -55,15 +57,24 @@ void scatter(const at::Tensor& kept_BGCE, const at::Tensor& slot_BT, const at::T
   kept_BGCE.transpose(1, 2).index_put_({row_B1, slot_BT}, x_BGTE.transpose(1, 2).to(kept_BGCE.scalar_type()));
 }
 
+// Whether a window is shorter than the memory, so that columns are used again.
+bool slides(const MemoryLayer& layout, int64_t capacity) {
+  return layout.kind == MemoryLayer::Kind::window && layout.window < capacity;
+}
+// Of every row. One more than are used: padding writes there and nobody reads it.
+int64_t columns_of(const MemoryLayer& layout, int64_t capacity) {
+  return (slides(layout, capacity) ? layout.window : capacity) + 1;
+}
+
 // Keys and values of a layer, in two tensors or, where values lie in the keys, in one.
 struct KeysAndValues {
   at::Tensor k_BGCE, v_BGCE;
 
-  KeysAndValues(const MemoryLayer& layout, int64_t rows, int64_t columns, at::TensorOptions options) {
+  KeysAndValues(const MemoryLayer& layout, int64_t rows, int64_t columns, MemoryArena& arena) {
     // Zeros, not garbage: a masked NaN would still poison the product with its zero weight.
-    k_BGCE = at::zeros({rows, layout.kv_heads, columns, layout.key_size}, options);
+    k_BGCE = arena.zeros({rows, layout.kv_heads, columns, layout.key_size});
     v_BGCE = layout.values_in_keys ? k_BGCE.narrow(3, 0, layout.value_size)
-                                   : at::zeros({rows, layout.kv_heads, columns, layout.value_size}, options);
+                                   : arena.zeros({rows, layout.kv_heads, columns, layout.value_size});
   }
   void copy_rows(const KeysAndValues& from, const at::Tensor& row_N, int64_t columns, bool values_in_keys) {
     const auto copy = [&](const at::Tensor& to_BGCE, const at::Tensor& from_BGCE) {
@@ -84,14 +95,45 @@ struct KeysAndValues {
   }
 };
 
+bool takes_prompt_attention(const at::Tensor& q_BHTE, const KeysAndValues& kept) {
+  return q_BHTE.size(2) > 1 && takes_kernel(q_BHTE) && q_BHTE.scalar_type() == kept.k_BGCE.scalar_type() &&
+         prompt_attention_is_faster();
+}
+
+// Query t of row b sees the columns up to position_BT[b, t].
+at::Tensor prompt_attention_of(const at::Tensor& q_BHTE, const KeysAndValues& kept, const at::Tensor& position_BT,
+                               double scale) {
+  const at::Tensor q = q_BHTE.stride(3) == 1 ? q_BHTE : q_BHTE.contiguous(), seen_BT = (position_BT + 1).contiguous();
+  const at::Tensor y_BTHE = at::empty({q.size(0), q.size(2), q.size(1), kept.v_BGCE.size(3)}, q.options());
+  const auto strides = [](const at::Tensor& x) {
+    return PromptAttentionArgs::Strides{x.stride(0), x.stride(1), x.stride(2)};
+  };
+  prompt_attention({.rows = q.size(0),
+                    .heads = q.size(1),
+                    .kv_heads = kept.k_BGCE.size(1),
+                    .queries = q.size(2),
+                    .key_size = q.size(3),
+                    .value_size = kept.v_BGCE.size(3),
+                    .scalar = kernel_scalar(q, "attend"),
+                    .scale = static_cast<float>(scale),
+                    .q_BHTE = q.const_data_ptr(),
+                    .k_BGSE = kept.k_BGCE.const_data_ptr(),
+                    .v_BGSE = kept.v_BGCE.const_data_ptr(),
+                    .q = strides(q),
+                    .k = strides(kept.k_BGCE),
+                    .v = strides(kept.v_BGCE),
+                    .seen_BT = seen_BT.const_data_ptr<int64_t>(),
+                    .y_BTHE = y_BTHE.data_ptr()});
+  return y_BTHE.transpose(1, 2);
+}
+
 class FullLayer : public StoredLayer {
  public:
-  // One column more than the capacity: padding writes there and nobody reads it.
-  FullLayer(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::TensorOptions options)
+  FullLayer(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::TensorOptions options, MemoryArena& arena)
       : layout_(layout),
         capacity_(capacity),
         options_(options),
-        kept_(layout, rows, capacity + 1, options),
+        kept_(layout, rows, columns_of(layout, capacity), arena),
         smearing_(layout, layout.smeared ? rows : 0, options) {}
 
   at::Tensor attend(const Segment& segment, const at::Tensor& q_BHTE, const at::Tensor& raw_k_BGTE,
@@ -106,17 +148,19 @@ class FullLayer : public StoredLayer {
       scatter(kept_.k_BGCE, slot_BT, k_BGTE);
       if (v_BGTE.defined()) scatter(kept_.v_BGCE, slot_BT, v_BGTE);
     }
-    const int64_t stored = segment.most_stored, queries = q_BHTE.size(2);
+    const int64_t stored = segment.most_stored, queries = q_BHTE.size(2), first = segment.first_query(queries);
+    if (takes_prompt_attention(q_BHTE, kept_))
+      return prompt_attention_of(q_BHTE, kept_, segment.position_BT.narrow(1, first, queries), options.scale);
     return attention(q_BHTE, kept_.k_BGCE.narrow(2, 0, stored), kept_.v_BGCE.narrow(2, 0, stored),
-                     segment.causal_B1TS.narrow(2, segment.first_query(queries), queries), options.scale);
+                     segment.causal_B1TS.narrow(2, first, queries), options.scale);
   }
 
   StoredKeys stored_keys() const override {
     if (layout_.values_in_keys) return {};
     return {kept_.k_BGCE, kept_.v_BGCE, layout_.smeared ? smearing_.last_BG1E() : at::Tensor()};
   }
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const override {
-    auto copy = std::make_unique<FullLayer>(layout_, row_N.size(0), capacity_, options_);
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length, MemoryArena& arena) const override {
+    auto copy = std::make_unique<FullLayer>(layout_, row_N.size(0), capacity_, options_, arena);
     copy->kept_.copy_rows(kept_, row_N, length, layout_.values_in_keys);
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
@@ -148,10 +192,11 @@ at::Tensor without_padding(const Segment& segment, const at::Tensor& x_BGTE) {
 // A ring: position p lies in column p mod window.
 class WindowLayer : public StoredLayer {
  public:
-  WindowLayer(const MemoryLayer& layout, int64_t rows, at::TensorOptions options)
+  WindowLayer(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::TensorOptions options, MemoryArena& arena)
       : layout_(layout),
+        capacity_(capacity),
         options_(options),
-        kept_(layout, rows, layout.window + 1, options),  // one more column, for padding
+        kept_(layout, rows, columns_of(layout, capacity), arena),
         smearing_(layout, layout.smeared ? rows : 0, options) {}
 
   at::Tensor attend(const Segment& segment, const at::Tensor& q_BHTE, const at::Tensor& raw_k_BGTE,
@@ -187,8 +232,8 @@ class WindowLayer : public StoredLayer {
     return found;
   }
 
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const override {
-    auto copy = std::make_unique<WindowLayer>(layout_, row_N.size(0), options_);
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length, MemoryArena& arena) const override {
+    auto copy = std::make_unique<WindowLayer>(layout_, row_N.size(0), capacity_, options_, arena);
     copy->kept_.copy_rows(kept_, row_N, std::min(length, layout_.window), layout_.values_in_keys);
     if (layout_.smeared) copy->smearing_ = smearing_.select(row_N);
     return copy;
@@ -207,6 +252,7 @@ class WindowLayer : public StoredLayer {
 
  private:
   MemoryLayer layout_;
+  int64_t capacity_;
   at::TensorOptions options_;
   KeysAndValues kept_;
   Smearing smearing_;
@@ -225,7 +271,7 @@ class StateLayer : public StoredLayer {
 
   at::Tensor state(int64_t which) const override { return states_.at(which); }
   void set_state(int64_t which, const at::Tensor& value) override { states_.at(which).copy_(value); }
-  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t) const override {
+  std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t, MemoryArena&) const override {
     std::vector<at::Tensor> copies;
     for (const at::Tensor& s : states_) copies.push_back(s.index_select(0, row_N));
     return std::make_unique<StateLayer>(std::move(copies));
@@ -249,16 +295,20 @@ class StateLayer : public StoredLayer {
 
 }  // namespace
 
+int64_t kept_bytes(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::ScalarType dtype) {
+  if (layout.kind == MemoryLayer::Kind::state) return 0;
+  const int64_t vectors = rows * layout.kv_heads * columns_of(layout, capacity);
+  const auto bytes = [&](int64_t size) {
+    return MemoryArena::rounded(vectors * size * static_cast<int64_t>(c10::elementSize(dtype)));
+  };
+  return bytes(layout.key_size) + (layout.values_in_keys ? 0 : bytes(layout.value_size));
+}
+
 std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_t rows, int64_t capacity,
-                                               at::TensorOptions options) {
-  switch (layout.kind) {
-    case MemoryLayer::Kind::full: return std::make_unique<FullLayer>(layout, rows, capacity, options);
-    case MemoryLayer::Kind::window:
-      if (layout.window >= capacity) return std::make_unique<FullLayer>(layout, rows, capacity, options);
-      return std::make_unique<WindowLayer>(layout, rows, options);
-    case MemoryLayer::Kind::state: return std::make_unique<StateLayer>(layout, rows, options);
-  }
-  fail("make_memory", "expected a known kind of layer but got ", static_cast<int>(layout.kind));
+                                               at::TensorOptions options, MemoryArena& arena) {
+  if (layout.kind == MemoryLayer::Kind::state) return std::make_unique<StateLayer>(layout, rows, options);
+  if (slides(layout, capacity)) return std::make_unique<WindowLayer>(layout, rows, capacity, options, arena);
+  return std::make_unique<FullLayer>(layout, rows, capacity, options, arena);
 }
 
 }  // namespace tacit

@@ -7,6 +7,7 @@
 
 #include "lib/memory/attention.h"
 #include "lib/memory/layout.h"
+#include "lib/memory/memory_arena.h"
 
 namespace tacit {
 
@@ -46,7 +47,7 @@ class StoredLayer {
   }  // undefined unless every key and value is kept, in tensors of
      // their own
   // A copy holding these rows, of which none has more than `length` tokens.
-  virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length) const = 0;
+  virtual std::unique_ptr<StoredLayer> select(const at::Tensor& row_N, int64_t length, MemoryArena& arena) const = 0;
   // Row `row` becomes a copy of row `from_row` of a layer of the same layout and number of columns, which has `length`
   // tokens.
   virtual void adopt(int64_t row, const StoredLayer& from, int64_t from_row, int64_t length) = 0;
@@ -55,8 +56,10 @@ class StoredLayer {
   virtual const char* keeps_from_truncating(int64_t length, int64_t kept) const = 0;
 };
 
-// Columns `capacity` (full), or as many as the window has where that is less, of every row.
+// Columns `capacity` (full), or as many as the window has where that is less, of every row. Keys and values come from
+// the arena, which is to have as many bytes as all layers' kept_bytes().
 std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_t rows, int64_t capacity,
-                                               at::TensorOptions options);
+                                               at::TensorOptions options, MemoryArena& arena);
+int64_t kept_bytes(const MemoryLayer& layout, int64_t rows, int64_t capacity, at::ScalarType dtype);
 
 }  // namespace tacit

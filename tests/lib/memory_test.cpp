@@ -1,3 +1,4 @@
+#include <ATen/core/grad_mode.h>
 #include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -54,7 +55,9 @@ std::vector<at::Tensor> feed(InferenceMemory& memory, const std::vector<Sequence
   std::vector<std::vector<at::Tensor>> found(B);
   for (const auto& counts : segments) {
     const int64_t width = *std::max_element(counts.begin(), counts.end());
-    const auto padding = [&](int64_t heads) { return at::randn({B, heads, width, kSize}) * padding_factor; };
+    const auto padding = [&](int64_t heads) {
+      return (at::randn({B, heads, width, kSize}) * padding_factor).to(rows[0].q_HTE.scalar_type());
+    };
     at::Tensor q = padding(kHeads), k = padding(kKvHeads), v = padding(kKvHeads);
     for (int64_t b = 0; b < B; ++b) {
       const int64_t begin = memory.lengths()[b];
@@ -114,6 +117,26 @@ TEST_CASE("full memory finds everything before and nothing after") {
   for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
 }
 
+TEST_CASE("without gradients, and so by kernels where they are faster, full memory finds the same, in bf16 too") {
+  const at::NoGradGuard no_grad;
+  at::manual_seed(5);
+  const std::vector<Sequence> rows = {sequence(130), sequence(90)};
+  const auto found_in = [&](at::ScalarType dtype, const std::vector<std::vector<int64_t>>& segments) {
+    InferenceMemory memory({.layout = {full_layer()}, .rows = 2, .capacity = 140, .dtype = dtype});
+    std::vector<Sequence> narrow;
+    for (const Sequence& row : rows) narrow.push_back({row.q_HTE.to(dtype), row.k_GTE.to(dtype), row.v_GTE.to(dtype)});
+    return feed(memory, narrow, segments);
+  };
+  for (const auto& segments : {std::vector<std::vector<int64_t>>{{130, 90}}, {{5, 70}, {1, 1}, {124, 19}}}) {
+    const auto fp32 = found_in(at::kFloat, segments), bf16 = found_in(at::kBFloat16, segments);
+    for (size_t b = 0; b < rows.size(); ++b) {
+      const at::Tensor want = found_by_hand(rows[b], 999);
+      CHECK(at::allclose(fp32[b], want, 1e-5, 2e-6));
+      CHECK(at::allclose(bf16[b].to(at::kFloat), want, 0.02, 0.02));
+    }
+  }
+}
+
 TEST_CASE("a window is never larger than the memory, which then forgets nothing and may be truncated") {
   at::manual_seed(4);
   const std::vector<Sequence> rows = {sequence(14), sequence(9)};
@@ -125,6 +148,50 @@ TEST_CASE("a window is never larger than the memory, which then forgets nothing 
     const std::vector<int64_t> shorter = {3, 9};
     CHECK_NOTHROW(memory.truncate(shorter, "truncate"));
   }
+}
+
+TEST_CASE("a large memory takes the pages of one that ended, empty, and not of one whose tensors are still held") {
+  MemoryLayer layer = full_layer();
+  layer.key_size = layer.value_size = 64;
+  const auto make = [&] { return one_layer(layer, 2, /*capacity=*/9'999); };  // twice 10 MB
+  const auto keys_and_values = [](const InferenceMemory& memory) {
+    const StoredKeys kept = memory.stored_keys(0);
+    return std::pair(kept.k_BGCE, kept.v_BGCE);
+  };
+  const auto fill_one = [&](float value) {
+    const InferenceMemory memory = make();
+    const auto [k, v] = keys_and_values(memory);
+    k.fill_(value), v.fill_(value);
+    return k.const_data_ptr();
+  };
+  const void* left = fill_one(std::numeric_limits<float>::quiet_NaN());
+  const InferenceMemory second = make();
+  const auto [k, v] = keys_and_values(second);
+  CHECK(k.const_data_ptr() == left);
+  CHECK(k.eq(0).all().item<bool>());
+  CHECK(v.eq(0).all().item<bool>());
+  CHECK(reinterpret_cast<uintptr_t>(v.const_data_ptr()) % 64 == 0);
+  at::Tensor held;
+  {
+    const InferenceMemory third = make();
+    held = keys_and_values(third).first.fill_(3);
+  }
+  CHECK(fill_one(5) != held.const_data_ptr());
+  CHECK(held.eq(3).all().item<bool>());
+}
+
+TEST_CASE("a fork of a large memory holds its rows' columns") {
+  at::manual_seed(9);
+  MemoryLayer layer = full_layer();
+  InferenceMemory memory = InferenceMemory({.layout = {layer}, .rows = 2, .capacity = 60'000});  // twice 6 MB
+  const std::vector<Sequence> rows = {sequence(12), sequence(9)};
+  feed(memory, rows, {{5, 2}});
+  const std::vector<int64_t> swapped = {1, 0, 1};
+  InferenceMemory fork = memory.fork(swapped);
+  const auto found = feed(fork, {rows[1], rows[0], rows[1]}, {{7, 7, 1}});
+  CHECK(at::allclose(found[0], found_by_hand(rows[1], 99).narrow(1, 2, 7), 1e-5, 1e-6));
+  CHECK(at::allclose(found[1], found_by_hand(rows[0], 99).narrow(1, 5, 7), 1e-5, 1e-6));
+  CHECK(at::allclose(found[2], found_by_hand(rows[1], 99).narrow(1, 2, 1), 1e-5, 1e-6));
 }
 
 TEST_CASE("values that lie in the keys are found as if stored apart, in half the memory") {
