@@ -7,8 +7,8 @@
 #include "lib/kernels/bf16.h"
 #include "lib/kernels/cpu_clones.h"
 
-// Vector arithmetic for the CPU versions, for use in functions marked TACIT_CPU_CLONES. Partial sums are kept a lane,
-// so that the order of additions does not depend on the width of the machine's registers.
+// Vector arithmetic for the CPU versions, for use in functions that are compiled for several instruction sets. Partial
+// sums are kept a lane, so that the order of additions does not depend on the width of the machine's registers.
 namespace tacit {
 
 // Every function here is inlined: no vector is ever handed over by the default instruction set's rules.

@@ -33,21 +33,21 @@ struct Vectors<4> {
   typedef float F __attribute__((vector_size(16), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(16), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(8), aligned(2), may_alias));
-  typedef int32_t I __attribute__((vector_size(16)));
+  typedef int32_t I __attribute__((vector_size(16), aligned(4), may_alias));
 };
 template <>
 struct Vectors<8> {
   typedef float F __attribute__((vector_size(32), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(32), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(16), aligned(2), may_alias));
-  typedef int32_t I __attribute__((vector_size(32)));
+  typedef int32_t I __attribute__((vector_size(32), aligned(4), may_alias));
 };
 template <>
 struct Vectors<16> {
   typedef float F __attribute__((vector_size(64), aligned(4), may_alias));
   typedef uint32_t U __attribute__((vector_size(64), aligned(2), may_alias));
   typedef uint16_t H __attribute__((vector_size(32), aligned(2), may_alias));
-  typedef int32_t I __attribute__((vector_size(64)));
+  typedef int32_t I __attribute__((vector_size(64), aligned(4), may_alias));
 };
 
 }  // namespace tacit

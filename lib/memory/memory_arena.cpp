@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/core/error.h"
 #include "lib/kernels/huge_pages.h"
 
 namespace tacit {
@@ -31,14 +32,17 @@ class SparePages {
     return found;
   }
   void keep(std::unique_ptr<HugePages> pages) {
+    if (pages->bytes() > kMostSpareBytes) return;
+    std::vector<std::unique_ptr<HugePages>> dropped;  // given back to the system when the lock is open again
     const std::lock_guard lock(mutex_);
+    int64_t bytes = pages->bytes();
+    for (const auto& some : pages_) bytes += some->bytes();
+    while (pages_.size() == kMostSpare || bytes > kMostSpareBytes) {
+      bytes -= pages_.front()->bytes();
+      dropped.push_back(std::move(pages_.front()));
+      pages_.erase(pages_.begin());
+    }
     pages_.push_back(std::move(pages));
-    const auto bytes = [&] {
-      int64_t sum = 0;
-      for (const auto& some : pages_) sum += some->bytes();
-      return sum;
-    };
-    while (!pages_.empty() && (pages_.size() > kMostSpare || bytes() > kMostSpareBytes)) pages_.erase(pages_.begin());
   }
 
  private:
@@ -63,13 +67,15 @@ std::shared_ptr<HugePages> zeroed_pages(int64_t bytes) {
 
 }  // namespace
 
-MemoryArena::MemoryArena(int64_t bytes, at::TensorOptions options) : options_(options) {
+MemoryArena::MemoryArena(int64_t bytes, at::TensorOptions options) : options_(options), bytes_(bytes) {
   if (options.device().is_cpu() && bytes >= kWorthHugePages) pages_ = zeroed_pages(bytes);
 }
 
 at::Tensor MemoryArena::zeros(at::IntArrayRef sizes) {
   const int64_t bytes = c10::multiply_integers(sizes) * static_cast<int64_t>(options_.dtype().itemsize());
-  if (!pages_ || bytes == 0 || used_ + bytes > pages_->bytes()) return at::zeros(sizes, options_);
+  if (!pages_) return at::zeros(sizes, options_);
+  require(used_ + rounded(bytes) <= bytes_, "make_memory", "expected ", bytes_, " bytes for all tensors but ", used_,
+          " are taken and ", bytes, " are asked for");
   char* data = pages_->data() + used_;
   used_ += rounded(bytes);
   return at::from_blob(

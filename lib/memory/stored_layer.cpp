@@ -96,32 +96,36 @@ struct KeysAndValues {
 };
 
 bool takes_prompt_attention(const at::Tensor& q_BHTE, const KeysAndValues& kept) {
-  return q_BHTE.size(2) > 1 && takes_kernel(q_BHTE) && q_BHTE.scalar_type() == kept.k_BGCE.scalar_type() &&
-         prompt_attention_is_faster();
+  return takes_kernel(q_BHTE) && q_BHTE.scalar_type() == kept.k_BGCE.scalar_type() &&
+         prompt_attention_is_faster(q_BHTE.size(2));
 }
 
 // Query t of row b sees the columns up to position_BT[b, t].
 at::Tensor prompt_attention_of(const at::Tensor& q_BHTE, const KeysAndValues& kept, const at::Tensor& position_BT,
                                double scale) {
+  const at::Tensor &k_BGCE = kept.k_BGCE, &v_BGCE = kept.v_BGCE;
+  require(q_BHTE.size(0) == k_BGCE.size(0) && q_BHTE.size(1) % k_BGCE.size(1) == 0 && q_BHTE.size(3) == k_BGCE.size(3),
+          "attend", "expected queries of ", k_BGCE.size(0), " rows, a multiple of ", k_BGCE.size(1), " heads and size ",
+          k_BGCE.size(3), " but got ", q_BHTE.sizes());
   const at::Tensor q = q_BHTE.stride(3) == 1 ? q_BHTE : q_BHTE.contiguous(), seen_BT = (position_BT + 1).contiguous();
-  const at::Tensor y_BTHE = at::empty({q.size(0), q.size(2), q.size(1), kept.v_BGCE.size(3)}, q.options());
+  const at::Tensor y_BTHE = at::empty({q.size(0), q.size(2), q.size(1), v_BGCE.size(3)}, q.options());
   const auto strides = [](const at::Tensor& x) {
     return PromptAttentionArgs::Strides{x.stride(0), x.stride(1), x.stride(2)};
   };
   prompt_attention({.rows = q.size(0),
                     .heads = q.size(1),
-                    .kv_heads = kept.k_BGCE.size(1),
+                    .kv_heads = k_BGCE.size(1),
                     .queries = q.size(2),
                     .key_size = q.size(3),
-                    .value_size = kept.v_BGCE.size(3),
+                    .value_size = v_BGCE.size(3),
                     .scalar = kernel_scalar(q, "attend"),
                     .scale = static_cast<float>(scale),
                     .q_BHTE = q.const_data_ptr(),
-                    .k_BGSE = kept.k_BGCE.const_data_ptr(),
-                    .v_BGSE = kept.v_BGCE.const_data_ptr(),
+                    .k_BGSE = k_BGCE.const_data_ptr(),
+                    .v_BGSE = v_BGCE.const_data_ptr(),
                     .q = strides(q),
-                    .k = strides(kept.k_BGCE),
-                    .v = strides(kept.v_BGCE),
+                    .k = strides(k_BGCE),
+                    .v = strides(v_BGCE),
                     .seen_BT = seen_BT.const_data_ptr<int64_t>(),
                     .y_BTHE = y_BTHE.data_ptr()});
   return y_BTHE.transpose(1, 2);

@@ -15,6 +15,34 @@ TEST_CASE("gated_mlp on the CPU, forward and backward, is its twin in fp64") {
   }
 }
 
+TEST_CASE("every instruction set that this CPU has computes gates and their gradients as the twin does") {
+  const int64_t count = 67;
+  for (const MlpActivation activation : kMlpActivations) {
+    for (const CpuVectors vectors : {CpuVectors::plain, CpuVectors::avx2, CpuVectors::avx512}) {
+      if (vectors > cpu_vectors()) continue;
+      CAPTURE(static_cast<int>(activation));
+      CAPTURE(static_cast<int>(vectors));
+      const at::Tensor gate = at::randn({count}) * 3, up = at::randn({count}) * 3, dy = at::randn({count});
+      const Guarded y({count}, at::kFloat), d_gate({count}, at::kFloat), d_up({count}, at::kFloat);
+      const GatedMlpArgs args = {.count = count,
+                                 .activation = activation,
+                                 .gate_N = gate.const_data_ptr(),
+                                 .up_N = up.const_data_ptr(),
+                                 .y_N = y.data()};
+      gated_mlp_cpu(args, vectors);
+      gated_mlp_backward_cpu(
+          {.forward = args, .d_y_N = dy.const_data_ptr(), .d_gate_N = d_gate.data(), .d_up_N = d_up.data()}, vectors);
+      const at::Tensor wide_gate = gate.to(at::kDouble).requires_grad_(), wide_up = up.to(at::kDouble).requires_grad_();
+      const at::Tensor want = gated_mlp_reference(wide_gate, wide_up, activation);
+      (want * dy).sum().backward();
+      CHECK(scaled_error(y.tensor(), want.detach(), 1) < 2e-6);
+      CHECK(scaled_error(d_up.tensor(), wide_up.grad(), 1) < 2e-6);
+      CHECK(scaled_error(d_gate.tensor(), wide_gate.grad(), 1) < 2e-6);
+      for (const Guarded* array : {&y, &d_gate, &d_up}) CHECK(array->intact());
+    }
+  }
+}
+
 TEST_CASE("gated_mlp's backward is the slope of its forward") {
   for (const MlpActivation activation : kMlpActivations) {
     CAPTURE(static_cast<int>(activation));

@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <array>
 #include <limits>
 #include <string>
 #include <utility>
@@ -74,15 +75,21 @@ TEST_CASE("activations of a row of any length are their formula in fp64, and kee
       {LoopActivation::relu, MlpActivation::relu},
       {LoopActivation::relu_squared, MlpActivation::relu_squared}};
   for (const auto& [kind, twin] : kinds) {
-    for (const int64_t count : {1, 3, 4, 9, 31, 64, 67}) {
+    for (int i = 0; i < 21; ++i) {
+      const int64_t count = std::array{1, 3, 4, 9, 31, 64, 67}[i % 7];
+      const auto vectors = static_cast<CpuVectors>(i / 7);
+      if (vectors > cpu_vectors()) break;
       CAPTURE(static_cast<int>(twin));
+      CAPTURE(static_cast<int>(vectors));
       CAPTURE(count);
       const at::Tensor x = at::randn({count}) * 5, up = at::randn({count});
       x[0] = count % 2 == 0 ? -60.f : 60.f;
       const Guarded plain({count}, at::kFloat), gated({count}, at::kFloat);
-      activate_row(kind, count, x.const_data_ptr<float>(), static_cast<float*>(plain.data()));
-      activate_row(kind, count, x.const_data_ptr<float>(), up.const_data_ptr<float>(),
-                   static_cast<float*>(gated.data()));
+      const auto activate = [&](const float* by, const Guarded& y) {
+        activate_row(kind, count, x.const_data_ptr<float>(), by, static_cast<float*>(y.data()), vectors);
+      };
+      activate(nullptr, plain);
+      activate(up.const_data_ptr<float>(), gated);
       const auto near = [&](const Guarded& got, const at::Tensor& want) {
         CHECK(((got.tensor() - want).abs() <= 1e-6 * want.abs().clamp_min(1)).all().item<bool>());
         CHECK(got.intact());
@@ -90,7 +97,7 @@ TEST_CASE("activations of a row of any length are their formula in fp64, and kee
       near(plain, gated_mlp_reference({}, x.to(at::kDouble), twin));
       near(gated, gated_mlp_reference(x.to(at::kDouble), up.to(at::kDouble), twin));
       x[count - 1] = std::numeric_limits<float>::quiet_NaN();
-      activate_row(kind, count, x.const_data_ptr<float>(), static_cast<float*>(plain.data()));
+      activate(nullptr, plain);
       CHECK(plain.tensor()[count - 1].isnan().item<bool>());
     }
   }

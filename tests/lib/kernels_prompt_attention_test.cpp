@@ -136,7 +136,7 @@ TEST_CASE("every instruction set that this CPU has attends to a prompt as the tw
     const int64_t Q = kernel.queries;
     REQUIRE(Q <= kMostQueries);
     const at::Tensor q = at::randn({Q, E}), seen = at::randint(0, S + 1, {Q}, at::kInt);
-    alignas(64) int32_t seen_Q[kMostQueries];
+    int32_t seen_Q[kMostQueries];
     std::copy_n(seen.const_data_ptr<int32_t>(), Q, seen_Q);
     const Guarded q_EQ({E, Q}, at::kFloat), scores({S, Q}, at::kFloat), factor({Q}, at::kFloat), y({V, Q}, at::kFloat);
     q_EQ.tensor().copy_(q.t());

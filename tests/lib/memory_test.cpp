@@ -99,22 +99,29 @@ TEST_CASE("a window of any size, fed in any pieces, finds what its last position
 }
 
 TEST_CASE("what stands in columns that a row does not use reaches no row, not even a NaN") {
-  at::manual_seed(8);
-  const std::vector<Sequence> rows = {sequence(12), sequence(9)};
-  for (const MemoryLayer& layer : {full_layer(), window_layer(3)}) {
-    InferenceMemory memory = one_layer(layer, 2);
-    const auto found = feed(memory, rows, {{5, 2}, {1, 0}, {0, 1}, {6, 6}}, std::numeric_limits<double>::quiet_NaN());
-    const int64_t window = layer.kind == MemoryLayer::Kind::window ? 3 : 99;
-    for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], window), 1e-5, 1e-6));
+  for (const bool gradients : {true, false}) {  // without, by kernels where they are faster
+    const at::AutoGradMode mode(gradients);
+    at::manual_seed(8);
+    const std::vector<Sequence> rows = {sequence(12), sequence(9)};
+    for (const MemoryLayer& layer : {full_layer(), window_layer(3)}) {
+      InferenceMemory memory = one_layer(layer, 2);
+      const auto found = feed(memory, rows, {{9, 2}, {1, 0}, {0, 1}, {2, 6}}, std::numeric_limits<double>::quiet_NaN());
+      const int64_t window = layer.kind == MemoryLayer::Kind::window ? 3 : 99;
+      for (size_t b = 0; b < rows.size(); ++b)
+        CHECK(at::allclose(found[b], found_by_hand(rows[b], window), 1e-5, 1e-6));
+    }
   }
 }
 
 TEST_CASE("full memory finds everything before and nothing after") {
-  at::manual_seed(2);
-  const std::vector<Sequence> rows = {sequence(12), sequence(9)};
-  InferenceMemory memory = one_layer(full_layer(), 2);
-  const auto found = feed(memory, rows, {{5, 2}, {1, 1}, {1, 6}, {5, 0}});
-  for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
+  for (const bool gradients : {true, false}) {  // without, by kernels where they are faster
+    const at::AutoGradMode mode(gradients);
+    at::manual_seed(2);
+    const std::vector<Sequence> rows = {sequence(12), sequence(9)};
+    InferenceMemory memory = one_layer(full_layer(), 2);
+    const auto found = feed(memory, rows, {{9, 2}, {1, 1}, {1, 6}, {1, 0}});
+    for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
+  }
 }
 
 TEST_CASE("without gradients, and so by kernels where they are faster, full memory finds the same, in bf16 too") {
@@ -138,15 +145,18 @@ TEST_CASE("without gradients, and so by kernels where they are faster, full memo
 }
 
 TEST_CASE("a window is never larger than the memory, which then forgets nothing and may be truncated") {
-  at::manual_seed(4);
-  const std::vector<Sequence> rows = {sequence(14), sequence(9)};
-  for (const int64_t window : {16, 100}) {
-    InferenceMemory memory = one_layer(window_layer(window), 2);
-    CHECK(memory.bytes() == one_layer(full_layer(), 2).bytes());
-    const auto found = feed(memory, rows, {{5, 2}, {9, 7}});
-    for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
-    const std::vector<int64_t> shorter = {3, 9};
-    CHECK_NOTHROW(memory.truncate(shorter, "truncate"));
+  for (const bool gradients : {true, false}) {  // without, by kernels where they are faster
+    const at::AutoGradMode mode(gradients);
+    at::manual_seed(4);
+    const std::vector<Sequence> rows = {sequence(14), sequence(9)};
+    for (const int64_t window : {16, 100}) {
+      InferenceMemory memory = one_layer(window_layer(window), 2);
+      CHECK(memory.bytes() == one_layer(full_layer(), 2).bytes());
+      const auto found = feed(memory, rows, {{5, 2}, {9, 7}});
+      for (size_t b = 0; b < rows.size(); ++b) CHECK(at::allclose(found[b], found_by_hand(rows[b], 99), 1e-5, 1e-6));
+      const std::vector<int64_t> shorter = {3, 9};
+      CHECK_NOTHROW(memory.truncate(shorter, "truncate"));
+    }
   }
 }
 
@@ -181,46 +191,52 @@ TEST_CASE("a large memory takes the pages of one that ended, empty, and not of o
 }
 
 TEST_CASE("a fork of a large memory holds its rows' columns") {
-  at::manual_seed(9);
-  MemoryLayer layer = full_layer();
-  InferenceMemory memory = InferenceMemory({.layout = {layer}, .rows = 2, .capacity = 60'000});  // twice 6 MB
-  const std::vector<Sequence> rows = {sequence(12), sequence(9)};
-  feed(memory, rows, {{5, 2}});
-  const std::vector<int64_t> swapped = {1, 0, 1};
-  InferenceMemory fork = memory.fork(swapped);
-  const auto found = feed(fork, {rows[1], rows[0], rows[1]}, {{7, 7, 1}});
-  CHECK(at::allclose(found[0], found_by_hand(rows[1], 99).narrow(1, 2, 7), 1e-5, 1e-6));
-  CHECK(at::allclose(found[1], found_by_hand(rows[0], 99).narrow(1, 5, 7), 1e-5, 1e-6));
-  CHECK(at::allclose(found[2], found_by_hand(rows[1], 99).narrow(1, 2, 1), 1e-5, 1e-6));
+  for (const bool gradients : {true, false}) {  // without, by kernels where they are faster
+    const at::AutoGradMode mode(gradients);
+    at::manual_seed(9);
+    MemoryLayer layer = full_layer();
+    InferenceMemory memory = InferenceMemory({.layout = {layer}, .rows = 2, .capacity = 60'000});  // twice 6 MB
+    const std::vector<Sequence> rows = {sequence(12), sequence(9)};
+    feed(memory, rows, {{4, 1}});
+    const std::vector<int64_t> swapped = {1, 0, 1};
+    InferenceMemory fork = memory.fork(swapped);
+    const auto found = feed(fork, {rows[1], rows[0], rows[1]}, {{8, 8, 1}});
+    CHECK(at::allclose(found[0], found_by_hand(rows[1], 99).narrow(1, 1, 8), 1e-5, 1e-6));
+    CHECK(at::allclose(found[1], found_by_hand(rows[0], 99).narrow(1, 4, 8), 1e-5, 1e-6));
+    CHECK(at::allclose(found[2], found_by_hand(rows[1], 99).narrow(1, 1, 1), 1e-5, 1e-6));
+  }
 }
 
 TEST_CASE("values that lie in the keys are found as if stored apart, in half the memory") {
-  at::manual_seed(3);
-  Sequence row = sequence(7);
-  row.v_GTE = row.k_GTE.narrow(2, 0, 4);
-  for (const MemoryLayer::Kind kind : {MemoryLayer::Kind::full, MemoryLayer::Kind::window}) {
-    MemoryLayer layer = window_layer(3);
-    layer.kind = kind;
-    layer.value_size = 4;
-    layer.values_in_keys = true;
-    InferenceMemory memory = one_layer(layer, 1);
-    const std::vector<int64_t> begin = {0};
-    TrainingMemory plain({layer}, begin, at::kCPU);
-    for (const int64_t count : {4, 1, 2}) {
-      const int64_t at = memory.lengths()[0];
-      const auto part = [&](const at::Tensor& x) { return x.narrow(1, at, count).unsqueeze(0); };
-      const std::vector<int64_t> counts = {count};
-      memory.open(counts, count, "test");
-      plain.open(count);
-      const at::Tensor a = memory.attend(0, part(row.q_HTE), part(row.k_GTE), {}, {.scale = 0.5}),
-                       b = plain.attend(0, part(row.q_HTE), part(row.k_GTE), {}, {.scale = 0.5});
-      memory.close();
-      plain.close();
-      CHECK(a.sizes() == at::IntArrayRef({1, kHeads, count, 4}));
-      CHECK(at::allclose(a, b, 1e-5, 1e-6));
+  for (const bool gradients : {true, false}) {  // without, by kernels where they are faster
+    const at::AutoGradMode mode(gradients);
+    at::manual_seed(3);
+    Sequence row = sequence(12);
+    row.v_GTE = row.k_GTE.narrow(2, 0, 4);
+    for (const MemoryLayer::Kind kind : {MemoryLayer::Kind::full, MemoryLayer::Kind::window}) {
+      MemoryLayer layer = window_layer(3);
+      layer.kind = kind;
+      layer.value_size = 4;
+      layer.values_in_keys = true;
+      InferenceMemory memory = one_layer(layer, 1);
+      const std::vector<int64_t> begin = {0};
+      TrainingMemory plain({layer}, begin, at::kCPU);
+      for (const int64_t count : {9, 1, 2}) {
+        const int64_t at = memory.lengths()[0];
+        const auto part = [&](const at::Tensor& x) { return x.narrow(1, at, count).unsqueeze(0); };
+        const std::vector<int64_t> counts = {count};
+        memory.open(counts, count, "test");
+        plain.open(count);
+        const at::Tensor a = memory.attend(0, part(row.q_HTE), part(row.k_GTE), {}, {.scale = 0.5}),
+                         b = plain.attend(0, part(row.q_HTE), part(row.k_GTE), {}, {.scale = 0.5});
+        memory.close();
+        plain.close();
+        CHECK(a.sizes() == at::IntArrayRef({1, kHeads, count, 4}));
+        CHECK(at::allclose(a, b, 1e-5, 1e-6));
+      }
+      const int64_t columns = kind == MemoryLayer::Kind::full ? 17 : 4;
+      CHECK(memory.bytes() == columns * kKvHeads * kSize * 4);
     }
-    const int64_t columns = kind == MemoryLayer::Kind::full ? 17 : 4;
-    CHECK(memory.bytes() == columns * kKvHeads * kSize * 4);
   }
 }
 

@@ -38,7 +38,7 @@ template <int kWidth>
   odd = reinterpret_cast<F>(bits & 0xffff0000u);
 }
 
-// What the loops below read soon. With AVX-512 keys are read in two halves at a time and values fetched beside them:
+// What the loops below read soon. Keys are read in two halves at a time and, with AVX-512, values fetched beside them:
 // one stream a core does not fill the way to memory. With AVX2 the loads alone run further ahead (docs/log.md).
 template <int kColumns, class T>
 [[gnu::always_inline]] inline void fetch(const T* columns, int64_t stride, int64_t size) {
@@ -250,7 +250,7 @@ template <int kWidth, class T>
     const auto score_some = [&](int64_t s) __attribute__((always_inline)) {
       const T* k = keys + s * group.key_stride;
       if (kWidth == 16 && h == 0) {
-        fetch<kWidth>(k + 2 * kWidth * group.key_stride, group.key_stride, group.key_size);
+        fetch<kWidth>(k + kWidth * group.key_stride, group.key_stride, group.key_size);
         if (values_apart) fetch<kWidth>(values + s * group.value_stride, group.value_stride, group.value_size);
       }
       score_columns<kWidth>(q, k, group.key_stride, group.key_size, group.scale, scores + s);

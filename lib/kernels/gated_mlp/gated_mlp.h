@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "lib/kernels/cpu_vectors.h"
 #include "lib/kernels/types.h"
 
 namespace tacit {
@@ -39,9 +40,9 @@ struct GatedMlpBackwardArgs {
 
 void gated_mlp_backward(const GatedMlpBackwardArgs& args, const Place& place);
 
-// What these call once the arguments are checked.
-void gated_mlp_cpu(const GatedMlpArgs& args);
-void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& args);
+// What these call once the arguments are checked. `vectors`: at most what this CPU has.
+void gated_mlp_cpu(const GatedMlpArgs& args, CpuVectors vectors = cpu_vectors());
+void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& args, CpuVectors vectors = cpu_vectors());
 void gated_mlp_cuda(const GatedMlpArgs& args, void* stream);
 void gated_mlp_backward_cuda(const GatedMlpBackwardArgs& args, void* stream);
 

@@ -40,7 +40,7 @@ template <MlpActivation kKind, bool kSlope, class V>
   return out;
 }
 
-// Sixteen lanes at a time where the machine has vectors of sixteen: on others the compiler takes their comparisons
+// Sixteen lanes at a time where the machine has vectors of sixteen: with AVX2 the compiler takes their comparisons
 // apart and goes on number by number.
 template <bool kWide, class Step>
 [[gnu::always_inline]] inline void by_parts(int64_t size, const Step& step) {
@@ -134,10 +134,10 @@ struct Runs {
   Forward forward;
   Backward backward;
 };
-Runs for_this_cpu() {
+Runs runs_for(CpuVectors vectors) {
 #if defined(__x86_64__)
-  if (cpu_vectors() == CpuVectors::avx512) return {avx512_forward, avx512_backward};
-  if (cpu_vectors() == CpuVectors::avx2) return {avx2_forward, avx2_backward};
+  if (vectors == CpuVectors::avx512) return {avx512_forward, avx512_backward};
+  if (vectors == CpuVectors::avx2) return {avx2_forward, avx2_backward};
 #endif
   return {plain_forward, plain_backward};
 }
@@ -146,14 +146,14 @@ constexpr int64_t kWorthAThread = 16384;  // elements; below that, waking a thre
 
 }  // namespace
 
-void gated_mlp_cpu(const GatedMlpArgs& a) {
+void gated_mlp_cpu(const GatedMlpArgs& a, CpuVectors vectors) {
   parallel_parts(0, a.count, kWorthAThread,
-                 [&, run = for_this_cpu().forward](int64_t begin, int64_t end) { run(a, begin, end); });
+                 [&, run = runs_for(vectors).forward](int64_t begin, int64_t end) { run(a, begin, end); });
 }
 
-void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a) {
+void gated_mlp_backward_cpu(const GatedMlpBackwardArgs& a, CpuVectors vectors) {
   parallel_parts(0, a.forward.count, kWorthAThread,
-                 [&, run = for_this_cpu().backward](int64_t begin, int64_t end) { run(a, begin, end); });
+                 [&, run = runs_for(vectors).backward](int64_t begin, int64_t end) { run(a, begin, end); });
 }
 
 }  // namespace tacit

@@ -299,7 +299,7 @@ void Loop::up(Mine& mine, const LoopLayer& l, const float* in) {
       const auto hidden = [&](int64_t i) { return hidden_ + i % rows() * a_.mlp_size + (p + i / rows()) * kPanel; };
       panels(l.up, p, count, in, a_.size, mine.sums);
       for (int64_t i = 0; i < count * rows(); ++i) {
-        activate_row(a_.activation, kPanel, mine.sums + i * kPanel, hidden(i));
+        activate_row(a_.activation, kPanel, mine.sums + i * kPanel, nullptr, hidden(i));
       }
       panels(l.up, p + gates, count, in, a_.size, mine.sums);
       for (int64_t i = 0; i < count * rows(); ++i) {
@@ -314,7 +314,7 @@ void Loop::up(Mine& mine, const LoopLayer& l, const float* in) {
       if (a_.gated) {
         std::copy_n(sums + n * kPanel, count, up_ + n * 2 * a_.mlp_size + first);
       } else {
-        activate_row(a_.activation, count, sums + n * kPanel, hidden_ + n * a_.mlp_size + first);
+        activate_row(a_.activation, count, sums + n * kPanel, nullptr, hidden_ + n * a_.mlp_size + first);
       }
     }
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/kernels/cpu_vectors.h"
 #include "lib/kernels/latent_loop/latent_loop.h"
 
 namespace tacit {
@@ -15,7 +16,8 @@ struct RowNorm {
 };
 void norm_row(const RowNorm& norm, const float* x, float* y);  // y may be x
 
-void activate_row(LoopActivation activation, int64_t count, const float* x, float* y);  // y may be x
-void activate_row(LoopActivation activation, int64_t count, const float* gate, const float* up, float* y);  // gated
+// y = act(x) * up, or act(x) where up is null; y may be x. `vectors`: at most what this CPU has.
+void activate_row(LoopActivation activation, int64_t count, const float* x, const float* up, float* y,
+                  CpuVectors vectors = cpu_vectors());
 
 }  // namespace tacit

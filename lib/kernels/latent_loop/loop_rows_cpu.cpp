@@ -102,7 +102,6 @@ template <int kWidth>
   }
 }
 
-using Activate = void (*)(LoopActivation kind, int64_t count, const float* x, const float* up, float* y);
 void plain_activate(LoopActivation kind, int64_t count, const float* x, const float* up, float* y) {
   activate<4>(kind, count, x, up, y);
 }
@@ -115,26 +114,19 @@ TACIT_AVX512 void avx512_activate(LoopActivation kind, int64_t count, const floa
 }
 #endif
 
-Activate activate_for_this_cpu() {
-#if defined(__x86_64__)
-  if (cpu_vectors() == CpuVectors::avx512) return avx512_activate;
-  if (cpu_vectors() == CpuVectors::avx2) return avx2_activate;
-#endif
-  return plain_activate;
-}
-
 }  // namespace
 
 void norm_row(const RowNorm& n, const float* x, float* y) {
   (n.scalar == Scalar::fp32 ? norm_fp32 : norm_bf16)(n, x, y);
 }
 
-void activate_row(LoopActivation activation, int64_t count, const float* x, float* y) {
-  activate_for_this_cpu()(activation, count, x, nullptr, y);
-}
-
-void activate_row(LoopActivation activation, int64_t count, const float* gate, const float* up, float* y) {
-  activate_for_this_cpu()(activation, count, gate, up, y);
+void activate_row(LoopActivation activation, int64_t count, const float* x, const float* up, float* y,
+                  CpuVectors vectors) {
+#if defined(__x86_64__)
+  if (vectors == CpuVectors::avx512) return avx512_activate(activation, count, x, up, y);
+  if (vectors == CpuVectors::avx2) return avx2_activate(activation, count, x, up, y);
+#endif
+  plain_activate(activation, count, x, up, y);
 }
 
 }  // namespace tacit

@@ -33,8 +33,8 @@ struct PromptAttentionArgs {
 };
 void prompt_attention(const PromptAttentionArgs& args);
 
-// Whether it is what a memory takes: where it has been measured to be faster than LibTorch's, which multiplies what
-// nobody sees as well, on CPUs with AVX2 and without AVX-512 (docs/log.md).
-bool prompt_attention_is_faster();
+// Whether it is what a memory takes for so many queries of a row: where it was measured to be faster than LibTorch's,
+// which multiplies what nobody sees as well, on CPUs with AVX2 and without AVX-512 (docs/log.md).
+bool prompt_attention_is_faster(int64_t queries);
 
 }  // namespace tacit

@@ -63,11 +63,11 @@ class Attention {
     const int64_t columns = *std::max_element(seen + first, seen + last);
     const int64_t wide = a_.scalar == Scalar::fp32 ? 0 : most_seen_;
     thread_local std::vector<float> space;
-    const auto size = static_cast<size_t>(wide * (E + V) + (E + most_seen_ + V + 2) * Q + std::max(E, V));
+    const auto size = static_cast<size_t>(wide * (E + V) + (E + most_seen_ + V + 1) * Q + std::max(E, V));
     if (space.size() < size) space.resize(size);
     float *keys = space.data(), *values = keys + wide * E, *q_EQ = values + wide * V, *scores = q_EQ + E * Q;
     float *y_EQ = scores + most_seen_ * Q, *factor = y_EQ + V * Q, *one = factor + Q;
-    alignas(64) int32_t seen_Q[kMostQueries];
+    int32_t seen_Q[kMostQueries];
     const auto [k, key_stride] = widened(at(a_.k_BGSE, a_.k, row, group), a_.k.column, columns, E, keys);
     const auto [v, value_stride] = widened(at(a_.v_BGSE, a_.v, row, group), a_.v.column, columns, V, values);
     for (int64_t t = first; t < last; t += Q) {
@@ -110,7 +110,10 @@ class Attention {
 
 }  // namespace
 
-bool prompt_attention_is_faster() { return cpu_vectors() == CpuVectors::avx2; }
+bool prompt_attention_is_faster(int64_t queries) {
+  constexpr int64_t kFewest = 8;  // half of those that stand in vectors together
+  return queries >= kFewest && cpu_vectors() == CpuVectors::avx2;
+}
 
 void prompt_attention(const PromptAttentionArgs& args) {
   require(args.rows >= 0 && args.heads >= 1 && args.kv_heads >= 1 && args.heads % args.kv_heads == 0,

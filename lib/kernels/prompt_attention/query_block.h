@@ -13,11 +13,11 @@ struct QueryBlock {
   const float* v_SE = nullptr;
   int64_t key_stride = 0, value_stride = 0;  // between columns
   int64_t most_seen = 0;                     // S, of any query
-  const int32_t* seen_Q = nullptr;
-  const float* q_EQ = nullptr;  // scaled
-  float* scores_SQ = nullptr;   // room
-  float* factor_Q = nullptr;    // out: what y_EQ is to be multiplied with
-  float* y_EQ = nullptr;        // out: [E', Q]
+  const int32_t* seen_Q = nullptr;           // 0 .. most_seen; Q of them
+  const float* q_EQ = nullptr;               // scaled
+  float* scores_SQ = nullptr;                // room
+  float* factor_Q = nullptr;                 // out: what y_EQ is to be multiplied with
+  float* y_EQ = nullptr;                     // out: [E', Q]
 };
 
 struct AttendQueries {
