@@ -310,9 +310,14 @@ int64_t kept_bytes(const MemoryLayer& layout, int64_t rows, int64_t capacity, at
 
 std::unique_ptr<StoredLayer> make_stored_layer(const MemoryLayer& layout, int64_t rows, int64_t capacity,
                                                at::TensorOptions options, MemoryArena& arena) {
-  if (layout.kind == MemoryLayer::Kind::state) return std::make_unique<StateLayer>(layout, rows, options);
-  if (slides(layout, capacity)) return std::make_unique<WindowLayer>(layout, rows, capacity, options, arena);
-  return std::make_unique<FullLayer>(layout, rows, capacity, options, arena);
+  switch (layout.kind) {
+    case MemoryLayer::Kind::full:
+    case MemoryLayer::Kind::window:
+      if (slides(layout, capacity)) return std::make_unique<WindowLayer>(layout, rows, capacity, options, arena);
+      return std::make_unique<FullLayer>(layout, rows, capacity, options, arena);
+    case MemoryLayer::Kind::state: return std::make_unique<StateLayer>(layout, rows, options);
+  }
+  fail("make_memory", "expected a known kind of layer but got ", static_cast<int>(layout.kind));
 }
 
 }  // namespace tacit

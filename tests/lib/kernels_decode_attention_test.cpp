@@ -14,6 +14,25 @@ TEST_CASE("decode_attention on the CPU is its twin in fp64, and each row's is bi
   }
 }
 
+// One row: q [.., heads, E] over k and v [.., S, E], by one instruction set.
+void attend(CpuVectors vectors, int64_t heads, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+            void* scores, void* split, void* y) {
+  const int64_t E = k.size(-1);
+  attend_group(kernel_scalar(k, "test"), vectors)({.heads = heads,
+                                                   .key_size = E,
+                                                   .value_size = E,
+                                                   .k_SE = k.const_data_ptr(),
+                                                   .v_SE = v.const_data_ptr(),
+                                                   .key_stride = E,
+                                                   .value_stride = E,
+                                                   .stored = k.size(-2),
+                                                   .scale = 0.3f,
+                                                   .q_HE = q.const_data_ptr<float>(),
+                                                   .scores_S = static_cast<float*>(scores),
+                                                   .q_split_E = static_cast<float*>(split),
+                                                   .y_HE = static_cast<float*>(y)});
+}
+
 TEST_CASE("every instruction set that this CPU has attends as the twin does") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const int64_t H = 3, E = 92, S = 53;
@@ -28,19 +47,7 @@ TEST_CASE("every instruction set that this CPU has attends as the twin does") {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
       const Guarded y({1, H, E}, at::kFloat), scores({S}, at::kFloat), split({E}, at::kFloat);
-      attend_group(kernel_scalar(k, "test"), vectors)({.heads = H,
-                                                       .key_size = E,
-                                                       .value_size = E,
-                                                       .k_SE = k.const_data_ptr(),
-                                                       .v_SE = v.const_data_ptr(),
-                                                       .key_stride = E,
-                                                       .value_stride = E,
-                                                       .stored = S,
-                                                       .scale = 0.3f,
-                                                       .q_HE = q.const_data_ptr<float>(),
-                                                       .scores_S = static_cast<float*>(scores.data()),
-                                                       .q_split_E = static_cast<float*>(split.data()),
-                                                       .y_HE = static_cast<float*>(y.data())});
+      attend(vectors, H, q, k, v, scores.data(), split.data(), y.data());
       CHECK(((y.tensor() - want).abs().max() / want.abs().max()).item<double>() < 2e-6);
       CHECK(y.intact());
       CHECK(scores.intact());
@@ -59,19 +66,7 @@ TEST_CASE("a column's score has the same bits whatever stands beside it") {
       if (vectors > cpu_vectors()) continue;
       CAPTURE(static_cast<int>(vectors));
       const at::Tensor y = at::empty({E}), scores = at::empty({S}), split = at::empty({E});
-      attend_group(kernel_scalar(k, "test"), vectors)({.heads = 1,
-                                                       .key_size = E,
-                                                       .value_size = E,
-                                                       .k_SE = k.const_data_ptr(),
-                                                       .v_SE = v.const_data_ptr(),
-                                                       .key_stride = E,
-                                                       .value_stride = E,
-                                                       .stored = S,
-                                                       .scale = 0.3f,
-                                                       .q_HE = q.const_data_ptr<float>(),
-                                                       .scores_S = scores.data_ptr<float>(),
-                                                       .q_split_E = split.data_ptr<float>(),
-                                                       .y_HE = y.data_ptr<float>()});
+      attend(vectors, /*heads=*/1, q, k, v, scores.data_ptr(), split.data_ptr(), y.data_ptr());
       CHECK(scores.eq(1).all().item<bool>());
     }
   }
