@@ -19,6 +19,7 @@ struct KernelCase {
 
 // One a kernel, in lib/kernels/NAME/NAME_cases.cpp; kernel_cases.cpp lists them. Cases whose name lacks `match` may be
 // left out, and are where they would take seconds to make.
+std::vector<KernelCase> argmax_cases(const Place& place, const std::string& match);
 std::vector<KernelCase> gemm_cases(const Place& place, const std::string& match);
 std::vector<KernelCase> prompt_attention_cases(const Place& place, const std::string& match);
 std::vector<KernelCase> decode_attention_cases(const Place& place, const std::string& match);

@@ -351,22 +351,24 @@ at::Tensor FusedModel::logits(const at::Tensor& normed) const {
 }
 
 std::shared_ptr<const FusedModel> FusedModelCache::get(const Transformer& model) {
-  if (!why_not_fused(model).empty()) return nullptr;
   const std::lock_guard lock(mutex_);
-  std::vector<Seen> seen;
-  std::vector<at::Storage> held;
-  seen.reserve(model.weights().size());
+  if (fused_ && unchanged()) return fused_;
+  if (!why_not_fused(model).empty()) return nullptr;
+  fused_ = nullptr;  // a changed model's old form makes room for the new one
+  seen_.clear();
   for (const auto& [name, weight] : model.weights()) {
-    seen.push_back({weight.const_data_ptr(), static_cast<uint64_t>(weight._version())});
-    held.push_back(weight.storage());
+    seen_.push_back({weight, weight.storage(), weight.const_data_ptr(), static_cast<int64_t>(weight._version())});
   }
-  if (!fused_ || seen != seen_) {
-    fused_ = nullptr;  // a changed model's old form makes room for the new one
-    fused_ = std::make_shared<const FusedModel>(model);
-    seen_ = std::move(seen);
-    held_ = std::move(held);
-  }
+  fused_ = std::make_shared<const FusedModel>(model);
   return fused_;
+}
+
+// Asked at every step, when the weights have driven all else from the caches: it reads no more than it must.
+bool FusedModelCache::unchanged() const {
+  return std::ranges::all_of(seen_, [](const Seen& s) {
+    return s.weight.const_data_ptr() == s.data && static_cast<int64_t>(s.weight._version()) == s.version &&
+           !s.weight.requires_grad();
+  });
 }
 
 }  // namespace tacit

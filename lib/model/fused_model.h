@@ -57,13 +57,15 @@ class FusedModelCache {
 
  private:
   struct Seen {
+    at::Tensor weight;
+    at::Storage held;  // lest other numbers come to lie at this address
     const void* data;
-    uint64_t version;
-    bool operator==(const Seen&) const = default;
+    int64_t version;
   };
+  bool unchanged() const;
+
   std::mutex mutex_;
-  std::vector<Seen> seen_;
-  std::vector<at::Storage> held_;  // of what was seen, lest another weight come to lie at its address
+  std::vector<Seen> seen_;  // of the model that fused_ is made of
   std::shared_ptr<const FusedModel> fused_;
 };
 
