@@ -60,6 +60,7 @@ Rng thought_rng(uint64_t seed, int64_t id, int64_t thoughts, uint32_t use) {
 }
 
 std::vector<int64_t> likeliest_tokens(const at::Tensor& logits_BV, std::string_view operation) {
+  require(logits_BV.dim() == 2, operation, "expected logits of shape [B, V] but got ", shape_text(logits_BV.sizes()));
   const at::NoGradGuard no_grad;
   std::vector<int64_t> ids(logits_BV.size(0));
   std::vector<double> logit(logits_BV.size(0));

@@ -356,18 +356,19 @@ std::shared_ptr<const FusedModel> FusedModelCache::get(const Transformer& model)
   if (!why_not_fused(model).empty()) return nullptr;
   fused_ = nullptr;  // a changed model's old form makes room for the new one
   seen_.clear();
+  std::vector<Seen> seen;
   for (const auto& [name, weight] : model.weights()) {
-    seen_.push_back({weight, weight.storage(), weight.const_data_ptr(), static_cast<int64_t>(weight._version())});
+    seen.push_back({weight, weight.storage(), weight.const_data_ptr(), weight._version()});
   }
   fused_ = std::make_shared<const FusedModel>(model);
+  seen_ = std::move(seen);
   return fused_;
 }
 
 // Asked at every step, when the weights have driven all else from the caches: it reads no more than it must.
 bool FusedModelCache::unchanged() const {
   return std::ranges::all_of(seen_, [](const Seen& s) {
-    return s.weight.const_data_ptr() == s.data && static_cast<int64_t>(s.weight._version()) == s.version &&
-           !s.weight.requires_grad();
+    return s.weight.const_data_ptr() == s.data && s.weight._version() == s.version && !s.weight.requires_grad();
   });
 }
 

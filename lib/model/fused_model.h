@@ -52,7 +52,8 @@ class FusedModel {
 // The packed form of one Transformer. Safe to share between threads.
 class FusedModelCache {
  public:
-  // As long as no weight changes (Tensor::_version, or its memory) the same one; null where why_not_fused().
+  // As long as no weight changes (Tensor::_version, or its memory) the same one; null where why_not_fused(). Always of
+  // the same model, or of copies, which share its weights.
   std::shared_ptr<const FusedModel> get(const Transformer& model);
 
  private:

@@ -91,9 +91,9 @@ TEST_CASE("which families have a packed form, and why others have none") {
     const auto model = load_model(test::fixture(name));
     CHECK(model->fused() == nullptr);
     CHECK(!why_not_fused(*model).empty());
-    CHECK_THROWS_WITH_AS(load_model(test::fixture(name), {.weights = WeightFormat::int8}),
-                         doctest::Contains("[load_checkpoint] expected a model whose steps can read weights in int8 but "),
-                         Error);
+    CHECK_THROWS_WITH_AS(
+        load_model(test::fixture(name), {.weights = WeightFormat::int8}),
+        doctest::Contains("[load_checkpoint] expected a model whose steps can read weights in int8 but "), Error);
     CHECK_THROWS_AS(FusedModel{*model}, Error);
   }
   CHECK(why_not_fused(*trainable_copy(*test::tiny_model())) == "its weights require gradients");
@@ -274,6 +274,21 @@ TEST_CASE("weights that change are packed anew") {
   CHECK(model->fused() != first);
   CHECK(test::relative_error(logits(true), logits(false)) < 2e-5);
   CHECK(test::relative_error(logits(true), before) > 1e-3);
+}
+
+TEST_CASE("a model is packed anew where a weight's memory is another, and not at all while one requires gradients") {
+  const auto model = test::tiny_model();
+  at::Tensor weight = model->weights().at("layers.1.down.weight");
+  const auto first = model->fused();
+  weight.requires_grad_(true);
+  CHECK(model->fused() == nullptr);
+  weight.requires_grad_(false);
+  CHECK(model->fused() == first);
+  weight.set_data(weight.clone());
+  const auto second = model->fused();
+  CHECK(second != nullptr);
+  CHECK(second != first);
+  CHECK(model->fused() == second);
 }
 
 TEST_CASE("threads that share a model get one packed form") {

@@ -6,6 +6,7 @@
 #include "latent/feedback.h"
 #include "latent/session.h"
 #include "lib/core/error.h"
+#include "lib/kernels/twins_only.h"
 #include "lib/memory/training_memory.h"
 #include "lib/model/memory_layout.h"
 #include "tests/support/fixture.h"
@@ -50,8 +51,27 @@ TEST_CASE("the likeliest token is the first of equals, in every row and dtype") 
   const at::Tensor logits_BV = at::zeros({3, 1000});
   logits_BV[0].slice(0, 700, 1000).fill_(2);
   logits_BV[1][999] = 1;
-  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-    CHECK(likeliest_tokens(logits_BV.to(dtype), "test") == std::vector<int64_t>{700, 999, 0});
+  const auto check = [&] {
+    const std::vector<int64_t> expected = {700, 999, 0};
+    for (const auto dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+      CHECK(likeliest_tokens(logits_BV.to(dtype), "test") == expected);
+      CHECK(likeliest_tokens(logits_BV.to(dtype).t().contiguous().t(), "test") == expected);
+      CHECK(likeliest_tokens(logits_BV.to(dtype).requires_grad_(), "test") == expected);
+      CHECK(likeliest_tokens(logits_BV.to(dtype).narrow(0, 0, 0), "test").empty());
+    }
+  };
+  check();
+  const TwinsOnly twins;
+  check();
+}
+
+TEST_CASE("the likeliest token refuses what is no finite number, in any row, and other shapes, saying which") {
+  for (const auto dtype : {at::kFloat, at::kDouble}) {
+    const at::Tensor logits_BV = at::zeros({4, 50}, dtype);
+    logits_BV[2][7] = std::numeric_limits<double>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(likeliest_tokens(logits_BV, "test"), doctest::Contains("for token 7 in row 2"), Error);
+    CHECK_THROWS_WITH_AS(likeliest_tokens(at::zeros({50}, dtype), "test"), doctest::Contains("[B, V] but got [50]"),
+                         Error);
   }
 }
 
